@@ -1,0 +1,213 @@
+"""The composition root: the only place where the parts are put together.
+
+A :class:`Remote` is all that a process needs to look services up and to be a
+member; a :class:`Conductor` is what a conductor worker runs.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from typing import Self
+
+import oslo_messaging as messaging
+from oslo_config import cfg
+from oslo_messaging.rpc import server
+
+from sgconductor import backend
+from sgconductor import conf as sg_conf
+from sgconductor import context as sg_context
+from sgconductor import exception
+from sgconductor.conductor import beats
+from sgconductor.conductor import dispatcher
+from sgconductor.conductor import manager
+from sgconductor.db import database
+from sgconductor.db import schema
+from sgconductor.member import membership
+from sgconductor.rpcapi import base as rpc_base
+from sgconductor.rpcapi import beats as beats_api
+from sgconductor.rpcapi import conductor as conductor_api
+from sgconductor.servicegroup import driver as sg_driver
+from sgconductor.servicegroup import liveness
+
+
+class Remote:
+    """A process that reaches a conductor by the message bus alone.
+
+    :param conf: with ``transport_url`` and the options of
+        :mod:`sgconductor.conf`
+    :param timeout: seconds to wait for an answer; None for
+        ``rpc_response_timeout``
+    :raises ConfigError: for a configuration that cannot work
+    """
+
+    def __init__(
+        self, conf: cfg.ConfigOpts, timeout: float | None = None
+    ) -> None:
+        sg_conf.validate(conf)
+        self._conf = conf
+        self._rpc = rpc_base.rpc_transport(conf)
+        self._notifications = rpc_base.beat_transport(conf)
+        self._driver = sg_driver.load(conf)
+        self._conductor = conductor_api.ConductorAPI(self._rpc, timeout)
+        self._beats = beats_api.BeatAPI(self._notifications)
+
+    def context(self, **who: Any) -> sg_context.RequestContext:
+        """A context for calls to the conductor.
+
+        :param who: of oslo.context's RequestContext: user_id, roles, …
+        """
+        return sg_context.RequestContext(conductor=self._conductor, **who)
+
+    def membership(
+        self, host: str, binary: str, topic: str, version: int, **more: Any
+    ) -> membership.Membership:
+        """A membership, not yet joined.
+
+        :param more: of :class:`sgconductor.member.Membership`; intervals not
+            given are those of ``[servicegroup]``
+        """
+        group = self._conf.servicegroup
+        options = {
+            'report_interval': group.report_interval,
+            'down_after': group.down_after,
+            'sync_interval': group.sync_interval,
+            'on_deleted': group.on_deleted,
+            **more,
+        }
+        return membership.Membership(
+            self.context,
+            self._beats,
+            self._driver,
+            host,
+            binary,
+            topic,
+            version,
+            **options,
+        )
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._driver.close()
+        self._rpc.cleanup()
+        self._notifications.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class Conductor:
+    """One conductor worker: it answers calls and writes beats.
+
+    :param conf: with ``[database]``, ``transport_url`` and the options of
+        :mod:`sgconductor.conf`
+    :raises ConfigError: for a configuration that cannot work
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        sg_conf.validate(conf)
+        self._conf = conf
+        self._db = database.Database.from_conf(conf)
+        self._driver = sg_driver.load(conf)
+        self.backend = backend.Backend(
+            self._db, liveness.Liveness(self._driver)
+        )
+        self._rpc = rpc_base.rpc_transport(conf)
+        self._notifications = rpc_base.beat_transport(conf)
+        self.beats = beats.Beats(self._db)
+        self._rpc_server = server.RPCServer(
+            self._rpc,
+            messaging.Target(
+                exchange=rpc_base.EXCHANGE,
+                topic=rpc_base.RPC_TOPIC,
+                server=conf.host,
+            ),
+            dispatcher.Dispatcher(
+                [manager.ConductorManager()],
+                rpc_base.Serializer(backend=self.backend),
+            ),
+        )
+        self._beat_server = beats.server(
+            self._notifications,
+            self.beats,
+            conf.conductor.beat_batch_size,
+            conf.conductor.beat_batch_timeout,
+        )
+
+    def check(self) -> None:
+        """Reach what a conductor needs, and see that it fits.
+
+        :raises DatabaseUnreachable: naming it
+        :raises BrokerUnreachable: naming it
+        :raises SchemaMismatch: naming the command to run
+        """
+        self._db.ping()
+        schema.check(self._db)
+        rpc_base.ping(self._rpc)
+
+    def start(self) -> None:
+        """Serve, in threads, until :meth:`stop`."""
+        self._rpc_server.start()
+        # One thread writes; a second batch meanwhile waits with the broker.
+        self._beat_server.start(override_pool_size=1)
+
+    def stop(self) -> None:
+        """Finish what was taken from the broker, and take no more."""
+        self._rpc_server.stop()
+        self._beat_server.stop()
+        self.beats.stop()
+        self._rpc_server.wait()
+        self._beat_server.wait()
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._driver.close()
+        self._rpc.cleanup()
+        self._notifications.cleanup()
+        self._db.close()
+
+
+def wait_until_ready(
+    check: Callable[[], None],
+    timeout: float,
+    tell: Callable[[exception.Unreachable], None],
+    interval: float = 2,
+) -> None:
+    """Run ``check`` until nothing is unreachable any more.
+
+    :param timeout: seconds to keep trying; negative for ever
+    :param tell: called with each failure that is not the last
+    :raises Unreachable: when the time is over
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return check()
+        except exception.Unreachable as error:
+            if timeout >= 0 and time.monotonic() >= deadline:
+                raise
+            tell(error)
+        time.sleep(interval)
+
+
+def remote(conf: cfg.ConfigOpts, timeout: float | None = None) -> Remote:
+    """What a member or a caller needs, from a project's configuration.
+
+    :param conf: parsed already; sgconductor's options are added to it
+    """
+    sg_conf.register_opts(conf)
+    return Remote(conf, timeout)
+
+
+def connect(transport_url: str, timeout: float | None = None) -> Remote:
+    """The same, with nothing but a transport URL."""
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[], default_config_dirs=[])
+    sg_conf.register_opts(conf)
+    # Parsing is what makes transport_url known to the configuration.
+    messaging.TransportURL.parse(conf, transport_url)
+    conf.set_override('transport_url', transport_url)
+    return Remote(conf, timeout)

@@ -1,0 +1,1 @@
+"""The commands: each reads a configuration and hands it to the app."""

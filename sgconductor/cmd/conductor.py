@@ -1,0 +1,77 @@
+"""sgconductor-conductor: the daemon."""
+
+import logging
+import sys
+import threading
+
+from oslo_config import cfg
+from oslo_log import log as oslo_log
+from oslo_service import service
+
+from sgconductor import app
+from sgconductor import exception
+from sgconductor.cmd import configuration
+
+LOG = logging.getLogger(__name__)
+
+
+class ConductorService(service.ServiceBase):
+    """One worker process.
+
+    It keeps nothing but the configuration until it is started, so that it
+    can be forked or spawned.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._stopped = threading.Event()
+        self._conductor: app.Conductor | None = None
+
+    def __getstate__(self) -> cfg.ConfigOpts:
+        return self._conf
+
+    def __setstate__(self, conf: cfg.ConfigOpts) -> None:
+        self.__init__(conf)  # type: ignore[misc]
+
+    def start(self) -> None:
+        self._conductor = app.Conductor(self._conf)
+        self._conductor.start()
+        LOG.info('Conductor worker is ready.')
+
+    def stop(self) -> None:
+        if self._conductor is not None:
+            self._conductor.stop()
+        self._stopped.set()
+        LOG.info('Conductor worker has stopped.')
+
+    def wait(self) -> None:
+        self._stopped.wait()
+
+    def reset(self) -> None:
+        """The launcher has read the mutable options again already."""
+
+
+def main() -> int:
+    try:
+        conf = configuration.read('sgconductor-conductor')
+        oslo_log.setup(conf, 'sgconductor')
+        conductor = app.Conductor(conf)
+        try:
+            app.wait_until_ready(
+                conductor.check,
+                conf.conductor.startup_timeout,
+                lambda error: LOG.warning('Not ready, trying on: %s', error),
+            )
+        finally:
+            # The workers open their own; nothing open may cross the fork.
+            conductor.close()
+    except exception.SGConductorError as error:
+        print(f'sgconductor-conductor: {error}', file=sys.stderr)
+        return 1
+    launcher = service.launch(
+        conf,
+        ConductorService(conf),
+        workers=conf.conductor.workers,
+        restart_method='mutate',
+    )
+    return launcher.wait() or 0

@@ -1,0 +1,95 @@
+"""sgconductor-manage: the operator's command.
+
+Everything but ``db`` is done by a conductor, over RPC, through the same
+objects that members use.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import oslo_messaging as messaging
+from cliff import app as cliff_app
+from cliff import commandmanager
+from oslo_config import cfg
+from pbr import version
+
+from sgconductor import app
+from sgconductor import exception
+from sgconductor.cmd import configuration
+
+
+class Manage(cliff_app.App):
+    """The application behind the subcommands.
+
+    :ivar conf: the configuration, once the command line is read
+    """
+
+    conf: cfg.ConfigOpts
+
+    def __init__(self) -> None:
+        super().__init__(
+            description='Operate sgconductor: its services and its database.',
+            version=version.VersionInfo('sgconductor').version_string(),
+            command_manager=commandmanager.CommandManager(
+                'sgconductor.manage'
+            ),
+            deferred_help=True,
+        )
+
+    def build_option_parser(
+        self, *args: Any, **kwargs: Any
+    ) -> argparse.ArgumentParser:
+        parser = super().build_option_parser(*args, **kwargs)
+        parser.add_argument(
+            '--config-file',
+            action='append',
+            default=[],
+            metavar='PATH',
+            help='Read this file (more than once: later ones win). Default: '
+            'where oslo.config looks, as /etc/sgconductor/sgconductor.conf.',
+        )
+        parser.add_argument(
+            '--transport-url',
+            metavar='URL',
+            help='The message bus, instead of transport_url in the file.',
+        )
+        parser.add_argument(
+            '--timeout',
+            type=float,
+            default=10,
+            metavar='SECONDS',
+            help='How long to wait for a conductor. Default: 10.',
+        )
+        return parser
+
+    def initialize_app(self, argv: list[str]) -> None:
+        # A failure is told in one line below, without what led to it.
+        for name in ('oslo', 'oslo.messaging', 'oslo_messaging', 'stevedore'):
+            logging.getLogger(name).setLevel(
+                logging.DEBUG if self.options.debug else logging.CRITICAL
+            )
+        files = [f'--config-file={f}' for f in self.options.config_file]
+        self.conf = configuration.read('sgconductor-manage', files)
+        if self.options.transport_url:
+            messaging.TransportURL.parse(self.conf)
+            self.conf.set_override('transport_url', self.options.transport_url)
+
+    def remote(self) -> app.Remote:
+        """The way to a conductor."""
+        return app.Remote(self.conf, self.options.timeout)
+
+    def run_subcommand(self, argv: list[str]) -> int:
+        try:
+            return int(super().run_subcommand(argv))
+        except exception.SGConductorError as error:
+            if self.options.debug:
+                raise
+            print(f'{self.NAME}: {error}', file=sys.stderr)
+            return 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return int(Manage().run(sys.argv[1:] if argv is None else list(argv)))

@@ -1,0 +1,175 @@
+"""From a batch of messages to one statement, and only then the ack."""
+
+import datetime
+import logging
+import threading
+from collections.abc import Collection
+from collections.abc import Iterable
+from typing import Any
+
+import oslo_messaging as messaging
+import sqlalchemy as sa
+from oslo_db import exception as db_exc
+from oslo_messaging import dispatcher
+from oslo_messaging import transport as transport_types
+from oslo_messaging.notify import listener
+
+from sgconductor.db import database
+from sgconductor.db import services
+from sgconductor.rpcapi import base
+
+LOG = logging.getLogger(__name__)
+
+_MAX_INT = 2**31 - 1
+_MAX_STAMP = (datetime.date.max.toordinal() - 719163) * 86400 * 10**6
+
+
+class Beats(dispatcher.DispatcherBase):
+    """Writes batches of beats.
+
+    It stands where oslo.messaging's own batch dispatcher would: that one
+    gives up, and requeues, a whole batch for one message that it cannot
+    read.
+
+    :ivar garbage: how many messages were no beats
+    :ivar ignored: how many beats found no row: of an older incarnation, or
+        of a service that is deleted
+    :ivar written: how many beats were written
+    """
+
+    supported_priorities = ('info',)
+
+    def __init__(self, db: database.Database, retry_after: float = 1) -> None:
+        """
+        :param retry_after: seconds to wait before giving a batch back to the
+            broker when the database does not take it
+        """
+        self.garbage = 0
+        self.ignored = 0
+        self.written = 0
+        self._db = db
+        self._retry_after = retry_after
+        self._stopping = threading.Event()
+        self._failing = False
+
+    def stop(self) -> None:
+        """Wait for the database no longer."""
+        self._stopping.set()
+
+    def dispatch(self, incoming: Iterable[Any]) -> Collection[Any]:
+        """Write a batch.
+
+        :returns: the messages to give back to the broker: all, if the
+            database could not be reached; else none
+        """
+        beats = fold(self._read(incoming))
+        if not beats:
+            return ()
+        try:
+            found = self._db.write(
+                lambda conn: services.beat_many(conn, beats)
+            )
+        except (
+            db_exc.DBConnectionError,
+            db_exc.DBDeadlock,
+            sa.exc.OperationalError,
+            sa.exc.TimeoutError,
+        ) as error:
+            self._fail(error)
+            return list(incoming)
+        except Exception:
+            # Nothing that another try would mend. The next beats may be
+            # better, and these are soon worth nothing.
+            LOG.exception('A batch of %d beats was lost', len(beats))
+            return ()
+        self._succeed(found, len(beats))
+        return ()
+
+    def _read(self, incoming: Iterable[Any]) -> Iterable[services.Beat]:
+        for message in incoming:
+            try:
+                yield read(message.message)
+            except (KeyError, TypeError, ValueError) as error:
+                self.garbage += 1
+                log = LOG.debug if self.garbage > 1 else LOG.warning
+                log(
+                    'Not a beat (%s), ignored: %.200r. Later ones are only '
+                    'counted.',
+                    error,
+                    message.message,
+                )
+
+    def _fail(self, error: Exception) -> None:
+        if not self._failing:
+            LOG.error(
+                'Beats cannot be written to the database at %s and stay '
+                'with the broker until they can: %s',
+                self._db.name,
+                str(error).splitlines()[0],
+            )
+            self._failing = True
+        self._stopping.wait(self._retry_after)
+
+    def _succeed(self, found: int, sent: int) -> None:
+        if self._failing:
+            LOG.info('Beats are written to the database again.')
+            self._failing = False
+        self.written += found
+        self.ignored += sent - found
+
+
+def read(message: Any) -> services.Beat:
+    """The beat in a message.
+
+    :raises KeyError: if it lacks a part
+    :raises TypeError: if it is of another shape
+    :raises ValueError: for a value that no beat can have
+    """
+    payload = message['payload']
+    return services.Beat(
+        _number(payload, 'id', 1, _MAX_INT),
+        _number(payload, 'incarnation', 1, _MAX_INT),
+        _number(payload, 'stamp', 0, _MAX_STAMP),
+    )
+
+
+def fold(beats: Iterable[services.Beat]) -> list[services.Beat]:
+    """One beat for each incarnation: the latest stamp, and how many."""
+    folded: dict[tuple[int, int], services.Beat] = {}
+    for beat in beats:
+        key = (beat.id, beat.incarnation)
+        other = folded.get(key, beat._replace(beats=0))
+        folded[key] = beat._replace(
+            stamp=max(beat.stamp, other.stamp),
+            beats=beat.beats + other.beats,
+        )
+    return list(folded.values())
+
+
+def server(
+    transport: transport_types.NotificationTransport,
+    beats: Beats,
+    batch_size: int,
+    batch_timeout: float,
+) -> listener.BatchNotificationServer:
+    """A listener that feeds ``beats``.
+
+    :param batch_timeout: the longest, in seconds, that a beat waits
+    """
+    return listener.BatchNotificationServer(
+        transport,
+        [messaging.Target(exchange=base.EXCHANGE, topic=base.BEATS_TOPIC)],
+        beats,
+        allow_requeue=True,
+        batch_size=batch_size,
+        batch_timeout=batch_timeout,
+    )
+
+
+def _number(payload: Any, name: str, least: int, most: int) -> int:
+    value = payload[name]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f'{name} is no whole number')
+    if not least <= value <= most:
+        raise ValueError(f'{name} is out of range')
+    return value

@@ -1,0 +1,48 @@
+"""How errors leave the conductor, in one place."""
+
+import logging
+from typing import Any
+
+import oslo_messaging as messaging
+from oslo_messaging.rpc import dispatcher
+from oslo_versionedobjects import exception as ovo_exc
+
+from sgconductor import exception
+
+LOG = logging.getLogger(__name__)
+
+_EXPECTED = (
+    exception.SGConductorError,
+    ovo_exc.VersionedObjectsException,
+    dispatcher.RPCDispatcherError,
+)
+
+
+class Dispatcher(messaging.RPCDispatcher):
+    """Lets callers see their own mistakes, and nothing of ours.
+
+    An expected error travels as it is, without a traceback. Any other is
+    logged here with its traceback and travels as UnexpectedFailure, by which
+    the log entry can be found.
+    """
+
+    def dispatch(self, incoming: Any) -> Any:
+        try:
+            return super().dispatch(incoming)
+        except _EXPECTED as error:
+            raise _Silent(error) from None
+        except Exception:
+            request_id = str(dict(incoming.ctxt).get('request_id', '-'))
+            LOG.exception(
+                'Unexpected failure in %s, request %s',
+                incoming.message.get('method'),
+                request_id,
+            )
+            raise _Silent(exception.UnexpectedFailure(request_id)) from None
+
+
+class _Silent(dispatcher.ExpectedException):
+    """What the server answers with, without logging it again."""
+
+    def __init__(self, error: Exception) -> None:
+        self.exc_info = (type(error), error.with_traceback(None), None)

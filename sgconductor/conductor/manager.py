@@ -1,0 +1,154 @@
+"""The conductor's RPC endpoint: it runs objects' methods for callers."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import oslo_messaging as messaging
+from oslo_versionedobjects import base as ovo_base
+
+from sgconductor import context as sg_context
+from sgconductor import exception
+from sgconductor.objects import base
+
+
+class ConductorManager:
+    """Answers :class:`sgconductor.rpcapi.conductor.ConductorAPI`."""
+
+    target = messaging.Target(version='1.0')
+
+    def object_class_action_versions(
+        self,
+        context: sg_context.RequestContext,
+        objname: str,
+        objmethod: str,
+        object_versions: dict[str, str],
+        args: list[Any],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Run a class method and answer in the caller's versions.
+
+        :param object_versions: version by name of the objects it knows
+        """
+        versions = _manifest(object_versions)
+        if objname not in versions:
+            raise exception.InvalidInput(
+                f'object_versions does not say which {objname} is known'
+            )
+        cls = base.SGObject.newest(objname, versions[objname])
+        method = _remotable(cls, objmethod)
+        result = _run(method, (context, *_list(args)), _dict(kwargs))
+        if isinstance(result, ovo_base.VersionedObject):
+            return _backport(result, versions)
+        return result
+
+    def object_action(
+        self,
+        context: sg_context.RequestContext,
+        objinst: base.SGObject,
+        objmethod: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
+    ) -> tuple[dict[str, Any], Any]:
+        """Run a method of an object.
+
+        :returns: the primitives of the fields that it changed, beside
+            ``obj_what_changed``, and its result
+        """
+        if not isinstance(objinst, base.SGObject):
+            raise exception.InvalidInput(
+                f'objinst must be an object, not {type(objinst).__name__}'
+            )
+        _remotable(type(objinst), objmethod)
+        before = objinst.obj_clone()
+        result = _run(getattr(objinst, objmethod), _list(args), _dict(kwargs))
+        updates: dict[str, Any] = {
+            name: field.to_primitive(objinst, name, getattr(objinst, name))
+            for name, field in objinst.fields.items()
+            if name not in objinst.added_since(objinst.VERSION)
+            and _changed(name, before, objinst)
+        }
+        updates['obj_what_changed'] = sorted(objinst.obj_what_changed())
+        return updates, result
+
+    def object_backport_versions(
+        self,
+        context: sg_context.RequestContext,
+        objinst: base.SGObject,
+        object_versions: dict[str, str],
+    ) -> Any:
+        """The primitive of an object in the caller's versions."""
+        if not isinstance(objinst, base.SGObject):
+            raise exception.InvalidInput(
+                f'objinst must be an object, not {type(objinst).__name__}'
+            )
+        return _backport(objinst, _manifest(object_versions))
+
+
+def _backport(
+    obj: ovo_base.VersionedObject, versions: dict[str, str]
+) -> dict[str, Any]:
+    known = ovo_base.obj_tree_get_versions(obj.obj_name())
+    agreed = {
+        name: base.older(theirs, known[name])
+        for name, theirs in versions.items()
+        if name in known
+    }
+    return obj.obj_to_primitive(
+        target_version=agreed.get(obj.obj_name(), obj.VERSION),
+        version_manifest=agreed,
+    )
+
+
+def _remotable(cls: type[ovo_base.VersionedObject], name: str) -> Any:
+    # The name comes from the wire: only what is marked may be reached by it.
+    method = getattr(cls, name, None) if isinstance(name, str) else None
+    if not getattr(method, 'remotable', False):
+        raise exception.NotRemotable(cls.obj_name(), str(name))
+    return method
+
+
+def _run(
+    method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    try:
+        inspect.signature(method).bind(*args, **kwargs)
+    except TypeError as error:
+        raise exception.InvalidInput(
+            f'{method.__qualname__}: {error}'
+        ) from None
+    return method(*args, **kwargs)
+
+
+def _changed(name: str, before: base.SGObject, after: base.SGObject) -> bool:
+    return after.obj_attr_is_set(name) and (
+        not before.obj_attr_is_set(name)
+        or getattr(before, name) != getattr(after, name)
+    )
+
+
+def _manifest(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(
+        isinstance(version, str) and version.replace('.', '').isdecimal()
+        for version in value.values()
+    ):
+        raise exception.InvalidInput(
+            f'object_versions must be versions by name, not {value!r:.200}'
+        )
+    return value
+
+
+def _list(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise exception.InvalidInput(
+            f'args must be a list, not {type(value).__name__}'
+        )
+    return tuple(value)
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise exception.InvalidInput(
+            f'kwargs must be a mapping, not {type(value).__name__}'
+        )
+    return value

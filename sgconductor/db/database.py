@@ -1,0 +1,158 @@
+"""A connection to the database, and its transactions."""
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+from typing import Self
+from typing import TypeVar
+
+import sqlalchemy as sa
+from oslo_config import cfg
+from oslo_db import api as oslo_db_api
+from oslo_db import exception as db_exc
+from oslo_db import options as db_options
+from oslo_db.sqlalchemy import engines
+
+from sgconductor import exception
+
+T = TypeVar('T')
+
+
+class Database:
+    """The database behind one SQLAlchemy URL.
+
+    Nothing is opened before the first transaction, so an instance may be
+    made before a fork.
+
+    :param url: a SQLAlchemy URL
+    :param options: more of :func:`oslo_db.sqlalchemy.engines.create_engine`
+    """
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self.engine: sa.Engine = engines.create_engine(
+            url, max_retries=0, **options
+        )
+        self._writing = threading.local()
+        self._write_lock: contextlib.AbstractContextManager[Any] = (
+            contextlib.nullcontext()
+        )
+        if self.engine.dialect.name == 'sqlite':
+            # One writer at a time: SQLite's own waiting is unfair and slow.
+            self._write_lock = threading.Lock()
+            sa.event.listen(self.engine, 'connect', _tune_sqlite)
+            sa.event.listen(
+                self.engine, 'engine_connect', self._begin_immediate
+            )
+
+    @classmethod
+    def from_conf(cls, conf: cfg.ConfigOpts) -> Self:
+        """The database that ``[database]`` describes.
+
+        :raises ConfigError: where it names none
+        """
+        conf.register_opts(db_options.database_opts, 'database')
+        group = conf.database
+        if not group.connection:
+            raise exception.ConfigError(
+                'no [database] connection is set, for example '
+                'mysql+pymysql://user:password@host/sgconductor'
+            )
+        try:
+            return cls(
+                group.connection,
+                mysql_sql_mode=group.mysql_sql_mode,
+                connection_recycle_time=group.connection_recycle_time,
+                connection_debug=group.connection_debug,
+                connection_trace=group.connection_trace,
+                connection_parameters=group.connection_parameters,
+                max_pool_size=group.max_pool_size,
+                max_overflow=group.max_overflow,
+                pool_timeout=group.pool_timeout,
+            )
+        except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
+            raise exception.ConfigError(
+                f'[database] connection cannot be used: {error}'
+            ) from None
+
+    @property
+    def name(self) -> str:
+        """The URL, without its password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def ping(self) -> None:
+        """Reach the database once.
+
+        :raises DatabaseUnreachable: saying which, and why
+        """
+        try:
+            with self.reader() as conn:
+                conn.execute(sa.select(1))
+        except (db_exc.DBError, sa.exc.OperationalError) as error:
+            raise exception.DatabaseUnreachable(
+                self.name, str(error).splitlines()[0]
+            ) from None
+
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads."""
+        with self.engine.connect() as conn:
+            yield conn
+
+    @contextlib.contextmanager
+    def writer(self) -> Iterator[sa.Connection]:
+        """A transaction, committed unless an exception leaves the block."""
+        with self._write_lock:
+            self._writing.now = True
+            try:
+                with self.engine.begin() as conn:
+                    yield conn
+            finally:
+                self._writing.now = False
+
+    def write(self, work: Callable[[sa.Connection], T]) -> T:
+        """Do ``work`` in a transaction, again if another one got in its way.
+
+        :param work: takes a connection; must be safe to start over
+        :returns: what ``work`` returns
+        """
+
+        @oslo_db_api.wrap_db_retry(  # type: ignore[untyped-decorator]
+            max_retries=10,
+            retry_interval=0.05,
+            max_retry_interval=0.5,
+            inc_retry_interval=True,
+            jitter=True,
+            exception_checker=_is_collision,
+        )
+        @functools.wraps(work)
+        def attempt() -> T:
+            with self.writer() as conn:
+                return work(conn)
+
+        result: T = attempt()
+        return result
+
+    def close(self) -> None:
+        """Give all connections back; they are opened anew when needed."""
+        self.engine.dispose()
+
+    def _begin_immediate(self, conn: sa.Connection) -> None:
+        # A deferred transaction that reads and then writes fails at once if
+        # another process wrote in between; an immediate one waits. oslo.db
+        # sends its own, plain BEGIN only where it does not find this mark.
+        if getattr(self._writing, 'now', False):
+            conn.connection.cursor().execute('BEGIN IMMEDIATE')
+            conn.info['in_transaction'] = True
+
+
+def _is_collision(error: Exception) -> bool:
+    return isinstance(error, db_exc.DBDeadlock | db_exc.DBDuplicateEntry)
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:
+    connection.execute('PRAGMA busy_timeout = 10000')
+    connection.execute('PRAGMA journal_mode = WAL')
+    connection.execute('PRAGMA synchronous = NORMAL')

@@ -1,0 +1,13 @@
+"""Alembic's entry: it runs on the connection that schema.sync() hands over."""
+
+from alembic import context
+
+from sgconductor.db import models
+
+context.configure(
+    connection=context.config.attributes['connection'],
+    target_metadata=models.metadata,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,205 @@
+"""SQL on the services table.
+
+Functions take an open connection; who calls them owns the transaction. Rows
+are mappings by column name, with ``age`` beside them: the microseconds since
+``last_seen_up`` by the database's clock.
+"""
+
+import json
+from collections.abc import Collection
+from collections.abc import Mapping
+from typing import Any
+from typing import cast
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from oslo_db import exception as db_exc
+from oslo_utils import uuidutils
+
+from sgconductor import exception
+from sgconductor.db import batch
+from sgconductor.db import clock
+from sgconductor.db import models
+
+Row = Mapping[str, Any]
+
+_T = models.services
+_READ = (
+    *(c for c in _T.c if c.name not in ('deleted', 'deleted_at')),
+    clock.age(_T.c.last_seen_up).label('age'),
+)
+_LIVING = _T.c.deleted == 0
+
+
+class Beat(NamedTuple):
+    """One beat, or several of one incarnation folded into one.
+
+    :ivar stamp: microseconds since 1970 in the database's clock
+    :ivar beats: how many were folded
+    """
+
+    id: int
+    incarnation: int
+    stamp: int
+    beats: int = 1
+
+
+def join(
+    conn: sa.Connection, host: str, binary: str, values: Mapping[str, Any]
+) -> tuple[Row, Any]:
+    """Take over the row of (host, binary), or make it.
+
+    :param values: topic, version, report_interval, down_after
+    :returns: the row with its new incarnation, and the database's now
+    :raises DBDuplicateEntry: if another join made the row first
+    :raises RetryRequest: if a delete came between; for both, start over
+    """
+    found = conn.execute(
+        sa.select(_T.c.id).where(
+            _T.c.host == host, _T.c.binary == binary, _LIVING
+        )
+    ).scalar()
+    stamp = {'last_seen_up': clock.utcnow(), 'left_at': None, **values}
+    if found is None:
+        inserted = conn.execute(
+            _T.insert().values(
+                uuid=uuidutils.generate_uuid(),
+                host=host,
+                binary=binary,
+                incarnation=1,
+                report_count=0,
+                disabled=False,
+                forced_down=False,
+                created_at=clock.utcnow(),
+                deleted=0,
+                **stamp,
+            )
+        )
+        found = cast(sa.Row[Any], inserted.inserted_primary_key)[0]
+    else:
+        taken = conn.execute(
+            _T.update()
+            .where(_T.c.id == found, _LIVING)
+            .values(
+                incarnation=_T.c.incarnation + 1,
+                updated_at=clock.utcnow(),
+                **stamp,
+            )
+        )
+        if not taken.rowcount:
+            # Deleted since we looked. Only a new transaction sees that.
+            raise db_exc.RetryRequest(exception.ServiceNotFound(str(found)))
+    result = conn.execute(
+        sa.select(*_READ, clock.utcnow().label('now')).where(_T.c.id == found)
+    )
+    row = cast(Row, result.mappings().one())
+    return row, row['now']
+
+
+def beat_many(conn: sa.Connection, beats: Collection[Beat]) -> int:
+    """Write a batch of beats in one statement.
+
+    A beat of an older incarnation, or of a deleted or unknown service,
+    changes nothing; one from the past or the future moves ``last_seen_up``
+    neither back nor beyond now.
+
+    :param beats: at most one for each (id, incarnation)
+    :returns: how many found their row
+    """
+    # Sorted, so that two conductors' batches lock rows in the same order.
+    lines = [
+        [beat.id, beat.incarnation, _text(beat.stamp), beat.beats]
+        for beat in sorted(beats)
+    ]
+    result = conn.execute(
+        batch.update(conn.dialect.name), {'batch': json.dumps(lines)}
+    )
+    return int(result.rowcount)
+
+
+def leave(conn: sa.Connection, id_: int, incarnation: int) -> bool:
+    """Mark a stop as planned; false if that incarnation is not the row's."""
+    result = conn.execute(
+        _T.update()
+        .where(_T.c.id == id_, _T.c.incarnation == incarnation, _LIVING)
+        .values(left_at=clock.utcnow())
+    )
+    return bool(result.rowcount)
+
+
+def look(conn: sa.Connection, id_: int) -> tuple[Row | None, Any]:
+    """What became of a row, deleted or not, and the database's now.
+
+    :returns: a row of id, incarnation, deleted, forced_down, or None, and now
+    """
+    one = sa.select(sa.literal(1).label('one')).subquery()
+    result = conn.execute(
+        sa.select(
+            _T.c.id,
+            _T.c.incarnation,
+            _T.c.deleted,
+            _T.c.forced_down,
+            clock.utcnow().label('now'),
+        ).select_from(one.outerjoin(_T, _T.c.id == id_))
+    )
+    row = cast(Row, result.mappings().one())
+    return (None if row['id'] is None else row), row['now']
+
+
+def get(conn: sa.Connection, **key: Any) -> Row | None:
+    """The living row whose columns have these values.
+
+    :param key: ``uuid=``, ``id=``, or ``host=`` and ``binary=``
+    """
+    where = [_T.c[name] == value for name, value in key.items()]
+    result = conn.execute(sa.select(*_READ).where(*where, _LIVING))
+    return cast(Row | None, result.mappings().one_or_none())
+
+
+def page(
+    conn: sa.Connection,
+    filters: Mapping[str, Any],
+    limit: int,
+    marker: int = 0,
+) -> list[Row]:
+    """The living rows after ``marker``, by id.
+
+    :param filters: column name to value; all must match
+    :param marker: the id before the first one wanted
+    """
+    where = [_T.c[name] == value for name, value in filters.items()]
+    result = conn.execute(
+        sa.select(*_READ)
+        .where(*where, _LIVING, _T.c.id > marker)
+        .order_by(_T.c.id)
+        .limit(limit)
+    )
+    return cast(list[Row], result.mappings().all())
+
+
+def save(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> bool:
+    """Write an admin's edit; false if the service is gone.
+
+    Liveness is not touched, whatever is edited.
+    """
+    result = conn.execute(
+        _T.update()
+        .where(_T.c.uuid == uuid, _LIVING)
+        .values(updated_at=clock.utcnow(), **values)
+    )
+    return bool(result.rowcount)
+
+
+def destroy(conn: sa.Connection, uuid: str) -> bool:
+    """Delete a service softly; false if it is gone already."""
+    result = conn.execute(
+        _T.update()
+        .where(_T.c.uuid == uuid, _LIVING)
+        .values(deleted=_T.c.id, deleted_at=clock.utcnow())
+    )
+    return bool(result.rowcount)
+
+
+def _text(micros: int) -> str:
+    moment = clock.from_micros(micros).replace(tzinfo=None)
+    return moment.isoformat(sep=' ', timespec='microseconds')

@@ -1,0 +1,176 @@
+"""Every error sgconductor raises on purpose.
+
+::
+
+    SGConductorError
+    ├── ConfigError            the configuration cannot work
+    ├── InvalidInput           a caller sent a value that cannot be taken
+    │   ├── ReadOnlyField      … for a field that this call may not change
+    │   └── UnknownField       … for a field this conductor does not know
+    ├── NotRemotable           no such remote method
+    ├── ServiceNotFound        no such service
+    ├── NoBackend              conductor-only code was run elsewhere
+    ├── MembershipLost         the conductor no longer counts this process
+    ├── Unreachable            a server did not answer
+    │   ├── BrokerUnreachable
+    │   ├── ConductorUnreachable
+    │   └── DatabaseUnreachable
+    ├── SchemaMismatch         the database has another release's tables
+    │   ├── SchemaTooOld
+    │   └── SchemaTooNew
+    └── UnexpectedFailure      a bug in the conductor, seen from outside
+
+``args`` are the constructor's arguments, all plain JSON values, so that an
+error crosses the message bus and is built again on the other side; ``str()``
+is the sentence for people.
+"""
+
+from collections.abc import Sequence
+
+
+class SGConductorError(Exception):
+    """The root; never raised itself."""
+
+    message = 'sgconductor failed.'
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ConfigError(SGConductorError):
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.message = f'Configuration error: {problem}'
+
+
+class InvalidInput(SGConductorError):
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.message = f'Invalid input: {problem}'
+
+
+class ReadOnlyField(InvalidInput):
+    def __init__(
+        self, method: str, names: Sequence[str], may: Sequence[str]
+    ) -> None:
+        super().__init__(
+            f'{method} cannot change {", ".join(names)}; it can change '
+            f'{", ".join(may)}.'
+        )
+        self.args = (method, list(names), list(may))
+
+
+class UnknownField(InvalidInput):
+    def __init__(
+        self, objname: str, theirs: str, ours: str, names: Sequence[str]
+    ) -> None:
+        super().__init__(
+            f'{objname} {theirs} sets {", ".join(names)}, which this '
+            f'conductor ({objname} {ours}) does not know and would lose. '
+            f'Upgrade the conductors first, or leave it unset.'
+        )
+        self.args = (objname, theirs, ours, list(names))
+
+
+class NotRemotable(SGConductorError):
+    def __init__(self, objname: str, method: str) -> None:
+        super().__init__(objname, method)
+        self.message = (
+            f'{objname}.{method} is not a remote method of this conductor.'
+        )
+
+
+class ServiceNotFound(SGConductorError):
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.message = f'Service {key} was not found.'
+
+
+class NoBackend(SGConductorError):
+    message = (
+        'This context has no database: only a conductor has one. Call the '
+        'method on the object, which asks a conductor.'
+    )
+
+
+class MembershipLost(SGConductorError):
+    """The conductor does not count this member any more.
+
+    :ivar word: 'superseded' (the same host and binary joined again) or
+        'deleted'.
+    """
+
+    def __init__(self, host: str, binary: str, word: str) -> None:
+        super().__init__(host, binary, word)
+        self.word = word
+        why = {
+            'superseded': 'a newer process joined under the same host and '
+            'binary; stop one of the two',
+            'deleted': 'its service was deleted; restart it to join again',
+        }.get(word, word)
+        self.message = f'{binary} on {host} is no longer a member: {why}.'
+
+
+class Unreachable(SGConductorError):
+    """A server did not answer; trying again later may help."""
+
+
+class BrokerUnreachable(Unreachable):
+    def __init__(self, broker: str, why: str) -> None:
+        super().__init__(broker, why)
+        self.message = (
+            f'The message broker at {broker} cannot be reached: {why}. '
+            f'Check that it runs, and transport_url.'
+        )
+
+
+class ConductorUnreachable(Unreachable):
+    def __init__(self, topic: str, seconds: float) -> None:
+        super().__init__(topic, seconds)
+        self.message = (
+            f'No conductor answered on topic {topic!r} within {seconds:g} s. '
+            f'Check that sgconductor-conductor runs and uses the same '
+            f'transport_url.'
+        )
+
+
+class DatabaseUnreachable(Unreachable):
+    def __init__(self, database: str, why: str) -> None:
+        super().__init__(database, why)
+        self.message = (
+            f'The database at {database} cannot be reached: {why}. Check '
+            f'that it runs, and [database] connection.'
+        )
+
+
+class SchemaMismatch(SGConductorError):
+    """The tables are not those of this release."""
+
+
+class SchemaTooOld(SchemaMismatch):
+    def __init__(self, found: str | None, wanted: str) -> None:
+        super().__init__(found, wanted)
+        self.message = (
+            f'The database is at schema {found or "(none)"}, this release '
+            f'needs {wanted}. Run: sgconductor-manage db sync'
+        )
+
+
+class SchemaTooNew(SchemaMismatch):
+    def __init__(self, found: str, wanted: str) -> None:
+        super().__init__(found, wanted)
+        self.message = (
+            f'The database is at schema {found}, which this release (schema '
+            f'{wanted}) does not know: a newer release has synced it. '
+            f'Upgrade sgconductor here; "sgconductor-manage db version" '
+            f'shows both.'
+        )
+
+
+class UnexpectedFailure(SGConductorError):
+    def __init__(self, request_id: str) -> None:
+        super().__init__(request_id)
+        self.message = (
+            f'The conductor failed unexpectedly; its log has the details '
+            f'under {request_id}.'
+        )

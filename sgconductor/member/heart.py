@@ -1,0 +1,79 @@
+"""The thread that beats."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from sgconductor import exception
+
+LOG = logging.getLogger(__name__)
+
+
+class Heart:
+    """Calls ``pulse`` at an interval until it is stopped.
+
+    It never dies of an error: an unreachable server is warned of once, and
+    anything unexpected is logged once with its traceback; then it says so
+    when all is well again.
+
+    :param name: what it does, for the log
+    :param interval: seconds from one pulse to the next
+    :param pulse: what to do; takes nothing
+    """
+
+    def __init__(
+        self, name: str, interval: float, pulse: Callable[[], None]
+    ) -> None:
+        self._name = name
+        self._interval = interval
+        self._pulse = pulse
+        self._stopped = threading.Event()
+        self._trouble: type[Exception] | None = None
+        self._thread = threading.Thread(
+            target=self._run, name=f'sgconductor-{name}', daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin, somewhere within the first interval.
+
+        So that a fleet started at one moment does not beat at one moment.
+        """
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Beat no more; a pulse under way is not waited for."""
+        self._stopped.set()
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped.is_set()
+
+    def _run(self) -> None:
+        # Jitter spreads load, it keeps no secret.
+        wait = self._interval * random.random()  # noqa: S311
+        due = time.monotonic() + wait
+        while not self._stopped.wait(max(0.0, due - time.monotonic())):
+            self._beat()
+            # One that took too long is not made up for by a burst.
+            due = max(due + self._interval, time.monotonic())
+
+    def _beat(self) -> None:
+        try:
+            self._pulse()
+        except exception.Unreachable as error:
+            self._tell(error, LOG.warning, '%s failed, trying on: %s')
+        except Exception as error:
+            self._tell(error, LOG.exception, '%s failed, trying on: %s')
+        else:
+            if self._trouble is not None:
+                LOG.info('%s works again.', self._name)
+            self._trouble = None
+
+    def _tell(
+        self, error: Exception, log: Callable[..., None], text: str
+    ) -> None:
+        if self._trouble is not type(error) and not self.stopped:
+            log(text, self._name, error)
+        self._trouble = type(error)

@@ -1,0 +1,171 @@
+"""What all objects share: where a method runs, and how versions meet."""
+
+from collections.abc import Mapping
+from typing import Any
+from typing import ClassVar
+
+from oslo_utils import versionutils
+from oslo_versionedobjects import base as ovo_base
+from oslo_versionedobjects import exception as ovo_exc
+
+from sgconductor import context as sg_context
+from sgconductor import exception
+
+# What a malformed primitive can raise while it is read.
+_MALFORMED = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
+
+
+class ByContext(ovo_base.VersionedObjectIndirectionAPI):
+    """Run a remotable here if the context has a backend, else ask.
+
+    There is no process-wide switch, so a conductor and its remote callers
+    can live in one process.
+    """
+
+    def object_class_action_versions(
+        self,
+        context: sg_context.RequestContext,
+        objname: str,
+        objmethod: str,
+        object_versions: dict[str, str],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        if context.conductor is not None:
+            return context.conductor.object_class_action_versions(
+                context, objname, objmethod, object_versions, args, kwargs
+            )
+        cls = SGObject.obj_class_from_name(objname, object_versions[objname])
+        original = getattr(cls, objmethod).original_fn
+        return original(cls, context, *args, **kwargs)
+
+    def object_action(
+        self,
+        context: sg_context.RequestContext,
+        objinst: ovo_base.VersionedObject,
+        objmethod: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> tuple[dict[str, Any], Any]:
+        if context.conductor is not None:
+            return context.conductor.object_action(
+                context, objinst, objmethod, args, kwargs
+            )
+        original = getattr(type(objinst), objmethod).original_fn
+        result = original(objinst, *args, **kwargs)
+        # The remotable wrapper sets the changed fields to just these.
+        return {'obj_what_changed': objinst.obj_what_changed()}, result
+
+    def object_backport_versions(
+        self,
+        context: sg_context.RequestContext,
+        objinst: Any,
+        object_versions: dict[str, str],
+    ) -> Any:
+        if context.conductor is not None:
+            return context.conductor.object_backport_versions(
+                context, objinst, object_versions
+            )
+        return SGObject.obj_from_primitive(_narrow(objinst), context=context)
+
+    def object_class_action(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def object_backport(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+
+class SGObject(ovo_base.VersionedObject):
+    """The base of all objects.
+
+    :cvar ADDED: for each field that version 1.0 had not, the version that
+        brought it
+    """
+
+    OBJ_PROJECT_NAMESPACE = 'sgconductor'
+    indirection_api = ByContext()
+    ADDED: ClassVar[Mapping[str, str]] = {}
+
+    def obj_make_compatible(
+        self, primitive: dict[str, Any], target_version: str
+    ) -> None:
+        """Drop from ``primitive`` what the target version had not."""
+        super().obj_make_compatible(primitive, target_version)
+        for name in self.added_since(target_version):
+            primitive.pop(name, None)
+
+    @classmethod
+    def added_since(cls, version: str) -> set[str]:
+        """The fields that came after a version."""
+        then = versionutils.convert_version_to_tuple(version)
+        return {
+            name
+            for name, since in cls.ADDED.items()
+            if versionutils.convert_version_to_tuple(since) > then
+        }
+
+    @classmethod
+    def newest(
+        cls, objname: str, version: str
+    ) -> type[ovo_base.VersionedObject]:
+        """The class for callers that speak a version, older or newer.
+
+        :raises UnsupportedObjectError: for a name that is not ours
+        :raises IncompatibleObjectVersion: for another major version
+        """
+        try:
+            return cls.obj_class_from_name(objname, version)
+        except ovo_exc.IncompatibleObjectVersion:
+            ours = ovo_base.VersionedObjectRegistry.obj_classes()[objname][0]
+            if _major(version) != _major(ours.VERSION):
+                raise
+            return ours
+
+
+class Serializer(ovo_base.VersionedObjectSerializer):
+    """The library's serializer, with one clear error for a bad primitive."""
+
+    OBJ_BASE_CLASS = SGObject
+
+    def deserialize_entity(self, context: Any, entity: Any) -> Any:
+        """
+        :raises InvalidInput: if ``entity`` is malformed
+        :raises UnsupportedObjectError: if it is not one of our objects
+        :raises IncompatibleObjectVersion: if it is of another major version
+        """
+        try:
+            return super().deserialize_entity(context, entity)
+        except _MALFORMED as error:
+            raise exception.InvalidInput(
+                f'a malformed object: {type(error).__name__}: {error}'
+            ) from None
+
+
+def older(theirs: str, ours: str) -> str:
+    """The older of two versions, for no object is ported forward."""
+    return min(theirs, ours, key=versionutils.convert_version_to_tuple)
+
+
+def _narrow(primitive: dict[str, Any]) -> dict[str, Any]:
+    """A newer caller's object as this conductor can read it.
+
+    Within a major version fields are only ever added, so one that we do not
+    know can be left out, unless its sender has just set it.
+    """
+    name = primitive['versioned_object.name']
+    theirs = primitive['versioned_object.version']
+    ours = SGObject.newest(name, theirs)
+    unknown = {
+        field
+        for field in primitive.get('versioned_object.changes', ())
+        if field not in ours.fields
+    }
+    if unknown:
+        raise exception.UnknownField(
+            name, theirs, ours.VERSION, sorted(unknown)
+        )
+    return {**primitive, 'versioned_object.version': ours.VERSION}
+
+
+def _major(version: str) -> int:
+    return versionutils.convert_version_to_tuple(version)[0]

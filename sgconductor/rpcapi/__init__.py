@@ -1,0 +1,1 @@
+"""The clients of a conductor, and what both ends of the bus share."""

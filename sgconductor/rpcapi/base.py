@@ -1,0 +1,130 @@
+"""What both ends of the bus agree on."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import oslo_messaging as messaging
+from oslo_config import cfg
+from oslo_messaging import transport as transport_types
+from oslo_messaging._metrics import client as _metrics
+from oslo_messaging._tracing import client as _tracing
+from oslo_versionedobjects import exception as ovo_exc
+
+from sgconductor import context as sg_context
+from sgconductor import exception
+from sgconductor.objects import base as objects_base
+
+# An exchange of our own, so that members find the conductor whatever
+# control_exchange their project has set.
+EXCHANGE = 'sgconductor'
+RPC_TOPIC = 'sgconductor'
+BEATS_TOPIC = 'sgconductor-beats'
+BEAT = 'service.beat'
+
+# Errors of these modules are built again on the caller's side.
+_KNOWN_ERRORS = [exception.__name__, ovo_exc.__name__]
+
+
+class Serializer(objects_base.Serializer):
+    """Objects and contexts, to the wire and back.
+
+    :param here: ``backend=`` or ``conductor=`` for contexts that arrive
+    """
+
+    def __init__(self, **here: Any) -> None:
+        super().__init__()
+        self._here = here
+
+    def serialize_context(
+        self, context: sg_context.RequestContext
+    ) -> dict[str, Any]:
+        return context.to_dict()
+
+    def deserialize_context(
+        self, context: dict[str, Any]
+    ) -> sg_context.RequestContext:
+        return sg_context.RequestContext.from_dict(context, **self._here)
+
+
+def rpc_transport(conf: cfg.ConfigOpts) -> transport_types.RPCTransport:
+    """The transport for calls, of ``transport_url``.
+
+    :raises ConfigError: for a URL that cannot be used
+    """
+    _register_globals(conf)
+    with _clear_url_errors():
+        return messaging.get_rpc_transport(
+            conf, allowed_remote_exmods=_KNOWN_ERRORS
+        )
+
+
+def beat_transport(
+    conf: cfg.ConfigOpts,
+) -> transport_types.NotificationTransport:
+    """The transport for beats, of the same URL.
+
+    ``[oslo_messaging_notifications] transport_url`` is for a project's own
+    notifications and is left out of account.
+
+    :raises ConfigError: for a URL that cannot be used
+    """
+    _register_globals(conf)
+    with _clear_url_errors():
+        return messaging.get_notification_transport(
+            conf, url=conf.transport_url
+        )
+
+
+def broker(transport: messaging.Transport) -> str:
+    """Where a transport goes, without the password, for messages."""
+    url = messaging.TransportURL.parse(
+        transport.conf, transport.conf.transport_url
+    )
+    hosts = ','.join(f'{h.hostname}:{h.port}' for h in url.hosts)
+    return f'{url.transport}://{hosts}/{url.virtual_host or ""}'
+
+
+def ping(transport: transport_types.RPCTransport) -> None:
+    """Reach the broker once.
+
+    :raises BrokerUnreachable: saying which, and why
+    """
+    # Nobody listens there; the broker takes the message and drops it.
+    client = messaging.get_rpc_client(
+        transport,
+        messaging.Target(exchange=EXCHANGE, topic=f'{RPC_TOPIC}.ping'),
+        retry=0,
+    )
+    try:
+        client.cast({}, 'ping')
+    except messaging.MessageDeliveryFailure as error:
+        raise exception.BrokerUnreachable(
+            broker(transport), str(error)
+        ) from None
+
+
+@contextlib.contextmanager
+def _clear_url_errors() -> Iterator[None]:
+    try:
+        yield
+    except (
+        messaging.InvalidTransportURL,
+        messaging.DriverLoadFailure,
+        ValueError,
+    ) as error:
+        raise exception.ConfigError(
+            f'transport_url cannot be used: {error}'
+        ) from None
+
+
+def _register_globals(conf: cfg.ConfigOpts) -> None:
+    # oslo.messaging 18.3 registers these on the global configuration alone
+    # and then reads them from the transport's: without them, every send on a
+    # private configuration fails with NoSuchOptError.
+    conf.register_opts(
+        _metrics.oslo_messaging_metrics, group='oslo_messaging_metrics'
+    )
+    conf.register_opts(
+        _tracing.oslo_messaging_tracing, group='oslo_messaging_tracing'
+    )

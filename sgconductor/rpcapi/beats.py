@@ -1,0 +1,62 @@
+"""The sender of beats."""
+
+import uuid
+
+import oslo_messaging as messaging
+from oslo_messaging import transport as transport_types
+from oslo_utils import timeutils
+
+from sgconductor import context as sg_context
+from sgconductor import exception
+from sgconductor.rpcapi import base
+
+
+class BeatAPI:
+    """Sends beats as notifications: nothing comes back.
+
+    :param transport: of :func:`sgconductor.rpcapi.base.beat_transport`
+    """
+
+    def __init__(
+        self, transport: transport_types.NotificationTransport
+    ) -> None:
+        self._transport = transport
+        self._target = messaging.Target(
+            exchange=base.EXCHANGE, topic=f'{base.BEATS_TOPIC}.info'
+        )
+
+    def beat(
+        self,
+        context: sg_context.RequestContext,
+        id_: int,
+        incarnation: int,
+        stamp: int,
+    ) -> None:
+        """Send one beat.
+
+        :param stamp: microseconds since 1970 in the database's clock
+        :raises BrokerUnreachable: at once; the next beat may find it
+        """
+        # The shape that oslo.messaging's Notifier sends. Its own driver logs
+        # a traceback for each failure and tells the caller nothing, so this
+        # goes one step lower, to the transport.
+        message = {
+            'message_id': str(uuid.uuid4()),
+            'publisher_id': f'service.{id_}',
+            'event_type': base.BEAT,
+            'priority': 'INFO',
+            'payload': {
+                'id': id_,
+                'incarnation': incarnation,
+                'stamp': stamp,
+            },
+            'timestamp': str(timeutils.utcnow()),
+        }
+        try:
+            self._transport._send_notification(
+                self._target, context.to_dict(), message, version=1.0, retry=1
+            )
+        except messaging.MessageDeliveryFailure as error:
+            raise exception.BrokerUnreachable(
+                base.broker(self._transport), str(error)
+            ) from None

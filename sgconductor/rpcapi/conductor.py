@@ -1,0 +1,138 @@
+"""The client of the conductor."""
+
+from typing import Any
+
+import oslo_messaging as messaging
+from oslo_messaging import transport as transport_types
+from oslo_versionedobjects import base as ovo_base
+
+from sgconductor import context as sg_context
+from sgconductor import exception
+from sgconductor.rpcapi import base
+
+
+class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
+    """Asks a conductor to do what objects do.
+
+    Errors come back as those of :mod:`sgconductor.exception` and of
+    oslo.versionedobjects, without the conductor's tracebacks.
+
+    Version history of the RPC API:
+
+    * 1.0 - Initial version: object_action, object_class_action_versions,
+      object_backport_versions
+
+    :param transport: of :func:`sgconductor.rpcapi.base.rpc_transport`
+    :param timeout: seconds to wait for an answer; None for
+        ``rpc_response_timeout``
+    """
+
+    def __init__(
+        self,
+        transport: transport_types.RPCTransport,
+        timeout: float | None = None,
+    ) -> None:
+        self._transport = transport
+        self._timeout = timeout or transport.conf.rpc_response_timeout
+        self._client = messaging.get_rpc_client(
+            transport,
+            messaging.Target(
+                exchange=base.EXCHANGE, topic=base.RPC_TOPIC, version='1.0'
+            ),
+            timeout=self._timeout,
+            # The broker is tried once, and the caller told which it is:
+            # who wants to wait for it can call again.
+            retry=1,
+            serializer=base.Serializer(conductor=self),
+        )
+
+    def object_class_action_versions(
+        self,
+        context: sg_context.RequestContext,
+        objname: str,
+        objmethod: str,
+        object_versions: dict[str, str],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        return self._call(
+            context,
+            'object_class_action_versions',
+            objname=objname,
+            objmethod=objmethod,
+            object_versions=object_versions,
+            args=args,
+            kwargs=kwargs,
+        )
+
+    def object_action(
+        self,
+        context: sg_context.RequestContext,
+        objinst: ovo_base.VersionedObject,
+        objmethod: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> tuple[dict[str, Any], Any]:
+        updates, result = self._call(
+            context,
+            'object_action',
+            objinst=objinst,
+            objmethod=objmethod,
+            args=args,
+            kwargs=kwargs,
+        )
+        return updates, result
+
+    def object_backport_versions(
+        self,
+        context: sg_context.RequestContext,
+        objinst: Any,
+        object_versions: dict[str, str],
+    ) -> Any:
+        return self._call(
+            context,
+            'object_backport_versions',
+            objinst=objinst,
+            object_versions=object_versions,
+        )
+
+    def object_class_action(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def object_backport(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def _call(
+        self, context: sg_context.RequestContext, method: str, **args: Any
+    ) -> Any:
+        try:
+            return self._client.call(context, method, **args)
+        except messaging.MessagingTimeout:
+            raise exception.ConductorUnreachable(
+                base.RPC_TOPIC, self._timeout
+            ) from None
+        except messaging.MessageDeliveryFailure as error:
+            raise exception.BrokerUnreachable(
+                base.broker(self._transport), str(error)
+            ) from None
+        except messaging.RemoteError as error:
+            raise exception.UnexpectedFailure(context.request_id) from error
+        except Exception as error:
+            local = _local(error)
+            if local is None:
+                raise
+            raise local from None
+
+
+def _local(error: Exception) -> Exception | None:
+    """The error that the conductor raised, if ``error`` is its copy.
+
+    oslo.messaging gives the copy a class of its own, whose text ends in the
+    remote traceback; below that class is the real one.
+    """
+    cls = type(error)
+    if not cls.__name__.endswith('_Remote'):
+        return None
+    kwargs = getattr(error, 'kwargs', {})
+    rebuilt: Exception = cls.__mro__[1](*error.args, **kwargs)
+    return rebuilt

@@ -1,0 +1,1 @@
+"""Who is alive: the driver interface, the drivers and the one rule."""

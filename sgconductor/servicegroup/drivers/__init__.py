@@ -1,0 +1,1 @@
+"""The drivers, loaded by name from the sgconductor.servicegroup group."""

@@ -1,0 +1,72 @@
+"""The rule that decides who is up; there is no other."""
+
+import dataclasses
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from sgconductor.servicegroup import driver as sg_driver
+
+_SECOND = 1_000_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    :ivar up: whether the service is up
+    :ivar reason: why it is down, for people; empty if it is up
+    """
+
+    up: bool
+    reason: str = ''
+
+
+_UP = Verdict(True)
+
+
+class Liveness:
+    """Judges services by the table's evidence and a driver's word.
+
+    :param driver: asked once for a whole list
+    """
+
+    def __init__(self, driver: sg_driver.Driver) -> None:
+        self._driver = driver
+
+    def judge(self, rows: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+        """A verdict on each row, in order.
+
+        :param rows: of :mod:`sgconductor.db.services`, all read with their
+            ``age``
+        """
+        verdicts = [_by_table(row) for row in rows]
+        members = {
+            i: sg_driver.Member.of(rows[i])
+            for i, verdict in enumerate(verdicts)
+            if verdict.up
+        }
+        alive = self._driver.alive(members.values())
+        for i, member in members.items():
+            if member not in alive:
+                verdicts[i] = Verdict(
+                    False, f'the servicegroup driver has no {member.binary}'
+                )
+        return verdicts
+
+    def leave(self, row: Mapping[str, Any]) -> None:
+        """Have the driver forget the member behind a row."""
+        self._driver.leave(sg_driver.Member.of(row))
+
+
+def _by_table(row: Mapping[str, Any]) -> Verdict:
+    if row['forced_down']:
+        return Verdict(False, 'forced down')
+    if row['left_at'] is not None:
+        return Verdict(False, f'left at {row["left_at"]:%Y-%m-%d %H:%M:%S}')
+    if row['age'] > row['down_after'] * _SECOND:
+        return Verdict(
+            False,
+            f'last beat {row["age"] / _SECOND:.1f} s ago, '
+            f'allowed {row["down_after"]} s',
+        )
+    return _UP
