@@ -11,6 +11,7 @@ from typing import Self
 
 import oslo_messaging as messaging
 from oslo_config import cfg
+from oslo_messaging import transport as transport_types
 from oslo_messaging.rpc import server
 
 from sgconductor import backend
@@ -50,6 +51,14 @@ class Remote:
         self._driver = sg_driver.load(conf)
         self._conductor = conductor_api.ConductorAPI(self._rpc, timeout)
         self._beats = beats_api.BeatAPI(self._notifications)
+
+    @property
+    def transport(self) -> transport_types.RPCTransport:
+        """The connection, on which a project may serve and call its own API.
+
+        :meth:`close` closes it.
+        """
+        return self._rpc
 
     def context(self, **who: Any) -> sg_context.RequestContext:
         """A context for calls to the conductor.
@@ -127,6 +136,7 @@ class Conductor:
             dispatcher.Dispatcher(
                 [manager.ConductorManager()],
                 rpc_base.Serializer(backend=self.backend),
+                messaging.ExplicitRPCAccessPolicy,
             ),
         )
         self._beat_server = beats.server(

@@ -48,7 +48,9 @@ class ConductorService(service.ServiceBase):
         self._stopped.wait()
 
     def reset(self) -> None:
-        """The launcher has read the mutable options again already."""
+        """Nothing to do: on SIGHUP the parent reads its mutable options and
+        replaces each worker, which first finishes what it has taken.
+        """
 
 
 def main() -> int:

@@ -14,7 +14,6 @@ LOG = logging.getLogger(__name__)
 _EXPECTED = (
     exception.SGConductorError,
     ovo_exc.VersionedObjectsException,
-    dispatcher.RPCDispatcherError,
 )
 
 
@@ -29,6 +28,17 @@ class Dispatcher(messaging.RPCDispatcher):
     def dispatch(self, incoming: Any) -> Any:
         try:
             return super().dispatch(incoming)
+        except dispatcher.NoSuchMethod as error:
+            raise _Silent(
+                exception.NotRemotable('conductor', str(error.method))
+            ) from None
+        except dispatcher.UnsupportedVersion as error:
+            raise _Silent(
+                exception.InvalidInput(
+                    f'this conductor does not speak RPC {error.version}; '
+                    f'upgrade the conductors first'
+                )
+            ) from None
         except _EXPECTED as error:
             raise _Silent(error) from None
         except Exception:

@@ -17,6 +17,7 @@ class ConductorManager:
 
     target = messaging.Target(version='1.0')
 
+    @messaging.expose  # type: ignore[untyped-decorator]
     def object_class_action_versions(
         self,
         context: sg_context.RequestContext,
@@ -31,7 +32,7 @@ class ConductorManager:
         :param object_versions: version by name of the objects it knows
         """
         versions = _manifest(object_versions)
-        if objname not in versions:
+        if not isinstance(objname, str) or objname not in versions:
             raise exception.InvalidInput(
                 f'object_versions does not say which {objname} is known'
             )
@@ -42,6 +43,7 @@ class ConductorManager:
             return _backport(result, versions)
         return result
 
+    @messaging.expose  # type: ignore[untyped-decorator]
     def object_action(
         self,
         context: sg_context.RequestContext,
@@ -71,6 +73,7 @@ class ConductorManager:
         updates['obj_what_changed'] = sorted(objinst.obj_what_changed())
         return updates, result
 
+    @messaging.expose  # type: ignore[untyped-decorator]
     def object_backport_versions(
         self,
         context: sg_context.RequestContext,

@@ -33,7 +33,7 @@ class Database:
 
     def __init__(self, url: str, **options: Any) -> None:
         self.engine: sa.Engine = engines.create_engine(
-            url, max_retries=0, **options
+            url, max_retries=0, thread_checkin=False, **options
         )
         self._writing = threading.local()
         self._write_lock: contextlib.AbstractContextManager[Any] = (

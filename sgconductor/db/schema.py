@@ -42,6 +42,12 @@ def wanted() -> str:
     return head
 
 
+def revisions() -> list[str]:
+    """All revisions that this release knows, oldest first."""
+    scripts = alembic.script.ScriptDirectory.from_config(_config())
+    return [script.revision for script in scripts.walk_revisions()][::-1]
+
+
 def check(db: database.Database) -> None:
     """Refuse tables that are not this release's.
 

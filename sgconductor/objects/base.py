@@ -94,6 +94,15 @@ class SGObject(ovo_base.VersionedObject):
         for name in self.added_since(target_version):
             primitive.pop(name, None)
 
+    def obj_load_attr(self, attrname: str) -> None:
+        """Nothing is loaded behind the caller's back.
+
+        :raises InvalidInput: always
+        """
+        raise exception.InvalidInput(
+            f'{self.obj_name()} {self.VERSION} has no {attrname} set'
+        )
+
     @classmethod
     def added_since(cls, version: str) -> set[str]:
         """The fields that came after a version."""
@@ -133,6 +142,12 @@ class Serializer(ovo_base.VersionedObjectSerializer):
         :raises UnsupportedObjectError: if it is not one of our objects
         :raises IncompatibleObjectVersion: if it is of another major version
         """
+        if (
+            isinstance(entity, dict)
+            and 'versioned_object.name' in entity
+            and not isinstance(entity.get('versioned_object.data'), dict)
+        ):
+            raise exception.InvalidInput('a malformed object: it has no data')
         try:
             return super().deserialize_entity(context, entity)
         except _MALFORMED as error:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import oslo_messaging as messaging
+from kombu import exceptions as kombu_exc
 from oslo_config import cfg
 from oslo_messaging import transport as transport_types
 from oslo_messaging._metrics import client as _metrics
@@ -94,11 +95,26 @@ def ping(transport: transport_types.RPCTransport) -> None:
     client = messaging.get_rpc_client(
         transport,
         messaging.Target(exchange=EXCHANGE, topic=f'{RPC_TOPIC}.ping'),
-        retry=0,
+        retry=1,
     )
-    try:
+    with clear_broker_errors(transport):
         client.cast({}, 'ping')
-    except messaging.MessageDeliveryFailure as error:
+
+
+@contextlib.contextmanager
+def clear_broker_errors(
+    transport: transport_types.Transport,
+) -> Iterator[None]:
+    """Say which broker, where oslo.messaging or kombu say only what.
+
+    :raises BrokerUnreachable: for what they raise
+    """
+    try:
+        yield
+    except (
+        messaging.MessageDeliveryFailure,
+        kombu_exc.OperationalError,
+    ) as error:
         raise exception.BrokerUnreachable(
             broker(transport), str(error)
         ) from None

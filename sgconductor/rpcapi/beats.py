@@ -7,7 +7,6 @@ from oslo_messaging import transport as transport_types
 from oslo_utils import timeutils
 
 from sgconductor import context as sg_context
-from sgconductor import exception
 from sgconductor.rpcapi import base
 
 
@@ -52,11 +51,7 @@ class BeatAPI:
             },
             'timestamp': str(timeutils.utcnow()),
         }
-        try:
+        with base.clear_broker_errors(self._transport):
             self._transport._send_notification(
                 self._target, context.to_dict(), message, version=1.0, retry=1
             )
-        except messaging.MessageDeliveryFailure as error:
-            raise exception.BrokerUnreachable(
-                base.broker(self._transport), str(error)
-            ) from None

@@ -33,6 +33,7 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
         timeout: float | None = None,
     ) -> None:
         self._transport = transport
+        self._reached = False
         self._timeout = timeout or transport.conf.rpc_response_timeout
         self._client = messaging.get_rpc_client(
             transport,
@@ -105,15 +106,20 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
     def _call(
         self, context: sg_context.RequestContext, method: str, **args: Any
     ) -> Any:
+        # For its first call, oslo.messaging opens a connection for answers,
+        # and tries for ever: it must not start while there is no broker.
+        if not self._reached:
+            base.ping(self._transport)
+            self._reached = True
         try:
-            return self._client.call(context, method, **args)
+            with base.clear_broker_errors(self._transport):
+                return self._client.call(context, method, **args)
+        except exception.BrokerUnreachable:
+            self._reached = False
+            raise
         except messaging.MessagingTimeout:
             raise exception.ConductorUnreachable(
                 base.RPC_TOPIC, self._timeout
-            ) from None
-        except messaging.MessageDeliveryFailure as error:
-            raise exception.BrokerUnreachable(
-                base.broker(self._transport), str(error)
             ) from None
         except messaging.RemoteError as error:
             raise exception.UnexpectedFailure(context.request_id) from error

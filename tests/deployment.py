@@ -1,0 +1,149 @@
+"""A conductor on real servers, and the ways to it, as a fixture."""
+
+import datetime
+import pathlib
+import secrets
+from typing import Any
+
+import fixtures
+import oslo_messaging as messaging
+import sqlalchemy as sa
+from oslo_config import cfg
+from oslo_db import options as db_options
+
+from sgconductor import app
+from sgconductor import conf as sg_conf
+from sgconductor import context as sg_context
+from sgconductor import objects
+from sgconductor.db import clock
+from sgconductor.db import database
+from sgconductor.db import models
+from sgconductor.db import schema
+from sgconductor.rpcapi import base as rpc_base
+from sgconductor.rpcapi import beats as beats_api
+
+FAKE = 'fake://'
+
+
+class Deployment(fixtures.Fixture):
+    """One database and one message bus, with as many parts as a test wants.
+
+    :param broker: a started RabbitMQ, or None for ``fake://``
+    :param server: a started database server, or None for SQLite
+    :ivar url: of the database, which has its tables
+    :ivar transport_url: of the bus
+    :ivar db: for a test to look behind the scenes
+    """
+
+    def __init__(self, broker: Any, server: Any) -> None:
+        self._broker = broker
+        self._server = server
+
+    def _setUp(self) -> None:
+        name = self._name = f't{secrets.token_hex(6)}'
+        self.directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.transport_url = self._broker.vhost(name) if self._broker else FAKE
+        if self._server:
+            self.url: str = self._server.create_database(name)
+            self.addCleanup(self._server.drop_database, name)
+        else:
+            self.url = f'sqlite:///{self.directory / "sg.db"}'
+        self.db = database.Database.from_conf(self.conf())
+        self.addCleanup(self.db.close)
+        schema.sync(self.db)
+
+    def conf(self, **overrides: Any) -> cfg.ConfigOpts:
+        """A configuration of this deployment, with quick intervals.
+
+        :param overrides: ``group__option=value``, or ``option=value``
+        """
+        conf = cfg.ConfigOpts()
+        conf([], default_config_files=[], default_config_dirs=[])
+        sg_conf.register_opts(conf)
+        conf.register_opts(db_options.database_opts, 'database')
+        messaging.TransportURL.parse(conf, self.transport_url)
+        values = {
+            'host': 'conductor1',
+            'transport_url': self.transport_url,
+            'database__connection': self.url,
+            'conductor__beat_batch_timeout': 0.05,
+            'servicegroup__report_interval': 1,
+            'servicegroup__down_after': 30,
+            'servicegroup__sync_interval': 1,
+            **overrides,
+        }
+        for key, value in values.items():
+            group, _, option = key.rpartition('__')
+            conf.set_override(option, value, group or None)
+        return conf
+
+    def config_file(self, debug: bool = False, **overrides: Any) -> str:
+        """The same as a file, for processes."""
+        conf = self.conf(**overrides)
+        groups = {None: ['host', 'transport_url'], 'database': ['connection']}
+        for group, opts in sg_conf.list_opts():
+            groups.setdefault(group, []).extend(o.dest for o in opts)
+        lines = ['[DEFAULT]', f'debug = {debug}']
+        for group, names in groups.items():
+            lines.append(f'[{group or "DEFAULT"}]')
+            section = conf[group] if group else conf
+            lines += [
+                f'{name} = {section[name]}'.replace('$', '$$')
+                for name in dict.fromkeys(names)
+            ]
+        path = self.directory / f'{secrets.token_hex(4)}.conf'
+        path.write_text('\n'.join(lines) + '\n')
+        return str(path)
+
+    def conductor(self, **overrides: Any) -> app.Conductor:
+        """A conductor in this process, started."""
+        conductor = app.Conductor(self.conf(**overrides))
+        conductor.start()
+        self.addCleanup(conductor.stop)
+        return conductor
+
+    def remote(self, timeout: float = 10, **overrides: Any) -> app.Remote:
+        """A way to the conductor, as any other process has it."""
+        remote = app.Remote(self.conf(**overrides), timeout)
+        self.addCleanup(remote.close)
+        return remote
+
+    def local(self, conductor: app.Conductor) -> sg_context.RequestContext:
+        """A context inside the conductor."""
+        return sg_context.RequestContext(backend=conductor.backend)
+
+    def beat(
+        self, remote: app.Remote, service: objects.Service, **other: int
+    ) -> None:
+        """Send a beat for a service, whoever its process is now.
+
+        :param other: values other than the service's own
+        """
+        values = {
+            'id_': service.id,
+            'incarnation': service.incarnation,
+            'stamp': clock.to_micros(service.last_seen_up),
+            **other,
+        }
+        transport = rpc_base.beat_transport(remote._conf)
+        self.addCleanup(transport.cleanup)
+        beats_api.BeatAPI(transport).beat(remote.context(), **values)
+
+    def queue_depth(self, queue: str) -> int:
+        """How many messages a queue holds, acknowledged by nobody yet."""
+        depth: int = self._broker.queue_depth(self._name, queue)
+        return depth
+
+    def age(self, id_: int, seconds: float) -> None:
+        """Move a service's last beat into the past."""
+        table = models.services
+        with self.db.writer() as conn:
+            seen = conn.execute(
+                sa.select(table.c.last_seen_up).where(table.c.id == id_)
+            ).scalar_one()
+            past = seen - datetime.timedelta(seconds=seconds)
+            conn.execute(
+                table.update()
+                .where(table.c.id == id_)
+                .values(last_seen_up=past)
+            )

@@ -1,0 +1,286 @@
+"""From the broker to the table: batches, stamps, garbage and outages."""
+
+import datetime
+import threading
+from typing import Any
+
+import oslo_messaging as messaging
+import sqlalchemy as sa
+
+from sgconductor import exception
+from sgconductor import objects
+from sgconductor.conductor import beats
+from sgconductor.db import clock
+from sgconductor.db import services
+from sgconductor.rpcapi import base as rpc_base
+from tests.functional import base
+
+
+class TableTest(base.DeploymentTest):
+    """Batches given to the database at first hand."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db = self.deployment.db
+
+    def join(self, host: str) -> services.Row:
+        values = {
+            'topic': 'worker',
+            'version': 1,
+            'report_interval': 10,
+            'down_after': 60,
+        }
+        with self.db.writer() as conn:
+            row, _ = services.join(conn, host, 'acme-worker', values)
+        return row
+
+    def read(self, id_: int) -> services.Row:
+        with self.db.reader() as conn:
+            row = services.get(conn, id=id_)
+        assert row is not None
+        return row
+
+    def now(self) -> int:
+        with self.db.reader() as conn:
+            _, now = services.look(conn, 0)
+        return clock.to_micros(now)
+
+    def write(self, *batch: services.Beat) -> int:
+        return self.db.write(lambda conn: services.beat_many(conn, batch))
+
+
+class TestBatch(TableTest):
+    def test_any_number_of_beats_is_one_update(self) -> None:
+        rows = [self.join(f'node{i}') for i in range(30)]
+        seen: list[str] = []
+
+        def listen(conn: Any, cursor: Any, statement: str, *more: Any) -> None:
+            seen.append(statement)
+
+        sa.event.listen(self.db.engine, 'before_cursor_execute', listen)
+        now = self.now()
+        seen.clear()
+        batch = [services.Beat(row['id'], 1, now) for row in rows]
+        self.assertEqual(30, self.write(*batch))
+        updates = [s for s in seen if not s.startswith('BEGIN')]
+        self.assertEqual(1, len(updates), str(updates))
+        self.assertIn('UPDATE', updates[0])
+        for row in rows:
+            self.assertEqual(1, self.read(row['id'])['report_count'])
+
+    def test_only_the_incarnation_that_joined_last_counts(self) -> None:
+        self.join('node1')
+        row = self.join('node1')
+        now = self.now()
+        self.assertEqual(0, self.write(services.Beat(row['id'], 1, now)))
+        self.assertEqual(0, self.write(services.Beat(row['id'], 3, now)))
+        self.assertEqual(0, self.write(services.Beat(row['id'] + 1, 2, now)))
+        self.assertEqual(
+            row['last_seen_up'], self.read(row['id'])['last_seen_up']
+        )
+        self.assertEqual(1, self.write(services.Beat(row['id'], 2, now)))
+        self.assertEqual(1, self.read(row['id'])['report_count'])
+
+    def test_a_stamp_moves_liveness_neither_back_nor_ahead(self) -> None:
+        row = self.join('node1')
+        hour = 3600 * 10**6
+        joined = clock.to_micros(row['last_seen_up'])
+        self.write(services.Beat(row['id'], 1, joined - hour))
+        after = self.read(row['id'])
+        self.assertEqual(row['last_seen_up'], after['last_seen_up'])
+        self.write(services.Beat(row['id'], 1, joined + hour))
+        after = self.read(row['id'])
+        self.assertLessEqual(
+            clock.to_micros(after['last_seen_up']), self.now()
+        )
+        self.assertEqual(2, after['report_count'])
+
+    def test_a_beat_that_waited_says_when_it_was_sent(self) -> None:
+        row = self.join('node1')
+        self.deployment.age(row['id'], 600)
+        sent = self.read(row['id'])['last_seen_up']
+        sent += datetime.timedelta(seconds=300, microseconds=123)
+        self.write(services.Beat(row['id'], 1, clock.to_micros(sent)))
+        after = self.read(row['id'])
+        self.assertAlmostEqual(
+            sent, after['last_seen_up'], delta=datetime.timedelta(0)
+        )
+        self.assertGreater(after['age'], 290 * 10**6)
+
+    def test_beats_touch_nothing_else(self) -> None:
+        before = self.join('node1')
+        self.write(services.Beat(before['id'], 1, self.now()))
+        after = self.read(before['id'])
+        beaten = ('last_seen_up', 'report_count', 'age')
+        self.assertEqual(
+            {k: v for k, v in before.items() if k not in (*beaten, 'now')},
+            {k: v for k, v in after.items() if k not in beaten},
+        )
+
+    def test_writers_of_the_same_rows_do_not_lose_a_beat(self) -> None:
+        rows = [self.join(f'node{i}') for i in range(20)]
+        now = self.now()
+        rounds, writers = 10, 4
+
+        def write(offset: int) -> None:
+            turned = rows[offset:] + rows[:offset]
+            for _ in range(rounds):
+                self.write(
+                    *(services.Beat(row['id'], 1, now) for row in turned)
+                )
+
+        threads = [
+            threading.Thread(target=write, args=(5 * i,))
+            for i in range(writers)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        counts = {self.read(row['id'])['report_count'] for row in rows}
+        self.assertEqual({rounds * writers}, counts)
+
+
+class Message:
+    def __init__(self, message: Any) -> None:
+        self.message = message
+
+
+class TestGarbage(TableTest):
+    def test_one_bad_beat_does_not_spoil_a_batch(self) -> None:
+        row = self.join('node1')
+        good = {'id': row['id'], 'incarnation': 1, 'stamp': self.now()}
+        values: list[Any]
+        values = [None, 'x', '1', 1.5, True, -1, 10**30, [1], {}]
+        bad: list[Any] = [
+            None,
+            'text',
+            7,
+            {},
+            {'payload': None},
+            {'payload': []},
+            {'payload': 'x'},
+            {'payload': {}},
+            *(
+                {'payload': {**good, name: value}}
+                for name in good
+                for value in values
+            ),
+        ]
+        writer = beats.Beats(self.db)
+        messages = [Message(m) for m in [*bad, {'payload': good}, *bad]]
+        self.assertEqual([], list(writer.dispatch(messages)))
+        self.assertEqual(1, self.read(row['id'])['report_count'])
+        self.assertEqual(1, writer.written)
+        self.assertEqual(2 * len(bad), writer.garbage)
+        self.assertEqual(1, self.logged('WARNING Not a beat'))
+
+    def test_beats_of_a_later_release_are_read(self) -> None:
+        row = self.join('node1')
+        payload = {
+            'id': row['id'],
+            'incarnation': 1,
+            'stamp': self.now(),
+            'mood': 'good',
+        }
+        beats.Beats(self.db).dispatch([Message({'payload': payload})])
+        self.assertEqual(1, self.read(row['id'])['report_count'])
+
+    def test_several_beats_of_one_member_are_all_counted(self) -> None:
+        row = self.join('node1')
+        self.deployment.age(row['id'], 600)
+        sent = clock.to_micros(self.read(row['id'])['last_seen_up'])
+        writer = beats.Beats(self.db)
+        writer.dispatch(
+            Message(
+                {
+                    'payload': {
+                        'id': row['id'],
+                        'incarnation': 1,
+                        'stamp': sent + seconds * 10**6,
+                    }
+                }
+            )
+            for seconds in (2, 3, 1)
+        )
+        after = self.read(row['id'])
+        self.assertEqual(3, after['report_count'])
+        self.assertEqual(
+            sent + 3 * 10**6, clock.to_micros(after['last_seen_up'])
+        )
+
+
+class TestBroker(base.ConductorTest):
+    def test_garbage_on_the_queue_stops_nobody(self) -> None:
+        transport = rpc_base.beat_transport(self.deployment.conf())
+        self.addCleanup(transport.cleanup)
+        notifier = messaging.Notifier(
+            transport,
+            publisher_id='stranger',
+            driver='messaging',
+            topics=[rpc_base.BEATS_TOPIC],
+        )
+        target = messaging.Target(
+            exchange=rpc_base.EXCHANGE, topic=f'{rpc_base.BEATS_TOPIC}.info'
+        )
+        member = self.member()
+        notifier.info({}, 'noise', {'a': 1})
+        for message in ({'priority': 5}, {}, {'payload': 'x'}):
+            transport._send_notification(target, {}, message, version=1.0)
+            transport._send_notification(target, {}, message, version=2.0)
+        service = member.service
+        self.deployment.beat(self.remote, service)
+        self.wait_for('a beat', lambda: self.look().report_count)
+        self.wait_for('garbage', lambda: self.conductor.beats.garbage >= 6)
+        self.assertTrue(self.look().is_up)
+
+
+class TestOutage(base.DeploymentTest):
+    scenarios = [base.ON_MARIADB, base.ON_POSTGRESQL]
+
+    def test_no_beat_is_acknowledged_before_it_is_written(self) -> None:
+        conductor = self.deployment.conductor()
+        remote = self.deployment.remote()
+        member = remote.membership(
+            'node1', 'acme-worker', 'worker', 1, report_interval=20
+        )
+        member.join()
+        self.addCleanup(member.stop)
+        self.server.stop()
+        try:
+            self.deployment.beat(remote, member.service)
+            self.wait_for(
+                'the failure', lambda: self.logged('Beats cannot be written')
+            )
+            self.assertEqual(0, conductor.beats.written)
+            self.assertEqual(
+                1, self.deployment.queue_depth('sgconductor-beats.info')
+            )
+        finally:
+            self.server.start()
+        self.wait_for('the beat', lambda: conductor.beats.written)
+        self.assertEqual(1, self.logged('Beats cannot be written'))
+        self.assertEqual(1, self.logged('Beats are written'))
+        service = objects.Service.get_by_uuid(
+            remote.context(), member.service.uuid
+        )
+        self.assertEqual(1, service.report_count)
+
+    def test_members_and_conductor_survive_the_broker(self) -> None:
+        self.deployment.conductor()
+        remote = self.deployment.remote()
+        member = remote.membership('node1', 'acme-worker', 'worker', 1)
+        uuid = member.join().uuid
+        self.addCleanup(member.stop)
+        self.broker.kill()
+        self.broker.start()
+
+        def count() -> int:
+            try:
+                found = objects.Service.get_by_uuid(remote.context(), uuid)
+            except exception.Unreachable:
+                return 0
+            return int(found.report_count)
+
+        before = self.wait_for('a beat', count)
+        self.wait_for('more beats', lambda: count() > before)

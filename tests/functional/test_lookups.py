@@ -1,0 +1,236 @@
+"""Looking services up, editing and deleting them, from afar."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from sgconductor import exception
+from sgconductor import objects
+from sgconductor.db import services
+from tests.functional import base
+
+
+class LookupTest(base.ConductorTest):
+    def fill(self, count: int) -> None:
+        """Make services node0, node1, … of two binaries by turns."""
+        for i in range(count):
+            binary, topic = (('acme-api', 'api'), ('acme-worker', 'worker'))[
+                i % 2
+            ]
+            values = {
+                'topic': topic,
+                'version': 1,
+                'report_interval': 10,
+                'down_after': 60,
+            }
+            with self.deployment.db.writer() as conn:
+                services.join(conn, f'node{i}', binary, values)
+
+    def statements(self) -> list[str]:
+        """A list that from now on gets what the conductor executes."""
+        seen: list[str] = []
+        engine = self.conductor.backend.db.engine
+
+        def listen(conn: Any, cursor: Any, statement: str, *more: Any) -> None:
+            if not statement.startswith('BEGIN'):
+                seen.append(statement)
+
+        sa.event.listen(engine, 'before_cursor_execute', listen)
+        self.addCleanup(
+            sa.event.remove, engine, 'before_cursor_execute', listen
+        )
+        return seen
+
+
+class TestGet(LookupTest):
+    def test_by_uuid_and_by_host_and_binary_are_the_same(self) -> None:
+        self.fill(1)
+        one = objects.Service.get_by_host_and_binary(
+            self.context, 'node0', 'acme-api'
+        )
+        other = objects.Service.get_by_uuid(self.context, one.uuid)
+        self.assertEqual(one.obj_to_primitive(), other.obj_to_primitive())
+
+    def test_a_get_is_one_select(self) -> None:
+        self.fill(1)
+        seen = self.statements()
+        objects.Service.get_by_host_and_binary(
+            self.context, 'node0', 'acme-api'
+        )
+        self.assertEqual(1, len(seen), str(seen))
+
+    def test_what_is_not_there_is_named(self) -> None:
+        error = self.assertRaises(
+            exception.ServiceNotFound,
+            objects.Service.get_by_host_and_binary,
+            self.context,
+            'nowhere',
+            'acme-api',
+        )
+        self.assertEqual('Service nowhere/acme-api was not found.', str(error))
+        uuid = '5d0dd9a1-33a0-4bca-a62b-1e8d79bb1b6c'
+        error = self.assertRaises(
+            exception.ServiceNotFound,
+            objects.Service.get_by_uuid,
+            self.context,
+            uuid,
+        )
+        self.assertEqual(f'Service {uuid} was not found.', str(error))
+
+    def test_local_and_remote_answers_are_the_same(self) -> None:
+        self.fill(1)
+        local = self.deployment.local(self.conductor)
+        here, there = (
+            objects.Service.get_by_host_and_binary(
+                context, 'node0', 'acme-api'
+            )
+            for context in (local, self.context)
+        )
+        self.assertEqual(here.obj_to_primitive(), there.obj_to_primitive())
+
+
+class TestList(LookupTest):
+    def test_a_list_is_one_select_whatever_its_length(self) -> None:
+        for count in (0, 1, 20):
+            self.fill(count)
+            seen = self.statements()
+            page = objects.ServiceList.get_page(self.context)
+            self.assertEqual(count, len(page.objects))
+            self.assertEqual(1, len(seen), str(seen))
+
+    def test_pages_follow_each_other_without_gap_or_overlap(self) -> None:
+        self.fill(7)
+        found: list[int] = []
+        marker = None
+        while page := objects.ServiceList.get_page(
+            self.context, limit=3, marker=marker
+        ).objects:
+            found += [service.id for service in page]
+            marker = page[-1].id
+        self.assertEqual(7, len(found))
+        self.assertEqual(sorted(set(found)), found)
+
+    def test_a_deleted_marker_still_marks(self) -> None:
+        self.fill(4)
+        first = objects.ServiceList.get_page(self.context, limit=2)
+        first[1].destroy()
+        rest = objects.ServiceList.get_page(self.context, marker=first[1].id)
+        self.assertEqual(['node2', 'node3'], [s.host for s in rest])
+
+    def test_filters_are_combined(self) -> None:
+        self.fill(6)
+        down = objects.Service.get_by_host_and_binary(
+            self.context, 'node3', 'acme-worker'
+        )
+        self.deployment.age(down.id, 61)
+        disabled = objects.Service.get_by_host_and_binary(
+            self.context, 'node2', 'acme-api'
+        )
+        disabled.disabled = True
+        disabled.save()
+
+        def hosts(**filters: Any) -> list[str]:
+            found = objects.ServiceList.walk(self.context, **filters)
+            return [service.host[4:] for service in found]
+
+        self.assertEqual(list('012345'), hosts())
+        self.assertEqual(['4'], hosts(host='node4'))
+        self.assertEqual(list('135'), hosts(binary='acme-worker'))
+        self.assertEqual(list('024'), hosts(topic='api'))
+        self.assertEqual(['2'], hosts(disabled=True))
+        self.assertEqual(list('01345'), hosts(disabled=False))
+        self.assertEqual(['3'], hosts(up=False))
+        self.assertEqual(list('15'), hosts(topic='worker', up=True))
+        self.assertEqual([], hosts(host='node4', up=False))
+
+    def test_a_filter_on_up_fills_its_pages(self) -> None:
+        self.fill(6)
+        for service in objects.ServiceList.get_page(self.context):
+            if service.host in ('node0', 'node2', 'node5'):
+                self.deployment.age(service.id, 61)
+        page = objects.ServiceList.get_page(self.context, limit=2, up=False)
+        self.assertEqual(['node0', 'node2'], [s.host for s in page])
+        page = objects.ServiceList.get_page(
+            self.context, limit=2, marker=page[-1].id, up=False
+        )
+        self.assertEqual(['node5'], [s.host for s in page])
+
+
+class TestEdit(LookupTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.fill(1)
+        self.service = objects.Service.get_by_host_and_binary(
+            self.context, 'node0', 'acme-api'
+        )
+
+    def test_no_edit_of_a_dead_service_makes_it_look_alive(self) -> None:
+        self.deployment.age(self.service.id, 600)
+        self.service.refresh()
+        seen = self.service.last_seen_up
+        for name, values in {
+            'disabled': (True, False),
+            'disabled_reason': ('why', None),
+            'forced_down': (True, False),
+            'availability_zone': ('north', None),
+        }.items():
+            for value in values:
+                setattr(self.service, name, value)
+                self.service.save()
+                self.assertFalse(self.service.is_up)
+                self.service.refresh()
+                self.assertFalse(self.service.is_up)
+                self.assertEqual(seen, self.service.last_seen_up)
+                self.assertEqual(value, getattr(self.service, name))
+        self.assertIsNotNone(self.service.updated_at)
+
+    def test_nobody_can_set_what_the_conductor_decides(self) -> None:
+        for name, value in {
+            'is_up': False,
+            'last_seen_up': self.service.created_at,
+            'incarnation': 9,
+            'report_count': 9,
+            'host': 'elsewhere',
+            'version': 9,
+        }.items():
+            service = objects.Service.get_by_uuid(
+                self.context, self.service.uuid
+            )
+            setattr(service, name, value)
+            service.disabled = True
+            error = self.assertRaises(exception.ReadOnlyField, service.save)
+            self.assertIn(f'cannot change {name}; it can', str(error))
+        self.service.refresh()
+        self.assertFalse(self.service.disabled)
+        self.assertTrue(self.service.is_up)
+
+    def test_is_up_is_not_in_the_database(self) -> None:
+        columns = sa.inspect(self.deployment.db.engine).get_columns('services')
+        self.assertNotIn('is_up', [column['name'] for column in columns])
+
+    def test_a_save_of_nothing_writes_nothing(self) -> None:
+        seen = self.statements()
+        self.service.save()
+        self.assertEqual([], seen)
+
+    def test_a_deleted_service_is_gone_for_all(self) -> None:
+        twin = objects.Service.get_by_uuid(self.context, self.service.uuid)
+        self.service.destroy()
+        twin.disabled = True
+        self.assertRaises(exception.ServiceNotFound, twin.save)
+        self.assertRaises(exception.ServiceNotFound, twin.refresh)
+        self.assertRaises(exception.ServiceNotFound, twin.destroy)
+        self.assertEqual(0, len(objects.ServiceList.get_page(self.context)))
+
+    def test_a_deleted_name_is_free(self) -> None:
+        for _ in range(2):
+            service = objects.Service.get_by_host_and_binary(
+                self.context, 'node0', 'acme-api'
+            )
+            service.destroy()
+            self.fill(1)
+        service = objects.Service.get_by_host_and_binary(
+            self.context, 'node0', 'acme-api'
+        )
+        self.assertNotEqual(self.service.uuid, service.uuid)
+        self.assertEqual(1, service.incarnation)

@@ -1,0 +1,408 @@
+"""Conductors and members as the processes they are in real life."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+from typing import Any
+
+import fixtures
+from testtools import content
+
+from sgconductor import objects
+from tests import program
+from tests.functional import base
+
+# The host's wall clock; timers go by the monotonic one.
+_FAKETIME = ('/usr/bin/faketime', '--exclude-monotonic', '-f')
+_MEMBER = str(pathlib.Path(__file__).parent / 'member_process.py')
+
+
+class ProcessTest(base.DeploymentTest):
+    scenarios = [base.ON_MARIADB, base.ON_POSTGRESQL]
+
+    def conductor(
+        self,
+        workers: int = 2,
+        env: dict[str, str] | None = None,
+        **overrides: Any,
+    ) -> program.Program:
+        """A conductor daemon whose workers are ready."""
+        path = self.deployment.config_file(
+            conductor__workers=workers, **overrides
+        )
+        started = self.useFixture(
+            program.Program(
+                'sgconductor-conductor',
+                '--config-file',
+                path,
+                env=env,
+            )
+        )
+        self.addOnException(
+            lambda _: self.addDetail(
+                'conductor', content.text_content(started.output)
+            )
+        )
+        self.wait_for(
+            'the workers',
+            lambda: started.output.count('worker is ready') >= workers,
+        )
+        self.config = path
+        return started
+
+    def member(self, host: str, *args: str, **more: Any) -> program.Program:
+        """A member process that has joined."""
+        path = self.deployment.config_file(servicegroup__down_after=3)
+        started = self.useFixture(
+            program.Program('python', _MEMBER, path, host, *args, **more)
+        )
+        self.wait_for('the join', lambda: 'joined' in started.output)
+        return started
+
+    def up(self) -> list[str]:
+        found = objects.ServiceList.walk(self.context, up=True)
+        return [service.host for service in found]
+
+    def look(self, host: str) -> objects.Service:
+        return objects.Service.get_by_host_and_binary(
+            self.context, host, 'acme-worker'
+        )
+
+    def wait_for_beats(self, host: str, count: int) -> None:
+        self.wait_for('beats', lambda: self.look(host).report_count >= count)
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.context = self.deployment.remote(timeout=20).context()
+
+
+class TestFleet(ProcessTest):
+    def test_members_are_seen_up_and_down_by_others(self) -> None:
+        self.conductor()
+        members = {host: self.member(host) for host in ('a', 'b', 'c', 'd')}
+        self.assertEqual(['a', 'b', 'c', 'd'], self.up())
+        members['b'].signal(signal.SIGKILL)
+        members['c'].signal(signal.SIGTERM)
+        self.assertEqual(0, members['c'].wait())
+        service = self.look('c')
+        self.assertFalse(service.is_up)
+        self.assertIsNotNone(service.left_at)
+        self.wait_for('b down', lambda: self.up() == ['a', 'd'])
+        self.assertIsNone(self.look('b').left_at)
+
+    def test_no_host_clock_takes_part(self) -> None:
+        self.conductor()
+        for host, shift in (('ahead', '+1h'), ('behind', '-1h')):
+            self.member(host, prefix=[*_FAKETIME, shift])
+        self.member('right')
+        hosts = ['ahead', 'behind', 'right']
+        for host in hosts:
+            self.wait_for_beats(host, 4)
+        self.assertEqual(hosts, self.up())
+        stamps = [self.look(host).last_seen_up for host in hosts]
+        spread = max(stamps) - min(stamps)
+        self.assertLess(spread.total_seconds(), 60)
+
+    def test_a_conductor_whose_clock_is_wrong_judges_right(self) -> None:
+        path = self.deployment.config_file(conductor__workers=1)
+        wrong = self.useFixture(
+            program.Program(
+                'sgconductor-conductor',
+                '--config-file',
+                path,
+                prefix=[_FAKETIME[0], '-f', '+1h'],
+            )
+        )
+        self.wait_for('the worker', lambda: 'is ready' in wrong.output)
+        self.member('node1')
+        self.wait_for_beats('node1', 4)
+        self.assertEqual(['node1'], self.up())
+
+
+class TestConductor(ProcessTest):
+    def test_a_killed_worker_is_replaced(self) -> None:
+        daemon = self.conductor()
+        before = daemon.children()
+        self.assertEqual(2, len(before))
+        self.member('node1')
+        os.kill(before[0], signal.SIGKILL)
+        self.wait_for(
+            'another worker',
+            lambda: len(set(daemon.children()) - set(before)) == 1,
+        )
+        os.kill(before[1], signal.SIGKILL)
+        self.wait_for(
+            'two other workers',
+            lambda: len(set(daemon.children()) - set(before)) == 2,
+        )
+        self.wait_for(
+            'them to be ready',
+            lambda: daemon.output.count('worker is ready') == 4,
+        )
+        count = self.look('node1').report_count
+        self.wait_for('beats', lambda: self.look('node1').report_count > count)
+
+    def test_it_stops_cleanly_and_loses_no_beat(self) -> None:
+        daemon = self.conductor(workers=1)
+        remote = self.deployment.remote(timeout=20)
+        member = remote.membership(
+            'node1', 'acme-worker', 'worker', 1, report_interval=20
+        )
+        service = member.join()
+        # From here on, only the beats below.
+        member.stop()
+        total = 500
+        for i in range(total):
+            if i == total // 2:
+                daemon.signal(signal.SIGTERM)
+            self.deployment.beat(remote, service)
+        self.assertEqual(0, daemon.wait())
+        self.assertNotIn('Traceback', daemon.output)
+        self.assertIn('Conductor worker has stopped', daemon.output)
+        self.conductor(workers=1)
+        self.wait_for(
+            'all beats',
+            lambda: self.look('node1').report_count >= total,
+        )
+        self.assertEqual(total, self.look('node1').report_count)
+
+    def test_sighup_reads_mutable_options(self) -> None:
+        daemon = self.conductor()
+        member = self.member('node1')
+        self.assertNotIn('DEBUG', daemon.output)
+        config = pathlib.Path(self.config)
+        config.write_text(
+            config.read_text().replace('debug = False', 'debug = True')
+        )
+        daemon.signal(signal.SIGHUP)
+        self.wait_for(
+            'debug logs of both workers',
+            lambda: all(
+                f'{worker} DEBUG' in daemon.output
+                for worker in daemon.children()
+            ),
+        )
+        self.assertEqual(2, len(daemon.children()))
+        count = self.look('node1').report_count
+        self.wait_for('beats', lambda: self.look('node1').report_count > count)
+        self.assertEqual(['node1'], self.up())
+        self.assertIsNone(member.process.poll())
+
+    def test_it_notifies_systemd(self) -> None:
+        directory = self.useFixture(fixtures.TempDir()).path
+        path = f'{directory}/notify'
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(path)
+            notify.settimeout(60)
+            self.conductor(
+                workers=1, env={**os.environ, 'NOTIFY_SOCKET': path}
+            )
+            self.assertEqual(b'READY=1', notify.recv(100))
+
+    def test_nothing_runs_on_eventlet(self) -> None:
+        script = (
+            'from sgconductor.cmd import conductor;'
+            'from oslo_service import backend;'
+            'from oslo_messaging import _utils;'
+            'print(backend.get_backend_type().value,'
+            '_utils.get_executor_with_context())'
+        )
+        run = self.useFixture(program.Program('python', '-c', script))
+        self.assertEqual(0, run.wait(), run.output)
+        self.assertEqual('threading threading\n', run.output)
+
+
+class TestStart(ProcessTest):
+    scenarios = [base.ON_MARIADB]
+
+    def run_conductor(self, **overrides: Any) -> str:
+        """What a conductor prints that cannot start."""
+        path = self.deployment.config_file(
+            conductor__startup_timeout=0, **overrides
+        )
+        started = self.useFixture(
+            program.Program('sgconductor-conductor', '--config-file', path)
+        )
+        self.assertEqual(1, started.wait())
+        self.assertNotIn('Traceback', started.output)
+        return started.output.splitlines()[-1]
+
+    def test_options_that_contradict_each_other(self) -> None:
+        told = self.run_conductor(
+            servicegroup__report_interval=30, servicegroup__down_after=30
+        )
+        self.assertIn('down_after (30 s) must be longer', told)
+        self.assertIn('report_interval (30 s)', told)
+
+    def test_a_broker_that_is_not_there(self) -> None:
+        told = self.run_conductor(
+            transport_url='rabbit://guest:secret@127.0.0.1:1/'
+        )
+        self.assertIn('broker at rabbit://127.0.0.1:1/ cannot', told)
+        self.assertNotIn('secret', told)
+
+    def test_a_database_that_is_not_there(self) -> None:
+        told = self.run_conductor(
+            database__connection='mysql+pymysql://u:secret@127.0.0.1:1/sg'
+        )
+        self.assertIn('database at mysql+pymysql://u:***@127.0.0.1:1/', told)
+        self.assertNotIn('secret', told)
+
+    def test_urls_that_make_no_sense(self) -> None:
+        told = self.run_conductor(transport_url='carrier-pigeon://x/')
+        self.assertIn('transport_url cannot be used', told)
+        told = self.run_conductor(database__connection='oracle')
+        self.assertIn('[database] connection cannot be used', told)
+        told = self.run_conductor(database__connection='')
+        self.assertIn('no [database] connection is set', told)
+
+    def test_a_driver_that_is_not_installed(self) -> None:
+        told = self.run_conductor(servicegroup__driver='pigeon')
+        self.assertIn("driver 'pigeon' is not installed; there is: db", told)
+
+    def test_tables_of_another_release(self) -> None:
+        with self.deployment.db.writer() as conn:
+            conn.exec_driver_sql("UPDATE alembic_version SET version_num='x'")
+        self.assertIn(
+            'schema x, which this release (schema 0001) does not know',
+            self.run_conductor(),
+        )
+        with self.deployment.db.writer() as conn:
+            conn.exec_driver_sql('DELETE FROM alembic_version')
+        self.assertIn(
+            'needs 0001. Run: sgconductor-manage db sync',
+            self.run_conductor(),
+        )
+
+    def test_it_waits_for_the_broker_if_told_to(self) -> None:
+        self.broker.stop()
+        try:
+            path = self.deployment.config_file()
+            daemon = self.useFixture(
+                program.Program('sgconductor-conductor', '--config-file', path)
+            )
+            self.wait_for(
+                'the warning',
+                lambda: 'Not ready, trying on: The message' in daemon.output,
+            )
+        finally:
+            self.broker.start()
+        self.wait_for('readiness', lambda: 'is ready' in daemon.output)
+
+
+class TestManage(ProcessTest):
+    scenarios = [base.ON_POSTGRESQL]
+
+    def manage(self, *args: str, status: int = 0) -> str:
+        """What sgconductor-manage prints."""
+        run = self.useFixture(
+            program.Program(
+                'sgconductor-manage', '--config-file', self.config, *args
+            )
+        )
+        self.assertEqual(status, run.wait(), run.output)
+        self.assertNotIn('Traceback', run.output)
+        return run.output
+
+    def test_services_are_listed_shown_edited_and_deleted(self) -> None:
+        self.conductor(workers=1)
+        self.member('node1')
+        self.member('node2').signal(signal.SIGTERM)
+        self.wait_for('node2 down', lambda: self.up() == ['node1'])
+
+        listed = json.loads(self.manage('service', 'list', '-f', 'json'))
+        self.assertEqual(
+            [('node1', 'up', 'enabled'), ('node2', 'down', 'enabled')],
+            [(s['host'], s['state'], s['status']) for s in listed],
+        )
+        uuid = listed[0]['uuid']
+        for option, hosts in (
+            ('--up', 'node1\n'),
+            ('--down', 'node2\n'),
+            ('--host=node2', 'node2\n'),
+            ('--binary=acme-api', ''),
+            ('--topic=worker', 'node1\nnode2\n'),
+            ('--disabled', ''),
+            ('--enabled', 'node1\nnode2\n'),
+        ):
+            listed_hosts = self.manage(
+                'service', 'list', option, '-f', 'value', '-c', 'host'
+            )
+            self.assertEqual(hosts, listed_hosts)
+
+        for form in ('table', 'json', 'yaml', 'csv', 'value'):
+            self.assertIn(uuid, self.manage('service', 'list', '-f', form))
+
+        told = self.manage('service', 'disable', uuid, '--reason', 'fan')
+        self.assertIn('fan', told)
+        self.assertTrue(self.look('node1').disabled)
+        self.manage('service', 'enable', 'node1', 'acme-worker')
+        self.assertFalse(self.look('node1').disabled)
+        self.assertIsNone(self.look('node1').disabled_reason)
+        self.manage('service', 'force-down', uuid)
+        self.assertFalse(self.look('node1').is_up)
+        self.manage('service', 'force-up', uuid)
+        self.assertTrue(self.look('node1').is_up)
+        shown = json.loads(self.manage('service', 'show', uuid, '-f', 'json'))
+        self.assertEqual('up', shown['state'])
+        self.manage('service', 'delete', 'node2', 'acme-worker')
+        self.assertEqual(
+            'node1\n',
+            self.manage('service', 'list', '-f', 'value', '-c', 'host'),
+        )
+
+    def test_mistakes_are_told_in_one_line(self) -> None:
+        self.conductor(workers=1)
+        uuid = '5d0dd9a1-33a0-4bca-a62b-1e8d79bb1b6c'
+        for args, told in (
+            (('service', 'show', uuid), f'Service {uuid} was not found.'),
+            (('service', 'show', 'a/b', 'c'), "host 'a/b' must begin"),
+            (('service', 'show', 'a', 'b', 'c'), 'not 3 words: a b c'),
+            (('service', 'delete', 'no'), "uuid 'no' is not a UUID"),
+        ):
+            output = self.manage(*args, status=1)
+            self.assertEqual(1, len(output.splitlines()), output)
+            self.assertIn(told, output)
+
+    def test_nobody_answers(self) -> None:
+        self.config = self.deployment.config_file()
+        told = self.manage('--timeout', '1', 'service', 'list', status=1)
+        self.assertIn('No conductor answered on topic', told)
+        self.assertEqual(1, len(told.splitlines()), told)
+        self.config = self.deployment.config_file(
+            transport_url='rabbit://guest:guest@127.0.0.1:1/'
+        )
+        told = self.manage('--timeout', '1', 'service', 'list', status=1)
+        self.assertIn('broker at rabbit://127.0.0.1:1/ cannot', told)
+        self.assertEqual(1, len(told.splitlines()), told)
+
+    def test_services_need_no_database(self) -> None:
+        self.conductor(workers=1)
+        path = pathlib.Path(self.config)
+        kept = [
+            line
+            for line in path.read_text().splitlines()
+            if not line.startswith('connection')
+        ]
+        path.write_text('\n'.join(kept))
+        self.manage('service', 'list')
+        told = self.manage('db', 'version', status=1)
+        self.assertIn('no [database] connection is set', told)
+
+    def test_the_database_is_synced_and_told_of(self) -> None:
+        self.config = self.deployment.config_file()
+        with self.deployment.db.writer() as conn:
+            conn.exec_driver_sql('DROP TABLE services, alembic_version')
+        told = self.manage('db', 'version', '-f', 'json')
+        self.assertEqual(
+            (None, '0001'),
+            (json.loads(told)['schema'], json.loads(told)['needed']),
+        )
+        self.assertIn('schema (none) -> 0001', self.manage('db', 'sync'))
+        self.assertIn('schema 0001 -> 0001', self.manage('db', 'sync'))
+        with self.deployment.db.writer() as conn:
+            conn.exec_driver_sql("UPDATE alembic_version SET version_num='x'")
+        told = self.manage('db', 'sync', status=1)
+        self.assertIn('a newer release has synced it', told)

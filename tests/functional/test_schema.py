@@ -1,0 +1,65 @@
+"""Migrations and models agree, on every database."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_db.sqlalchemy import test_migrations
+
+from sgconductor import exception
+from sgconductor.db import models
+from sgconductor.db import schema
+from tests.functional import base
+
+
+class TestModelsMatchMigrations(
+    base.DeploymentTest, test_migrations.ModelsMigrationsSync
+):
+    def get_engine(self) -> sa.Engine:
+        return self.deployment.db.engine
+
+    def get_metadata(self) -> sa.MetaData:
+        return models.metadata
+
+    def db_sync(self, engine: sa.Engine) -> None:
+        schema.sync(self.deployment.db)
+
+    def include_object(
+        self, object_: Any, name: str, type_: str, reflected: bool, to: Any
+    ) -> bool:
+        return name != 'alembic_version'
+
+
+class TestWalk(base.DeploymentTest):
+    def drop(self) -> None:
+        with self.deployment.db.writer() as conn:
+            models.metadata.drop_all(conn)
+            conn.exec_driver_sql('DROP TABLE alembic_version')
+
+    def test_every_step_up_can_be_taken(self) -> None:
+        self.drop()
+        self.assertIsNone(schema.version(self.deployment.db))
+        for revision in schema.revisions():
+            schema.sync(self.deployment.db, revision)
+            self.assertEqual(revision, schema.version(self.deployment.db))
+        self.assertEqual(schema.wanted(), revision)
+        schema.check(self.deployment.db)
+
+    def test_an_empty_database_is_too_old(self) -> None:
+        self.drop()
+        error = self.assertRaises(
+            exception.SchemaTooOld, schema.check, self.deployment.db
+        )
+        self.assertIn('(none)', str(error))
+        self.assertIn('sgconductor-manage db sync', str(error))
+
+    def test_a_newer_one_is_left_alone(self) -> None:
+        with self.deployment.db.writer() as conn:
+            conn.exec_driver_sql(
+                "UPDATE alembic_version SET version_num = '9999'"
+            )
+        for attempt in (schema.check, schema.sync):
+            error = self.assertRaises(
+                exception.SchemaTooNew, attempt, self.deployment.db
+            )
+            self.assertIn('9999', str(error))
+        self.assertEqual('9999', schema.version(self.deployment.db))

@@ -1,0 +1,76 @@
+"""A real process of a test."""
+
+import pathlib
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import fixtures
+import psutil
+
+_BIN = pathlib.Path(sys.executable).parent
+
+
+class Program(fixtures.Fixture):
+    """A started process, with its output in a file.
+
+    :param args: the program, of this environment's bin, and its arguments;
+        'python' is this interpreter
+    :param prefix: what to run it under
+    """
+
+    process: subprocess.Popen[str]
+
+    def __init__(
+        self,
+        *args: str,
+        prefix: Sequence[str] = (),
+        env: dict[str, str] | None = None,
+    ) -> None:
+        self._args = [*prefix, str(_BIN / args[0]), *args[1:]]
+        self._env = env
+
+    def _setUp(self) -> None:
+        directory = self.useFixture(fixtures.TempDir()).path
+        self._path = pathlib.Path(directory) / 'output'
+        with self._path.open('w') as output:
+            self.process = subprocess.Popen(
+                self._args,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=self._env,
+                start_new_session=True,
+            )
+        self.addCleanup(self._end)
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far, on either stream."""
+        return self._path.read_text(errors='replace')
+
+    def children(self) -> list[int]:
+        """The ids of the processes it has started itself."""
+        try:
+            found = psutil.Process(self.process.pid).children()
+        except psutil.NoSuchProcess:
+            return []
+        return sorted(child.pid for child in found)
+
+    def signal(self, signum: signal.Signals) -> None:
+        self.process.send_signal(signum)
+
+    def wait(self, timeout: float = 60) -> int:
+        """Its exit status."""
+        return self.process.wait(timeout)
+
+    def _end(self) -> None:
+        if self.process.poll() is None:
+            family = psutil.Process(self.process.pid).children(recursive=True)
+            self.process.kill()
+            for child in family:
+                if child.is_running():
+                    child.kill()
+            self.process.wait()

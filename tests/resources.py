@@ -1,0 +1,100 @@
+"""Resources: the servers that functional tests share, one of each a worker.
+
+A test names what it needs in its ``resources`` and calls
+``testresources.setUpResources``.  It must leave a server running; what is
+clean for each test is a vhost or a database, not the server.
+"""
+
+import atexit
+import os
+import unittest
+from typing import Any
+from typing import Final
+from typing import NoReturn
+
+import fixtures
+import testresources
+
+from tests.servers import mariadb
+from tests.servers import postgresql
+from tests.servers import process
+from tests.servers import rabbitmq
+
+__all__ = ['MARIADB', 'POSTGRESQL', 'RABBITMQ']
+
+# NOTE: tools/tally.py looks for these words.
+MISSING = 'server missing'
+
+
+class UnavailableServer:
+    """The stand-in for a server that could not be started.
+
+    Whatever a test wants of it ends the test.  An exception out of the
+    resource itself would end the whole worker: the suite makes resources
+    between the tests, where nobody would catch it.
+    """
+
+    def __init__(self, kind: type[Exception], reason: str) -> None:
+        self._kind = kind
+        self._reason = reason
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise self._kind(self._reason)
+
+
+class ServerResource(testresources.FixtureResource):
+    """A server that starts when a test first needs it and then stays.
+
+    By itself testresources ends a resource as soon as the next test does
+    not need it.
+    """
+
+    def __init__(self, server: process.Server) -> None:
+        super().__init__(server)
+        self._made: process.Server | UnavailableServer | None = None
+
+    def make(
+        self, dependency_resources: dict[str, Any]
+    ) -> process.Server | UnavailableServer:
+        if self._made is None:
+            self._made = self._start(self.fixture)
+        return self._made
+
+    def clean(self, resource: Any) -> None:
+        """Leave it for the next test; the end of the worker ends it."""
+
+    def isDirty(self) -> bool:
+        return False
+
+    def _reset(self, resource: Any, dependency_resources: Any) -> Any:
+        return resource
+
+    def _start(
+        self, server: process.Server
+    ) -> process.Server | UnavailableServer:
+        missing = server.missing()
+        if missing is not None:
+            # NOTE: a CI which lost a server must not look green.
+            strict = os.environ.get('CI') == 'true'
+            return UnavailableServer(
+                AssertionError if strict else unittest.SkipTest,
+                f'{MISSING}: {server.NAME} ({missing})',
+            )
+        try:
+            server.setUp()
+        except fixtures.MultipleExceptions as error:
+            (_, cause, _), *_ = error.args
+            return UnavailableServer(RuntimeError, str(cause))
+        atexit.register(_clean_up, server, os.getpid())
+        return server
+
+
+def _clean_up(server: process.Server, owner: int) -> None:
+    # NOTE: a forked child may run this too, when it exits.
+    if os.getpid() == owner:
+        server.cleanUp()
+
+
+RABBITMQ: Final = ServerResource(rabbitmq.RabbitMQ())
+MARIADB: Final = ServerResource(mariadb.MariaDB())
+POSTGRESQL: Final = ServerResource(postgresql.PostgreSQL())

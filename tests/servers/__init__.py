@@ -1,0 +1,1 @@
+"""Private servers for the functional tests, one module per server."""

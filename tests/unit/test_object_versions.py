@@ -1,0 +1,153 @@
+"""The objects' versions: nothing changes without a new one."""
+
+from typing import Any
+
+from oslo_versionedobjects import base as ovo_base
+from oslo_versionedobjects import exception as ovo_exc
+from oslo_versionedobjects import fixture as ovo_fixture
+
+from sgconductor import exception
+from sgconductor import objects
+from sgconductor.objects import base as objects_base
+from tests import base
+from tests import primitives
+
+# A hash of an object's fields and remotable methods. One that is not the same
+# any more wants a new VERSION, a frozen primitive of it, and then a new hash.
+FINGERPRINTS = {
+    'Service': '1.1-554636dd05773cfdf84e1f514ef82b87',
+    'ServiceList': '1.0-38c37e4f16c37dcf8f935ed92f37334f',
+}
+
+NAMES = sorted(FINGERPRINTS)
+
+
+class TestVersions(base.TestCase):
+    def checker(self) -> ovo_fixture.ObjectVersionChecker:
+        classes = ovo_base.VersionedObjectRegistry.obj_classes()
+        return ovo_fixture.ObjectVersionChecker(
+            {name: classes[name] for name in NAMES}
+        )
+
+    def test_fingerprints(self) -> None:
+        expected, actual = self.checker().test_hashes(FINGERPRINTS)
+        self.assertEqual(expected, actual)
+
+    def test_every_object_is_fingerprinted(self) -> None:
+        ours = {
+            name
+            for name, classes in (
+                ovo_base.VersionedObjectRegistry.obj_classes().items()
+            )
+            if classes[0].__module__.startswith('sgconductor.')
+        }
+        self.assertEqual(ours, set(NAMES))
+        self.assertEqual(ours, set(objects.__all__))
+
+    def test_every_backport_runs(self) -> None:
+        self.checker().test_compatibility_routines(use_manifest=True)
+
+    def test_every_version_is_frozen(self) -> None:
+        for name in NAMES:
+            cls = ovo_base.VersionedObjectRegistry.obj_classes()[name][0]
+            major, minor = map(int, cls.VERSION.split('.'))
+            self.assertEqual(
+                [f'{major}.{i}' for i in range(minor + 1)],
+                primitives.versions(name),
+            )
+
+    def test_every_added_field_exists(self) -> None:
+        for name in NAMES:
+            cls = ovo_base.VersionedObjectRegistry.obj_classes()[name][0]
+            assert issubclass(cls, objects_base.SGObject)
+            self.assertEqual(set(), set(cls.ADDED) - set(cls.fields))
+
+
+class TestFrozen(base.TestCase):
+    def load(self, primitive: Any) -> Any:
+        return objects_base.SGObject.obj_from_primitive(primitive)
+
+    def test_every_version_becomes_every_older_one(self) -> None:
+        for name in ('Service',):
+            versions = primitives.versions(name)
+            for i, newer in enumerate(versions):
+                obj = self.load(primitives.frozen(name, newer))
+                for older in versions[: i + 1]:
+                    self.assertEqual(
+                        primitives.frozen(name, older),
+                        obj.obj_to_primitive(target_version=older),
+                    )
+
+    def test_every_version_loads_and_lacks_what_came_later(self) -> None:
+        for version in primitives.versions('Service'):
+            frozen = primitives.frozen('Service', version)
+            service = self.load(frozen)
+            for name in service.fields:
+                self.assertEqual(
+                    name in frozen['versioned_object.data'],
+                    service.obj_attr_is_set(name),
+                )
+
+    def test_a_list_is_backported_with_what_is_in_it(self) -> None:
+        services = self.load(primitives.frozen('ServiceList', '1.0'))
+        primitive = services.obj_to_primitive(
+            version_manifest={'ServiceList': '1.0', 'Service': '1.0'}
+        )
+        self.assertEqual(
+            [primitives.frozen('Service', '1.0')],
+            primitive['versioned_object.data']['objects'],
+        )
+
+    def test_an_empty_list_stays_one(self) -> None:
+        services = objects.ServiceList(objects=[])
+        primitive = services.obj_to_primitive(
+            version_manifest={'ServiceList': '1.0', 'Service': '1.0'}
+        )
+        self.assertEqual([], primitive['versioned_object.data']['objects'])
+        self.assertEqual([], self.load(primitive).objects)
+
+    def test_what_is_not_set_stays_so(self) -> None:
+        service = objects.Service(host='node1')
+        primitive = service.obj_to_primitive(target_version='1.0')
+        self.assertEqual({'host': 'node1'}, primitive['versioned_object.data'])
+
+
+class TestSerializer(base.TestCase):
+    def test_malformed_primitives_are_the_senders_mistake(self) -> None:
+        serializer = objects_base.Serializer()
+        good = primitives.frozen('Service', '1.1')
+        data = good['versioned_object.data']
+        for bad in (
+            {'versioned_object.name': 'Service'},
+            {**good, 'versioned_object.data': None},
+            {**good, 'versioned_object.data': 'x'},
+            {**good, 'versioned_object.version': None},
+            {**good, 'versioned_object.version': 'one'},
+            {**good, 'versioned_object.name': ['Service']},
+            {**good, 'versioned_object.data': {**data, 'id': 'x'}},
+            {**good, 'versioned_object.data': {**data, 'host': 'a/b'}},
+            {**good, 'versioned_object.data': {**data, 'created_at': 'x'}},
+            {**good, 'versioned_object.data': {**data, 'created_at': 5}},
+            {**good, 'versioned_object.changes': 5},
+        ):
+            self.assertRaises(
+                exception.InvalidInput,
+                serializer.deserialize_entity,
+                None,
+                {'nested': [bad]},
+            )
+
+    def test_foreign_objects_are_refused_by_name(self) -> None:
+        serializer = objects_base.Serializer()
+        good = primitives.frozen('Service', '1.1')
+        for bad, name in (
+            ({**good, 'versioned_object.namespace': 'nova'}, 'nova.Service'),
+            ({**good, 'versioned_object.name': 'Aggregate'}, 'Aggregate'),
+        ):
+            error = self.assertRaises(
+                ovo_exc.UnsupportedObjectError,
+                serializer.deserialize_entity,
+                None,
+                bad,
+            )
+            self.assertIn(name, str(error))

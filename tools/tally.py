@@ -1,0 +1,85 @@
+"""Tally: count the tests of a subunit stream and say how they went.
+
+Reads a subunit v2 stream on standard input.  The last line of the output is
+always, and alone, ``N passed, N failed, N skipped``.  Whatever is neither a
+success, an expected failure nor a skip has failed: also a test that never
+ended and one that succeeded against expectation.
+"""
+
+import argparse
+import collections
+import os
+import sys
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+from typing import BinaryIO
+
+import subunit
+import testtools
+
+PASSED = frozenset({'success', 'xfail'})
+
+# NOTE: tests/resources.py skips with these words.
+MISSING = 'server missing'
+
+
+class Tally:
+    """The counts of a stream, and the ids of the tests that failed."""
+
+    def __init__(self, *, strict: bool) -> None:
+        """Count a skip for want of a server as a failure if strict."""
+        self._strict = strict
+        self.counts: collections.Counter[str] = collections.Counter()
+        self.failed_ids: list[str] = []
+
+    def add(self, test: Mapping[str, Any]) -> None:
+        verdict = self._verdict(test)
+        self.counts[verdict] += 1
+        if verdict == 'failed':
+            self.failed_ids.append(f'{test["id"]} ({test["status"]})')
+
+    def _verdict(self, test: Mapping[str, Any]) -> str:
+        if test['status'] in PASSED:
+            return 'passed'
+        if test['status'] != 'skip':
+            return 'failed'
+        reason = test['details'].get('reason')
+        if self._strict and reason and MISSING in reason.as_text():
+            return 'failed'
+        return 'skipped'
+
+
+def count(stream: BinaryIO, *, strict: bool) -> Tally:
+    """Return the tally of a whole stream."""
+    tally = Tally(strict=strict)
+    result = testtools.StreamToDict(tally.add)
+    case = subunit.ByteStreamToStreamResult(stream, non_subunit_name='stdout')
+    result.startTestRun()
+    try:
+        case.run(result)
+    finally:
+        result.stopTestRun()
+    return tally
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description='Count a subunit stream.')
+    parser.add_argument('--extra-passed', type=int, default=0, metavar='N')
+    parser.add_argument('--extra-failed', type=int, default=0, metavar='N')
+    options = parser.parse_args(arguments)
+    tally = count(sys.stdin.buffer, strict=os.environ.get('CI') == 'true')
+    ran = tally.counts.total()
+    passed = tally.counts['passed'] + options.extra_passed
+    failed = tally.counts['failed'] + options.extra_failed
+    skipped = tally.counts['skipped']
+    for test_id in sorted(tally.failed_ids):
+        print(f'failed: {test_id}')
+    if not ran:
+        print('no test ran')
+    print(f'\n{passed} passed, {failed} failed, {skipped} skipped')
+    return 1 if failed or not ran else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
