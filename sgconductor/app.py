@@ -42,7 +42,7 @@ class Remote:
     """
 
     def __init__(
-        self, conf: cfg.ConfigOpts, timeout: float | None = None
+        self, conf: cfg.ConfigOpts, timeout: float | None = 10
     ) -> None:
         sg_conf.validate(conf)
         self._conf = conf
@@ -126,6 +126,8 @@ class Conductor:
         self._rpc = rpc_base.rpc_transport(conf)
         self._notifications = rpc_base.beat_transport(conf)
         self.beats = beats.Beats(self._db)
+        # What waits for the database waits with the broker, not in memory.
+        rpc_base.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
         self._rpc_server = server.RPCServer(
             self._rpc,
             messaging.Target(
@@ -203,7 +205,7 @@ def wait_until_ready(
         time.sleep(interval)
 
 
-def remote(conf: cfg.ConfigOpts, timeout: float | None = None) -> Remote:
+def remote(conf: cfg.ConfigOpts, timeout: float | None = 10) -> Remote:
     """What a member or a caller needs, from a project's configuration.
 
     :param conf: parsed already; sgconductor's options are added to it
@@ -212,7 +214,7 @@ def remote(conf: cfg.ConfigOpts, timeout: float | None = None) -> Remote:
     return Remote(conf, timeout)
 
 
-def connect(transport_url: str, timeout: float | None = None) -> Remote:
+def connect(transport_url: str, timeout: float | None = 10) -> Remote:
     """The same, with nothing but a transport URL."""
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[], default_config_dirs=[])

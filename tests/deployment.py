@@ -134,6 +134,17 @@ class Deployment(fixtures.Fixture):
         depth: int = self._broker.queue_depth(self._name, queue)
         return depth
 
+    def unacknowledged(self, queue: str) -> int:
+        """How many messages of a queue somebody has taken already."""
+        told = self._broker.evaluate(
+            f'{{ok, Queue}} = rabbit_amqqueue:lookup(rabbit_misc:r('
+            f'<<"{self._name}">>, queue, <<"{queue}">>)),'
+            f'[{{_, Count}}] = rabbit_amqqueue:info('
+            f'Queue, [messages_unacknowledged]),'
+            f'integer_to_list(Count).'
+        )
+        return int(told.strip('{ok, ""}\n'))
+
     def age(self, id_: int, seconds: float) -> None:
         """Move a service's last beat into the past."""
         table = models.services

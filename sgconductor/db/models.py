@@ -42,4 +42,6 @@ services = sa.Table(
     sa.Index('ix_services_deleted_id', 'deleted', 'id'),
     mysql_engine='InnoDB',
     mysql_charset='utf8mb4',
+    # Names that differ in case are different, as they are elsewhere.
+    mysql_collate='utf8mb4_bin',
 )

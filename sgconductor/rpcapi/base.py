@@ -77,6 +77,17 @@ def beat_transport(
         )
 
 
+def limit_prefetch(conf: cfg.ConfigOpts, messages: int) -> None:
+    """Let a listener take no more than so many messages that it has not
+    acknowledged, unless the configuration says otherwise.
+    """
+    # Only a transport of RabbitMQ has made the option known.
+    with contextlib.suppress(cfg.NoSuchGroupError):
+        conf.set_default(
+            'rabbit_qos_prefetch_count', messages, 'oslo_messaging_rabbit'
+        )
+
+
 def broker(transport: messaging.Transport) -> str:
     """Where a transport goes, without the password, for messages."""
     url = messaging.TransportURL.parse(

@@ -266,6 +266,25 @@ class TestOutage(base.DeploymentTest):
         )
         self.assertEqual(1, service.report_count)
 
+    def test_what_cannot_be_written_waits_with_the_broker(self) -> None:
+        self.deployment.conductor(conductor__beat_batch_size=2)
+        remote = self.deployment.remote()
+        member = remote.membership('node1', 'acme-worker', 'worker', 1)
+        service = member.join()
+        member.stop()
+        self.server.stop()
+        try:
+            for _ in range(30):
+                self.deployment.beat(remote, service)
+            self.wait_for(
+                'the failure', lambda: self.logged('Beats cannot be written')
+            )
+            self.assertLessEqual(
+                self.deployment.unacknowledged('sgconductor-beats.info'), 8
+            )
+        finally:
+            self.server.start()
+
     def test_members_and_conductor_survive_the_broker(self) -> None:
         self.deployment.conductor()
         remote = self.deployment.remote()

@@ -48,6 +48,13 @@ class TestJoin(base.ConductorTest):
             ['acme-api', 'acme-worker'], [s.binary for s in found]
         )
 
+    def test_names_that_differ_in_case_are_different(self) -> None:
+        self.member('node1')
+        self.member('NODE1')
+        found = objects.ServiceList.get_page(self.context)
+        self.assertEqual(['node1', 'NODE1'], [s.host for s in found])
+        self.assertEqual('NODE1', self.look('NODE1').host)
+
     def test_many_at_once_get_one_row_and_all_incarnations(self) -> None:
         incarnations = []
         gate = threading.Barrier(8)

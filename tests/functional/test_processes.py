@@ -378,6 +378,12 @@ class TestManage(ProcessTest):
         self.assertIn('broker at rabbit://127.0.0.1:1/ cannot', told)
         self.assertEqual(1, len(told.splitlines()), told)
 
+    def test_a_configuration_that_cannot_be_read(self) -> None:
+        self.config = '/nowhere/sgconductor.conf'
+        told = self.manage('service', 'list', status=1)
+        self.assertIn('/nowhere/sgconductor.conf', told)
+        self.assertEqual(1, len(told.splitlines()), told)
+
     def test_services_need_no_database(self) -> None:
         self.conductor(workers=1)
         path = pathlib.Path(self.config)

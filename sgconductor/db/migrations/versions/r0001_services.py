@@ -41,5 +41,6 @@ def upgrade() -> None:
         ),
         mysql_engine='InnoDB',
         mysql_charset='utf8mb4',
+        mysql_collate='utf8mb4_bin',
     )
     op.create_index('ix_services_deleted_id', 'services', ['deleted', 'id'])
