@@ -148,6 +148,15 @@ class Conductor:
             conf.conductor.beat_batch_timeout,
         )
 
+    def sync_schema(self) -> None:
+        """Bring the database's tables up to this release.
+
+        :raises DatabaseUnreachable: naming it
+        :raises SchemaTooNew: if a newer release has been here
+        """
+        self._db.ping()
+        schema.sync(self._db)
+
     def check(self) -> None:
         """Reach what a conductor needs, and see that it fits.
 

@@ -143,7 +143,7 @@ class Deployment(fixtures.Fixture):
             f'Queue, [messages_unacknowledged]),'
             f'integer_to_list(Count).'
         )
-        return int(told.strip('{ok, ""}\n'))
+        return int(told.strip('"'))
 
     def age(self, id_: int, seconds: float) -> None:
         """Move a service's last beat into the past."""

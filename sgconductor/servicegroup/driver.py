@@ -1,8 +1,7 @@
 """What a liveness backend must do.
 
 A driver is an entry point of the group ``sgconductor.servicegroup`` whose
-object is called with the configuration and returns a :class:`Driver`. What
-the methods mean is settled by the conformance tests.
+object is called with the configuration and returns a :class:`Driver`.
 """
 
 import abc

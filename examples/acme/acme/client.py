@@ -1,0 +1,81 @@
+"""acme: have a worker that is up do something."""
+
+import argparse
+import random
+import sys
+from collections.abc import Sequence
+
+import oslo_messaging as messaging
+from sgconductor import app
+from sgconductor import exception
+from sgconductor import objects
+
+from acme import rpcapi
+
+_TIMEOUT = 10.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog='acme', description=__doc__)
+    parser.add_argument('--transport-url', required=True, metavar='URL')
+    commands = parser.add_subparsers(dest='command', required=True)
+    resize = commands.add_parser(
+        'resize', help='the size of an image that must fit into another size'
+    )
+    resize.add_argument('width', type=int)
+    resize.add_argument('height', type=int)
+    resize.add_argument('--fit', type=_size, required=True, metavar='WxH')
+    options = parser.parse_args(argv)
+    try:
+        with app.connect(options.transport_url, _TIMEOUT) as remote:
+            _resize(remote, (options.width, options.height), options.fit)
+    except (exception.SGConductorError, _Failed) as error:
+        print(f'acme: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+class _Failed(Exception):
+    """What was asked for could not be done; the message says why."""
+
+
+def _resize(remote: app.Remote, size: rpcapi.Size, fit: rpcapi.Size) -> None:
+    context = remote.context()
+    workers = list(
+        objects.ServiceList.walk(
+            context, binary=rpcapi.BINARY, disabled=False, up=True
+        )
+    )
+    if not workers:
+        raise _Failed(
+            f'no {rpcapi.BINARY} is up and enabled; start one, or see '
+            f'"sgconductor-manage service list --binary {rpcapi.BINARY}"'
+        )
+    host = random.choice(workers).host  # noqa: S311
+    api = rpcapi.WorkerAPI(remote.transport, _TIMEOUT)
+    try:
+        width, height = api.resize(context, host, size, fit)
+    except (messaging.MessagingTimeout, messaging.MessageDeliveryFailure):
+        raise _Failed(
+            f'{host} did not answer within {_TIMEOUT:g} s; it may have died '
+            f'just now, so try again'
+        ) from None
+    except Exception as error:
+        # Whatever the worker raised; below the first line is its traceback.
+        why = str(error).partition('\n')[0]
+        raise _Failed(f'{host} could not do it: {why}') from None
+    print(f'{host}: {width} x {height}')
+
+
+def _size(text: str) -> rpcapi.Size:
+    try:
+        width, height = map(int, text.split('x'))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'give a size as 100x100, not {text!r}'
+        ) from None
+    return width, height
+
+
+if __name__ == '__main__':
+    sys.exit(main())

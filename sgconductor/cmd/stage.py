@@ -1,0 +1,173 @@
+"""The stage of the all-in-one: what its parts run on, and how they end."""
+
+import contextlib
+import errno
+import logging
+import math
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Iterator
+
+import oslo_messaging as messaging
+import sqlalchemy as sa
+from oslo_config import cfg
+from oslo_db import exception as db_exc
+from oslo_db import options as db_options
+
+from sgconductor import app
+from sgconductor import conf as sg_conf
+from sgconductor import exception
+from sgconductor.cmd import display
+from sgconductor.cmd import fleet
+from sgconductor.conductor import watch
+
+_BUS = 'fake://'
+
+# In seconds, and quick, so that something is seen.
+_QUICK = {'report_interval': 1, 'down_after': 3, 'sync_interval': 5}
+_LOOK_EVERY = 0.2
+
+
+def play(
+    path: str | None,
+    seconds: float | None,
+    plain: bool,
+    signals: Collection[signal.Signals],
+) -> int:
+    """Run it until the time is over, a signal comes, or nobody looks on.
+
+    :param path: of the SQLite file; None for a temporary one
+    :param seconds: None for no limit
+    :param signals: blocked already; any of them ends it
+    :returns: the exit status
+    """
+    if signal.sigtimedwait(signals, 0):
+        return 0
+    # What it logs, with a traceback, it also raises; that is told below.
+    logging.getLogger('oslo_db').setLevel(logging.CRITICAL)
+    try:
+        with contextlib.ExitStack() as stack:
+            watcher, cast = _set_up(stack, path)
+            with _reader_may_go():
+                _run(watcher, cast, seconds, plain, signals)
+    except (exception.SGConductorError, db_exc.DBError) as error:
+        first = str(error).splitlines()[0]
+        print(f'sgconductor-allinone: {first}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _set_up(
+    stack: contextlib.ExitStack, path: str | None
+) -> tuple[watch.Watch, fleet.Fleet]:
+    if path is None:
+        directory = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix='sgconductor-')
+        )
+        path = os.path.join(directory, 'services.db')
+    conf = _configuration(path)
+    conductor = app.Conductor(conf)
+    try:
+        conductor.sync_schema()
+    except exception.DatabaseUnreachable as error:
+        conductor.close()
+        _, why = error.args
+        raise exception.ConfigError(
+            f'--database {path} cannot be used: {why}'
+        ) from None
+    conductor.start()
+    stack.callback(conductor.stop)
+    remote = stack.enter_context(app.Remote(conf, timeout=10))
+    cast = fleet.Fleet(remote)
+    stack.callback(cast.leave)
+    cast.join()
+    return watch.Watch(conductor.backend), cast
+
+
+def _configuration(path: str) -> cfg.ConfigOpts:
+    # Whatever this host is configured to be, in files or in the environment,
+    # is not for a show.
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[], default_config_dirs=[], use_env=False)
+    sg_conf.register_opts(conf)
+    conf.register_opts(db_options.database_opts, 'database')
+    messaging.TransportURL.parse(conf, _BUS)
+    conf.set_override('transport_url', _BUS)
+    url = sa.URL.create('sqlite', database=path).render_as_string()
+    conf.set_override('connection', url.replace('$', '$$'), 'database')
+    for name, value in _QUICK.items():
+        conf.set_override(name, value, 'servicegroup')
+    return conf
+
+
+def _run(
+    watcher: watch.Watch,
+    cast: fleet.Fleet,
+    seconds: float | None,
+    plain: bool,
+    signals: Collection[signal.Signals],
+) -> None:
+    if signal.sigtimedwait(signals, 0):
+        return
+    begin = time.monotonic()
+    changes = _Changes()
+    with display.best(plain) as shown:
+        _log_to(shown.log)
+        while True:
+            elapsed = time.monotonic() - begin
+            events = cast.act(elapsed)
+            seen = watcher.look()
+            shown.show(elapsed, seen, events + changes.of(seen))
+            left = math.inf if seconds is None else seconds - elapsed
+            if left <= 0 or signal.sigtimedwait(
+                signals, min(left, _LOOK_EVERY)
+            ):
+                break
+    print('Stopping: the members leave, the conductor finishes.', flush=True)
+
+
+@contextlib.contextmanager
+def _reader_may_go() -> Iterator[None]:
+    """End quietly what shows something if nobody can see it any more."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        # Python would still complain of what it could not write.
+        with open(os.devnull, 'w') as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _log_to(handler: logging.Handler) -> None:
+    logging.captureWarnings(True)
+    logging.basicConfig(
+        handlers=[handler],
+        level=logging.WARNING,
+        format='%(levelname)s %(name)s: %(message)s',
+    )
+
+
+class _Changes:
+    """What of the group is not as it was."""
+
+    def __init__(self) -> None:
+        self._before: dict[tuple[str, str], str] = {}
+
+    def of(self, seen: Iterable[watch.Sighting]) -> list[str]:
+        """A line for each service that went up or down since the last call."""
+        lines = []
+        for one in seen:
+            key = (one.host, one.binary)
+            before = self._before.get(key, 'new')
+            now = 'up' if one.up else 'down'
+            if now != before:
+                what = f'{before} -> {now}  {one.reason}'.rstrip()
+                lines.append(fleet.line(*key, what))
+            self._before[key] = now
+        return lines

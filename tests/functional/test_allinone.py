@@ -1,0 +1,68 @@
+"""The all-in-one, as somebody who tries the project sees it."""
+
+import pathlib
+import re
+import signal
+
+import fixtures
+
+from tests import base
+from tests import program
+
+
+class TestAllInOne(base.TestCase):
+    def start(self, *args: str) -> program.Program:
+        return self.useFixture(
+            program.Program('sgconductor-allinone', '--plain', *args)
+        )
+
+    def wait_for_fleet(self, shown: program.Program) -> None:
+        self.wait_for('the fleet', lambda: 'up' in shown.output)
+
+    def test_it_shows_members_that_join_die_leave_and_return(self) -> None:
+        shown = self.start('--seconds', '14')
+        self.assertEqual(0, shown.wait(), shown.output)
+        output = shown.output
+        self.assertNotIn('Traceback', output)
+        self.assertEqual(8, len(re.findall(r'acme-\S+ +new -> up', output)))
+        self.assertRegex(
+            output,
+            r'(node\d) acme-worker +dies(.|\n)*'
+            r'\1 acme-worker +up -> down  last beat \d\.\d s ago, allowed 3 s',
+        )
+        self.assertRegex(
+            output,
+            r'(node\d) acme-api +leaves(.|\n)*'
+            r'\1 acme-api +up -> down  left at ',
+        )
+        self.assertEqual(2, output.count('down -> up'))
+
+    def test_ctrl_c_and_sigterm_stop_it_cleanly(self) -> None:
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            shown = self.start()
+            self.wait_for_fleet(shown)
+            shown.signal(signum)
+            self.assertEqual(0, shown.wait(), shown.output)
+            self.assertNotIn('Traceback', shown.output)
+            self.assertIn('Stopping', shown.output)
+
+    def test_a_kept_database_is_taken_up_again(self) -> None:
+        directory = self.useFixture(fixtures.TempDir()).path
+        path = pathlib.Path(directory) / 'kept.db'
+        for _ in range(2):
+            shown = self.start('--seconds', '1', '--database', str(path))
+            self.assertEqual(0, shown.wait(), shown.output)
+            self.assertEqual(8, shown.output.count('new -> up'))
+        self.assertTrue(path.exists())
+
+    def test_mistakes_are_told_in_one_line(self) -> None:
+        for args in (
+            ('--seconds', 'x'),
+            ('--seconds', '-1'),
+            ('--database', '/'),
+            ('--bogus',),
+        ):
+            shown = self.start(*args)
+            self.assertEqual(2, shown.wait())
+            self.assertEqual(1, len(shown.output.splitlines()), shown.output)
+            self.assertIn(args[-1], shown.output)
