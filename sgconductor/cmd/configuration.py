@@ -20,6 +20,13 @@ def read(prog: str, argv: Sequence[str] | None = None) -> cfg.ConfigOpts:
     :raises ConfigError: for a value that is not allowed
     """
     conf = cfg.ConfigOpts()
+    oslo_log.set_defaults(
+        default_log_levels=[
+            *oslo_log.get_default_log_levels(),
+            # At each start it says twice which database it talks to.
+            'alembic=WARN',
+        ]
+    )
     oslo_log.register_options(conf)
     sg_conf.register_opts(conf)
     try:

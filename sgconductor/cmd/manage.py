@@ -68,7 +68,14 @@ class Manage(cliff_app.App):
     def initialize_app(self, argv: list[str]) -> None:
         # A failure is told in one line below, without what led to it.
         level = logging.DEBUG if self.options.debug else logging.CRITICAL
-        for name in ('alembic', 'amqp', 'oslo', 'oslo_messaging', 'stevedore'):
+        for name in (
+            'alembic',
+            'amqp',
+            'oslo',
+            'oslo_db',
+            'oslo_messaging',
+            'stevedore',
+        ):
             logging.getLogger(name).setLevel(level)
         files = [f'--config-file={f}' for f in self.options.config_file]
         self.conf = configuration.read('sgconductor-manage', files)

@@ -102,7 +102,7 @@ class Membership:
         :param timeout: seconds to keep trying while the broker or the
             conductor cannot be reached; None for as long as it takes
         :returns: the service, which is up
-        :raises Unreachable: when the time is over
+        :raises Unreachable: when the time is over, or leave() is called
         :raises InvalidInput: if the conductor cannot take it
         """
         if self._hearts:
@@ -169,8 +169,8 @@ class Membership:
                 if not warned:
                     LOG.warning('Cannot join yet, trying on: %s', error)
                     warned = True
-            if self._stopping.wait(_TRY_AGAIN):
-                raise RuntimeError('left before it had joined')
+                if self._stopping.wait(_TRY_AGAIN):
+                    raise
 
     def _join(self) -> None:
         try:

@@ -62,7 +62,7 @@ def _by_table(row: Mapping[str, Any]) -> Verdict:
     if row['forced_down']:
         return Verdict(False, 'forced down')
     if row['left_at'] is not None:
-        return Verdict(False, f'left at {row["left_at"]:%Y-%m-%d %H:%M:%S}')
+        return Verdict(False, f'left at {row["left_at"]:%Y-%m-%dT%H:%M:%SZ}')
     if row['age'] > row['down_after'] * _SECOND:
         return Verdict(
             False,

@@ -93,6 +93,25 @@ class TestJoin(base.ConductorTest):
         self.addCleanup(membership.stop)
         self.assertTrue(membership.service.is_up)
 
+    def test_a_member_that_waits_can_be_stopped(self) -> None:
+        self.conductor.stop()
+        late = self.deployment.remote(timeout=0.5)
+        membership = late.membership('node1', 'acme-worker', 'worker', 1)
+        ended: list[Exception] = []
+
+        def join() -> None:
+            try:
+                membership.join()
+            except exception.Unreachable as error:
+                ended.append(error)
+
+        joining = threading.Thread(target=join)
+        joining.start()
+        self.wait_for('a warning', lambda: self.logged('Cannot join yet'))
+        membership.leave()
+        joining.join(base.base.PATIENCE)
+        self.assertEqual(1, len(ended))
+
     def test_a_member_can_be_told_to_give_up(self) -> None:
         self.conductor.stop()
         hasty = self.deployment.remote(timeout=0.5)

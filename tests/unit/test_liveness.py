@@ -75,7 +75,7 @@ class TestRule(base.TestCase):
     def test_left_is_down_at_once(self) -> None:
         left_at = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
         self.assertEqual(
-            [(False, 'left at 2026-01-02 03:04:05')],
+            [(False, 'left at 2026-01-02T03:04:05Z')],
             self.judge(row('a', left_at=left_at)),
         )
 

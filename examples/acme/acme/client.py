@@ -63,7 +63,8 @@ def _resize(remote: app.Remote, size: rpcapi.Size, fit: rpcapi.Size) -> None:
     except Exception as error:
         # Whatever the worker raised; below the first line is its traceback.
         why = str(error).partition('\n')[0]
-        raise _Failed(f'{host} could not do it: {why}') from None
+        word = 'refused' if isinstance(error, ValueError) else 'failed'
+        raise _Failed(f'{host} {word}: {why}') from None
     print(f'{host}: {width} x {height}')
 
 
