@@ -109,7 +109,7 @@ class TestJoin(base.ConductorTest):
         joining.start()
         self.wait_for('a warning', lambda: self.logged('Cannot join yet'))
         membership.leave()
-        joining.join(base.base.PATIENCE)
+        joining.join(30)
         self.assertEqual(1, len(ended))
 
     def test_a_member_can_be_told_to_give_up(self) -> None:
