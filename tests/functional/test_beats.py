@@ -245,14 +245,13 @@ class TestOutage(base.DeploymentTest):
     def test_no_beat_is_acknowledged_before_it_is_written(self) -> None:
         conductor = self.deployment.conductor()
         remote = self.deployment.remote()
-        member = remote.membership(
-            'node1', 'acme-worker', 'worker', 1, report_interval=20
-        )
-        member.join()
-        self.addCleanup(member.stop)
+        member = remote.membership('node1', 'acme-worker', 'worker', 1)
+        service = member.join()
+        # From here on, only the beat below.
+        member.stop()
         self.server.stop()
         try:
-            self.deployment.beat(remote, member.service)
+            self.deployment.beat(remote, service)
             self.wait_for(
                 'the failure', lambda: self.logged('Beats cannot be written')
             )
@@ -265,9 +264,7 @@ class TestOutage(base.DeploymentTest):
         self.wait_for('the beat', lambda: conductor.beats.written)
         self.assertEqual(1, self.logged('Beats cannot be written'))
         self.assertEqual(1, self.logged('Beats are written'))
-        service = objects.Service.get_by_uuid(
-            remote.context(), member.service.uuid
-        )
+        service.refresh()
         self.assertEqual(1, service.report_count)
 
     def test_what_cannot_be_written_waits_with_the_broker(self) -> None:

@@ -359,6 +359,25 @@ class TestStranger(CallerTest):
             self.assertTrue(told.startswith('Invalid input: '), told)
 
 
+class TestWire(CallerTest):
+    scenarios = [base.ON_MARIADB, base.ON_POSTGRESQL]
+
+    def test_no_traceback_is_on_the_wire(self) -> None:
+        # This caller knows none of our errors, and keeps all it was sent.
+        conf = self.deployment.conf()
+        self.addCleanup(rpc_base.rpc_transport(conf).cleanup)
+        transport = messaging.get_rpc_transport(conf)
+        self.addCleanup(transport.cleanup)
+        client = messaging.get_rpc_client(
+            transport, self.client.target, timeout=10
+        )
+        for method in ('object_action', 'nothing'):
+            error = self.assertRaises(
+                messaging.RemoteError, client.call, {}, method, objinst=5
+            )
+            self.assertNotIn('File "', str(error))
+
+
 class TestBug(CallerTest):
     def test_our_own_bug_is_logged_here_and_named_there(self) -> None:
         def explode(*args: Any) -> Any:

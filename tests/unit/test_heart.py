@@ -1,6 +1,8 @@
 """The thread that beats, whatever happens."""
 
+import itertools
 import threading
+import time
 
 from sgconductor import exception
 from sgconductor.member import heart
@@ -69,19 +71,22 @@ class TestHeart(base.TestCase):
         self.assertFalse(hearts[0]._thread.is_alive())
 
     def test_a_slow_pulse_is_not_made_up_for(self) -> None:
-        began = threading.Event()
-        go_on = threading.Event()
-        pulses: list[int] = []
+        interval = 0.2
+        slow = threading.Event()
+        times: list[float] = []
+        enough = threading.Event()
 
         def pulse() -> None:
-            pulses.append(1)
-            began.set()
-            go_on.wait(base.PATIENCE)
+            if not times:
+                slow.wait(5 * interval)
+            times.append(time.monotonic())
+            if len(times) == 4:
+                enough.set()
 
-        beating = heart.Heart('beat', 0.05, pulse)
+        beating = heart.Heart('beat', interval, pulse)
         beating.start()
         self.addCleanup(beating.stop)
-        self.assertTrue(began.wait(base.PATIENCE))
-        threading.Event().wait(0.5)
-        self.assertEqual(1, len(pulses))
-        go_on.set()
+        self.assertTrue(enough.wait(base.PATIENCE))
+        # The first after the slow one is due at once, the others are not.
+        for earlier, later in itertools.pairwise(times[1:]):
+            self.assertGreater(later - earlier, interval / 2)
