@@ -1,10 +1,12 @@
 """How errors leave the conductor, in one place."""
 
+import inspect
 import logging
 from typing import Any
 
 import oslo_messaging as messaging
 from oslo_messaging.rpc import dispatcher
+from oslo_utils import versionutils
 from oslo_versionedobjects import exception as ovo_exc
 
 from sgconductor import exception
@@ -27,6 +29,7 @@ class Dispatcher(messaging.RPCDispatcher):
 
     def dispatch(self, incoming: Any) -> Any:
         try:
+            self._check_arguments(incoming.message)
             return super().dispatch(incoming)
         except dispatcher.NoSuchMethod as error:
             raise _Silent(
@@ -49,6 +52,20 @@ class Dispatcher(messaging.RPCDispatcher):
                 request_id,
             )
             raise _Silent(exception.UnexpectedFailure(request_id)) from None
+
+    def _check_arguments(self, message: Any) -> None:
+        name = str(message.get('method'))
+        version = str(message.get('version', '1.0'))
+        for endpoint in self.endpoints:
+            # A call of another version is not this endpoint's to refuse.
+            if self.access_policy.is_allowed(
+                endpoint, name
+            ) and versionutils.is_compatible(version, endpoint.target.version):
+                signature = inspect.signature(getattr(endpoint, name))
+                try:
+                    signature.bind(None, **message.get('args', {}))
+                except TypeError as error:
+                    raise exception.InvalidInput(f'{name}: {error}') from None
 
 
 class _Silent(dispatcher.ExpectedException):

@@ -240,6 +240,13 @@ class TestStranger(CallerTest):
             told = self.class_action(exception.InvalidInput, **overrides)
             self.assertTrue(told.startswith('Invalid input: '), told)
 
+    def test_calls_of_the_wrong_shape(self) -> None:
+        for args in ({}, {'bogus': 1}, {'objinst': 5, 'bogus': 1}):
+            told = self.refused(
+                exception.InvalidInput, 'object_backport_versions', **args
+            )
+            self.assertIn('object_backport_versions: ', told)
+
     def test_filters_no_service_can_match(self) -> None:
         for kwargs in (
             {'limit': 0},
@@ -371,10 +378,15 @@ class TestWire(CallerTest):
         client = messaging.get_rpc_client(
             transport, self.client.target, timeout=10
         )
-        for method in ('object_action', 'nothing'):
+        for args in ({'objinst': 5}, {'objinst': 5, 'object_versions': {}}):
             error = self.assertRaises(
-                messaging.RemoteError, client.call, {}, method, objinst=5
+                messaging.RemoteError,
+                client.call,
+                {},
+                'object_backport_versions',
+                **args,
             )
+            self.assertEqual('InvalidInput', error.exc_type)
             self.assertNotIn('File "', str(error))
 
 
