@@ -46,11 +46,10 @@ class Remote:
     ) -> None:
         sg_conf.validate(conf)
         self._conf = conf
-        self._rpc = rpc_base.rpc_transport(conf)
-        self._notifications = rpc_base.beat_transport(conf)
         self._driver = sg_driver.load(conf)
+        self._rpc = rpc_base.rpc_transport(conf)
         self._conductor = conductor_api.ConductorAPI(self._rpc, timeout)
-        self._beats = beats_api.BeatAPI(self._notifications)
+        self._beats = beats_api.BeatAPI(self._rpc)
 
     @property
     def transport(self) -> transport_types.RPCTransport:
@@ -98,7 +97,6 @@ class Remote:
         """Give the connections back."""
         self._driver.close()
         self._rpc.cleanup()
-        self._notifications.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -133,7 +131,7 @@ class Conductor:
             messaging.Target(
                 exchange=rpc_base.EXCHANGE,
                 topic=rpc_base.RPC_TOPIC,
-                server=conf.host,
+                server=conf.conductor.host,
             ),
             dispatcher.Dispatcher(
                 [manager.ConductorManager()],
@@ -176,12 +174,14 @@ class Conductor:
 
     def stop(self) -> None:
         """Finish what was taken from the broker, and take no more."""
-        self._rpc_server.stop()
-        self._beat_server.stop()
-        self.beats.stop()
-        self._rpc_server.wait()
-        self._beat_server.wait()
-        self.close()
+        try:
+            self._rpc_server.stop()
+            self._beat_server.stop()
+            self.beats.stop()
+            self._rpc_server.wait()
+            self._beat_server.wait()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Give the connections back."""
@@ -228,7 +228,5 @@ def connect(transport_url: str, timeout: float | None = 10) -> Remote:
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[], default_config_dirs=[])
     sg_conf.register_opts(conf)
-    # Parsing is what makes transport_url known to the configuration.
-    messaging.TransportURL.parse(conf, transport_url)
-    conf.set_override('transport_url', transport_url)
+    rpc_base.use_url(conf, transport_url)
     return Remote(conf, timeout)

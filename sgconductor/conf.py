@@ -11,16 +11,15 @@ from oslo_config import cfg
 
 from sgconductor import exception
 
-_DEFAULT_OPTS = [
+_CONDUCTOR_OPTS = [
     cfg.StrOpt(
         'host',
         default=socket.gethostname(),
         sample_default='<this host>',
-        help='Name of this host in the services table.',
+        regex=r'^[A-Za-z0-9][A-Za-z0-9._:@-]*$',
+        max_length=190,
+        help='Name of this host, by which its conductor can be called.',
     ),
-]
-
-_CONDUCTOR_OPTS = [
     cfg.IntOpt(
         'workers',
         min=1,
@@ -63,12 +62,14 @@ _SERVICEGROUP_OPTS = [
     cfg.IntOpt(
         'report_interval',
         min=1,
+        max=86400,
         default=10,
         help='Seconds between two beats of a member.',
     ),
     cfg.IntOpt(
         'down_after',
         min=2,
+        max=86400,
         default=60,
         help='Seconds without a beat after which a member is down. It must '
         'be longer than report_interval.',
@@ -92,19 +93,27 @@ _SERVICEGROUP_OPTS = [
 ]
 
 
-def list_opts() -> list[tuple[str | None, Sequence[cfg.Opt]]]:
+def list_opts() -> list[tuple[str, Sequence[cfg.Opt]]]:
     """The options by group, for oslo-config-generator."""
     return [
-        (None, _DEFAULT_OPTS),
         ('conductor', _CONDUCTOR_OPTS),
         ('servicegroup', _SERVICEGROUP_OPTS),
     ]
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
-    """Make sgconductor's own options known to ``conf``."""
-    for group, opts in list_opts():
-        conf.register_opts(opts, group=group)
+    """Make known to ``conf`` what a member or a caller needs.
+
+    It is one group, for ``conf`` may be that of a project which has options
+    of its own in any other.
+    """
+    conf.register_opts(_SERVICEGROUP_OPTS, group='servicegroup')
+
+
+def register_conductor_opts(conf: cfg.ConfigOpts) -> None:
+    """Make known to ``conf`` what a conductor needs besides."""
+    register_opts(conf)
+    conf.register_opts(_CONDUCTOR_OPTS, group='conductor')
 
 
 def validate(conf: cfg.ConfigOpts) -> None:

@@ -96,8 +96,8 @@ class NoBackend(SGConductorError):
 class MembershipLost(SGConductorError):
     """The conductor does not count this member any more.
 
-    :ivar word: 'superseded' (the same host and binary joined again) or
-        'deleted'.
+    :ivar word: 'superseded' (the same host and binary joined again),
+        'deleted', or 'left' (this process itself left before it had joined)
     """
 
     def __init__(self, host: str, binary: str, word: str) -> None:
@@ -107,6 +107,7 @@ class MembershipLost(SGConductorError):
             'superseded': 'a newer process joined under the same host and '
             'binary; stop one of the two',
             'deleted': 'its service was deleted; restart it to join again',
+            'left': 'it was told to leave while it was joining',
         }.get(word, word)
         self.message = f'{binary} on {host} is no longer a member: {why}.'
 
@@ -138,8 +139,9 @@ class DatabaseUnreachable(Unreachable):
     def __init__(self, database: str, why: str) -> None:
         super().__init__(database, why)
         self.message = (
-            f'The database at {database} cannot be reached: {why}. Check '
-            f'that it runs, and [database] connection.'
+            f'The database at {database} cannot be reached, or does not do '
+            f'what it should: {why}. Check that it runs, and [database] '
+            f'connection.'
         )
 
 

@@ -19,7 +19,6 @@ from sgconductor.db import clock
 from sgconductor.db import database
 from sgconductor.db import models
 from sgconductor.db import schema
-from sgconductor.rpcapi import base as rpc_base
 from sgconductor.rpcapi import beats as beats_api
 
 FAKE = 'fake://'
@@ -59,11 +58,11 @@ class Deployment(fixtures.Fixture):
         """
         conf = cfg.ConfigOpts()
         conf([], default_config_files=[], default_config_dirs=[])
-        sg_conf.register_opts(conf)
+        sg_conf.register_conductor_opts(conf)
         conf.register_opts(db_options.database_opts, 'database')
         messaging.TransportURL.parse(conf, self.transport_url)
         values = {
-            'host': 'conductor1',
+            'conductor__host': 'conductor1',
             'transport_url': self.transport_url,
             'database__connection': self.url,
             'conductor__beat_batch_timeout': 0.05,
@@ -80,13 +79,16 @@ class Deployment(fixtures.Fixture):
     def config_file(self, debug: bool = False, **overrides: Any) -> str:
         """The same as a file, for processes."""
         conf = self.conf(**overrides)
-        groups = {None: ['host', 'transport_url'], 'database': ['connection']}
+        groups: dict[str, list[str]] = {
+            'DEFAULT': ['transport_url'],
+            'database': ['connection'],
+        }
         for group, opts in sg_conf.list_opts():
             groups.setdefault(group, []).extend(o.dest for o in opts)
         lines = ['[DEFAULT]', f'debug = {debug}']
         for group, names in groups.items():
-            lines.append(f'[{group or "DEFAULT"}]')
-            section = conf[group] if group else conf
+            lines.append(f'[{group}]')
+            section = conf if group == 'DEFAULT' else conf[group]
             lines += [
                 f'{name} = {section[name]}'.replace('$', '$$')
                 for name in dict.fromkeys(names)
@@ -125,9 +127,7 @@ class Deployment(fixtures.Fixture):
             'stamp': clock.to_micros(service.last_seen_up),
             **other,
         }
-        transport = rpc_base.beat_transport(remote._conf)
-        self.addCleanup(transport.cleanup)
-        beats_api.BeatAPI(transport).beat(remote.context(), **values)
+        beats_api.BeatAPI(remote.transport).beat(**values)
 
     def queue_depth(self, queue: str) -> int:
         """How many messages a queue holds, acknowledged by nobody yet."""

@@ -39,9 +39,11 @@ class ConductorService(service.ServiceBase):
         LOG.info('Conductor worker is ready.')
 
     def stop(self) -> None:
-        if self._conductor is not None:
-            self._conductor.stop()
-        self._stopped.set()
+        try:
+            if self._conductor is not None:
+                self._conductor.stop()
+        finally:
+            self._stopped.set()
         LOG.info('Conductor worker has stopped.')
 
     def wait(self) -> None:
@@ -70,6 +72,8 @@ def main() -> int:
     except exception.SGConductorError as error:
         print(f'sgconductor-conductor: {error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     launcher = service.launch(
         conf,
         ConductorService(conf),

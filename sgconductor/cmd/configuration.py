@@ -28,7 +28,7 @@ def read(prog: str, argv: Sequence[str] | None = None) -> cfg.ConfigOpts:
         ]
     )
     oslo_log.register_options(conf)
-    sg_conf.register_opts(conf)
+    sg_conf.register_conductor_opts(conf)
     try:
         conf(
             argv,

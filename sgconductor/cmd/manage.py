@@ -6,19 +6,19 @@ objects that members use.
 
 import argparse
 import logging
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-import oslo_messaging as messaging
 from cliff import app as cliff_app
 from cliff import commandmanager
 from oslo_config import cfg
 from pbr import version
 
 from sgconductor import app
-from sgconductor import exception
 from sgconductor.cmd import configuration
+from sgconductor.rpcapi import base as rpc_base
 
 
 class Manage(cliff_app.App):
@@ -58,7 +58,7 @@ class Manage(cliff_app.App):
         )
         parser.add_argument(
             '--timeout',
-            type=float,
+            type=_seconds,
             default=10,
             metavar='SECONDS',
             help='How long to wait for a conductor. Default: 10.',
@@ -80,21 +80,23 @@ class Manage(cliff_app.App):
         files = [f'--config-file={f}' for f in self.options.config_file]
         self.conf = configuration.read('sgconductor-manage', files)
         if self.options.transport_url:
-            messaging.TransportURL.parse(self.conf)
-            self.conf.set_override('transport_url', self.options.transport_url)
+            rpc_base.use_url(self.conf, self.options.transport_url)
 
     def remote(self) -> app.Remote:
         """The way to a conductor."""
         return app.Remote(self.conf, self.options.timeout)
 
-    def run_subcommand(self, argv: list[str]) -> int:
-        try:
-            return int(super().run_subcommand(argv))
-        except exception.SGConductorError as error:
-            if self.options.debug:
-                raise
-            print(f'{self.NAME}: {error}', file=sys.stderr)
-            return 1
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(
+            f'give a number greater than 0, not {text!r}'
+        )
+    return seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,7 +13,6 @@ from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 
-import oslo_messaging as messaging
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import exception as db_exc
@@ -25,6 +24,7 @@ from sgconductor import exception
 from sgconductor.cmd import display
 from sgconductor.cmd import fleet
 from sgconductor.conductor import watch
+from sgconductor.rpcapi import base as rpc_base
 
 _BUS = 'fake://'
 
@@ -94,10 +94,9 @@ def _configuration(path: str) -> cfg.ConfigOpts:
     # is not for a show.
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[], default_config_dirs=[], use_env=False)
-    sg_conf.register_opts(conf)
+    sg_conf.register_conductor_opts(conf)
     conf.register_opts(db_options.database_opts, 'database')
-    messaging.TransportURL.parse(conf, _BUS)
-    conf.set_override('transport_url', _BUS)
+    rpc_base.use_url(conf, _BUS)
     url = sa.URL.create('sqlite', database=path).render_as_string()
     conf.set_override('connection', url.replace('$', '$$'), 'database')
     for name, value in _QUICK.items():

@@ -3,17 +3,17 @@
 import datetime
 import logging
 import threading
-from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import oslo_messaging as messaging
-import sqlalchemy as sa
-from oslo_db import exception as db_exc
 from oslo_messaging import dispatcher
 from oslo_messaging import transport as transport_types
 from oslo_messaging.notify import listener
 
+from sgconductor import exception
+from sgconductor.db import clock
 from sgconductor.db import database
 from sgconductor.db import services
 from sgconductor.rpcapi import base
@@ -21,7 +21,9 @@ from sgconductor.rpcapi import base
 LOG = logging.getLogger(__name__)
 
 _MAX_INT = 2**31 - 1
-_MAX_STAMP = (datetime.date.max.toordinal() - 719163) * 86400 * 10**6
+_MAX_STAMP = clock.to_micros(
+    datetime.datetime.max.replace(tzinfo=datetime.UTC)
+)
 
 
 class Beats(dispatcher.DispatcherBase):
@@ -56,11 +58,11 @@ class Beats(dispatcher.DispatcherBase):
         """Wait for the database no longer."""
         self._stopping.set()
 
-    def dispatch(self, incoming: Iterable[Any]) -> Collection[Any]:
+    def dispatch(self, incoming: Sequence[Any]) -> Sequence[Any]:
         """Write a batch.
 
         :returns: the messages to give back to the broker: all, if the
-            database could not be reached; else none
+            database did not take them; else none
         """
         beats = fold(self._read(incoming))
         if not beats:
@@ -69,19 +71,10 @@ class Beats(dispatcher.DispatcherBase):
             found = self._db.write(
                 lambda conn: services.beat_many(conn, beats)
             )
-        except (
-            db_exc.DBConnectionError,
-            db_exc.DBDeadlock,
-            sa.exc.OperationalError,
-            sa.exc.TimeoutError,
-        ) as error:
+        except Exception as error:
+            # Whatever it is, it is not the beats, which were looked at.
             self._fail(error)
-            return list(incoming)
-        except Exception:
-            # Nothing that another try would mend. The next beats may be
-            # better, and these are soon worth nothing.
-            LOG.exception('A batch of %d beats was lost', len(beats))
-            return ()
+            return incoming
         self._succeed(found, len(beats))
         return ()
 
@@ -102,10 +95,10 @@ class Beats(dispatcher.DispatcherBase):
     def _fail(self, error: Exception) -> None:
         if not self._failing:
             LOG.error(
-                'Beats cannot be written to the database at %s and stay '
-                'with the broker until they can: %s',
-                self._db.name,
-                str(error).splitlines()[0],
+                'Beats cannot be written and stay with the broker until they '
+                'can: %s',
+                error,
+                exc_info=not isinstance(error, exception.Unreachable),
             )
             self._failing = True
         self._stopping.wait(self._retry_after)

@@ -1,6 +1,7 @@
 """The conductor's RPC endpoint: it runs objects' methods for callers."""
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,16 @@ from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor.objects import base
 
+_VERSION = re.compile(r'[0-9]{1,9}[.][0-9]{1,9}([.][0-9]{1,9})?')
+
 
 class ConductorManager:
-    """Answers :class:`sgconductor.rpcapi.conductor.ConductorAPI`."""
+    """Answers :class:`sgconductor.rpcapi.conductor.ConductorAPI`.
+
+    What remotable methods take never grows within a major version of their
+    object, and a mapping that one answers may: older and newer releases call
+    each other during an upgrade.
+    """
 
     target = messaging.Target(version='1.0')
 
@@ -37,7 +45,7 @@ class ConductorManager:
                 f'object_versions does not say which {objname} is known'
             )
         cls = base.SGObject.newest(objname, versions[objname])
-        method = _remotable(cls, objmethod)
+        method = _remotable(cls, objmethod, of_class=True)
         result = _run(method, (context, *_list(args)), _dict(kwargs))
         if isinstance(result, ovo_base.VersionedObject):
             return _backport(result, versions)
@@ -61,9 +69,9 @@ class ConductorManager:
             raise exception.InvalidInput(
                 f'objinst must be an object, not {type(objinst).__name__}'
             )
-        _remotable(type(objinst), objmethod)
+        method = _remotable(objinst, objmethod, of_class=False)
         before = objinst.obj_clone()
-        result = _run(getattr(objinst, objmethod), _list(args), _dict(kwargs))
+        result = _run(method, _list(args), _dict(kwargs))
         updates: dict[str, Any] = {
             name: field.to_primitive(objinst, name, getattr(objinst, name))
             for name, field in objinst.fields.items()
@@ -92,23 +100,29 @@ def _backport(
     obj: ovo_base.VersionedObject, versions: dict[str, str]
 ) -> dict[str, Any]:
     known = ovo_base.obj_tree_get_versions(obj.obj_name())
-    agreed = {
-        name: base.older(theirs, known[name])
-        for name, theirs in versions.items()
-        if name in known
-    }
+    # No object is ported forward: not beyond what it is itself, either.
+    known[obj.obj_name()] = obj.VERSION
+    agreed = {}
+    for name, theirs in versions.items():
+        if name in known:
+            base.SGObject.newest(name, theirs)
+            agreed[name] = base.older(theirs, known[name])
     return obj.obj_to_primitive(
         target_version=agreed.get(obj.obj_name(), obj.VERSION),
         version_manifest=agreed,
     )
 
 
-def _remotable(cls: type[ovo_base.VersionedObject], name: str) -> Any:
+def _remotable(owner: Any, name: Any, of_class: bool) -> Any:
     # The name comes from the wire: only what is marked may be reached by it.
-    method = getattr(cls, name, None) if isinstance(name, str) else None
-    if not getattr(method, 'remotable', False):
+    cls = owner if of_class else type(owner)
+    marked = getattr(cls, name, None) if isinstance(name, str) else None
+    if (
+        not getattr(marked, 'remotable', False)
+        or inspect.ismethod(marked) != of_class
+    ):
         raise exception.NotRemotable(cls.obj_name(), str(name))
-    return method
+    return getattr(owner, name)
 
 
 def _run(
@@ -132,7 +146,7 @@ def _changed(name: str, before: base.SGObject, after: base.SGObject) -> bool:
 
 def _manifest(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or not all(
-        isinstance(version, str) and version.replace('.', '').isdecimal()
+        isinstance(version, str) and _VERSION.fullmatch(version)
         for version in value.values()
     ):
         raise exception.InvalidInput(

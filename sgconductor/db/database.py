@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import sqlite3
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ class Database:
         self.engine: sa.Engine = engines.create_engine(
             url, max_retries=0, thread_checkin=False, **options
         )
-        self._writing = threading.local()
+        self._write_engine = self.engine.execution_options(sg_writes=True)
         self._write_lock: contextlib.AbstractContextManager[Any] = (
             contextlib.nullcontext()
         )
@@ -43,9 +44,7 @@ class Database:
             # One writer at a time: SQLite's own waiting is unfair and slow.
             self._write_lock = threading.Lock()
             sa.event.listen(self.engine, 'connect', _tune_sqlite)
-            sa.event.listen(
-                self.engine, 'engine_connect', self._begin_immediate
-            )
+            sa.event.listen(self.engine, 'engine_connect', _begin_immediate)
 
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts) -> Self:
@@ -72,7 +71,11 @@ class Database:
                 max_overflow=group.max_overflow,
                 pool_timeout=group.pool_timeout,
             )
-        except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
+        except (
+            sa.exc.ArgumentError,
+            ModuleNotFoundError,
+            ValueError,
+        ) as error:
             raise exception.ConfigError(
                 f'[database] connection cannot be used: {error}'
             ) from None
@@ -87,30 +90,30 @@ class Database:
 
         :raises DatabaseUnreachable: saying which, and why
         """
-        try:
-            with self.reader() as conn:
-                conn.execute(sa.select(1))
-        except (db_exc.DBError, sa.exc.OperationalError) as error:
-            raise exception.DatabaseUnreachable(
-                self.name, str(error).splitlines()[0]
-            ) from None
+        with self.reader() as conn:
+            conn.execute(sa.select(1))
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads."""
-        with self.engine.connect() as conn:
+        """A transaction that only reads.
+
+        :raises DatabaseUnreachable: saying which, and why
+        """
+        with self._clear_errors(), self.engine.connect() as conn:
             yield conn
 
     @contextlib.contextmanager
     def writer(self) -> Iterator[sa.Connection]:
-        """A transaction, committed unless an exception leaves the block."""
-        with self._write_lock:
-            self._writing.now = True
-            try:
-                with self.engine.begin() as conn:
-                    yield conn
-            finally:
-                self._writing.now = False
+        """A transaction, committed unless an exception leaves the block.
+
+        :raises DatabaseUnreachable: saying which, and why
+        """
+        with (
+            self._write_lock,
+            self._clear_errors(),
+            self._write_engine.begin() as conn,
+        ):
+            yield conn
 
     def write(self, work: Callable[[sa.Connection], T]) -> T:
         """Do ``work`` in a transaction, again if another one got in its way.
@@ -139,13 +142,28 @@ class Database:
         """Give all connections back; they are opened anew when needed."""
         self.engine.dispose()
 
-    def _begin_immediate(self, conn: sa.Connection) -> None:
+    @contextlib.contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (
+            db_exc.DBConnectionError,
+            sa.exc.OperationalError,
+            sa.exc.TimeoutError,
+            sqlite3.OperationalError,
+        ) as error:
+            raise exception.DatabaseUnreachable(
+                self.name, str(error).partition('\n')[0]
+            ) from None
+
+
+def _begin_immediate(conn: sa.Connection) -> None:
+    if conn.get_execution_options().get('sg_writes'):
         # A deferred transaction that reads and then writes fails at once if
         # another process wrote in between; an immediate one waits. oslo.db
         # sends its own, plain BEGIN only where it does not find this mark.
-        if getattr(self._writing, 'now', False):
-            conn.connection.cursor().execute('BEGIN IMMEDIATE')
-            conn.info['in_transaction'] = True
+        conn.connection.cursor().execute('BEGIN IMMEDIATE')
+        conn.info['in_transaction'] = True
 
 
 def _is_collision(error: Exception) -> bool:

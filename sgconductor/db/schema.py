@@ -1,15 +1,25 @@
-"""The schema's version: bringing it up to date, and checking that it is."""
+"""The schema's version: bringing it up to date, and checking that it is.
 
+A revision is named ``SERIES_NUMBER``. Within a series, tables only gain what
+an older release need not know, so that its conductors can go on, and be
+restarted, in the middle of an upgrade.
+"""
+
+import contextlib
+import logging
 import pathlib
+from collections.abc import Iterator
 
 import alembic.command
 import alembic.config
 import alembic.migration
 import alembic.script
-import alembic.util
+import sqlalchemy as sa
 
 from sgconductor import exception
 from sgconductor.db import database
+
+LOG = logging.getLogger(__name__)
 
 _MIGRATIONS = pathlib.Path(__file__).parent / 'migrations'
 
@@ -19,8 +29,10 @@ def sync(db: database.Database, revision: str = 'head') -> None:
 
     :raises SchemaTooNew: if a newer release has been here; nothing is changed
     """
-    _known(db)
-    with db.writer() as conn:
+    with db.writer() as conn, _alone(conn):
+        found = _version(conn)
+        if found is not None and found not in revisions():
+            raise exception.SchemaTooNew(found, wanted())
         config = _config()
         config.attributes['connection'] = conn
         alembic.command.upgrade(config, revision)
@@ -29,17 +41,12 @@ def sync(db: database.Database, revision: str = 'head') -> None:
 def version(db: database.Database) -> str | None:
     """The database's revision, or None for an empty database."""
     with db.reader() as conn:
-        context = alembic.migration.MigrationContext.configure(conn)
-        return context.get_current_revision()
+        return _version(conn)
 
 
 def wanted() -> str:
     """The revision that this release needs."""
-    head = alembic.script.ScriptDirectory.from_config(
-        _config()
-    ).get_current_head()
-    assert head is not None
-    return head
+    return revisions()[-1]
 
 
 def revisions() -> list[str]:
@@ -49,26 +56,50 @@ def revisions() -> list[str]:
 
 
 def check(db: database.Database) -> None:
-    """Refuse tables that are not this release's.
+    """Refuse tables that this release cannot work with.
 
     :raises SchemaTooOld: naming the command to run
-    :raises SchemaTooNew: naming both revisions
+    :raises SchemaTooNew: for a newer series, naming both revisions
     """
-    found = _known(db)
-    if found != wanted():
-        raise exception.SchemaTooOld(found, wanted())
-
-
-def _known(db: database.Database) -> str | None:
     found = version(db)
-    if found is not None:
-        try:
-            alembic.script.ScriptDirectory.from_config(_config()).get_revision(
-                found
-            )
-        except alembic.util.CommandError:
-            raise exception.SchemaTooNew(found, wanted()) from None
-    return found
+    if found == wanted():
+        return
+    if found is None or found in revisions():
+        raise exception.SchemaTooOld(found, wanted())
+    if _series(found) != _series(wanted()):
+        raise exception.SchemaTooNew(found, wanted())
+    LOG.warning(
+        'The database is at schema %s, newer than the %s of this release, '
+        'which can work with it: upgrade this conductor when you can.',
+        found,
+        wanted(),
+    )
+
+
+def _version(conn: sa.Connection) -> str | None:
+    context = alembic.migration.MigrationContext.configure(conn)
+    return context.get_current_revision()
+
+
+def _series(revision: str) -> str:
+    return revision.partition('_')[0]
+
+
+@contextlib.contextmanager
+def _alone(conn: sa.Connection) -> Iterator[None]:
+    """Let two syncs at once come one after the other."""
+    dialect = conn.dialect.name
+    if dialect == 'postgresql':
+        # Held until the transaction ends. The number is anything but shared.
+        conn.execute(sa.text('SELECT pg_advisory_xact_lock(7339511)'))
+    elif dialect in ('mysql', 'mariadb'):
+        # DDL ends transactions there, so this is the connection's.
+        conn.execute(sa.text("SELECT GET_LOCK('sgconductor', 600)"))
+    try:
+        yield
+    finally:
+        if dialect in ('mysql', 'mariadb'):
+            conn.execute(sa.text("SELECT RELEASE_LOCK('sgconductor')"))
 
 
 def _config() -> alembic.config.Config:

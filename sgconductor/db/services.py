@@ -117,17 +117,20 @@ def beat_many(conn: sa.Connection, beats: Collection[Beat]) -> int:
     return int(result.rowcount)
 
 
-def leave(conn: sa.Connection, id_: int, incarnation: int) -> bool:
-    """Mark a stop as planned; false if that incarnation is not the row's."""
+def leave(conn: sa.Connection, uuid: str, incarnation: int) -> Row | None:
+    """Mark a stop as planned.
+
+    :returns: the row; None if that incarnation is not the row's
+    """
     result = conn.execute(
         _T.update()
-        .where(_T.c.id == id_, _T.c.incarnation == incarnation, _LIVING)
+        .where(_T.c.uuid == uuid, _T.c.incarnation == incarnation, _LIVING)
         .values(left_at=clock.utcnow())
     )
-    return bool(result.rowcount)
+    return get(conn, uuid=uuid) if result.rowcount else None
 
 
-def look(conn: sa.Connection, id_: int) -> tuple[Row | None, Any]:
+def look(conn: sa.Connection, uuid: str) -> tuple[Row | None, Any]:
     """What became of a row, deleted or not, and the database's now.
 
     :returns: a row of id, incarnation, deleted, forced_down, or None, and now
@@ -140,7 +143,7 @@ def look(conn: sa.Connection, id_: int) -> tuple[Row | None, Any]:
             _T.c.deleted,
             _T.c.forced_down,
             clock.utcnow().label('now'),
-        ).select_from(one.outerjoin(_T, _T.c.id == id_))
+        ).select_from(one.outerjoin(_T, _T.c.uuid == uuid))
     )
     row = cast(Row, result.mappings().one())
     return (None if row['id'] is None else row), row['now']
@@ -190,14 +193,18 @@ def save(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> bool:
     return bool(result.rowcount)
 
 
-def destroy(conn: sa.Connection, uuid: str) -> bool:
-    """Delete a service softly; false if it is gone already."""
+def destroy(conn: sa.Connection, uuid: str) -> Row | None:
+    """Delete a service softly.
+
+    :returns: the row as it was; None if it is gone already
+    """
+    row = get(conn, uuid=uuid)
     result = conn.execute(
         _T.update()
         .where(_T.c.uuid == uuid, _LIVING)
         .values(deleted=_T.c.id, deleted_at=clock.utcnow())
     )
-    return bool(result.rowcount)
+    return row if result.rowcount else None
 
 
 def _text(micros: int) -> str:

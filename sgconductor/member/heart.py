@@ -51,29 +51,33 @@ class Heart:
         return self._stopped.is_set()
 
     def _run(self) -> None:
-        # Jitter spreads load, it keeps no secret.
-        wait = self._interval * random.random()  # noqa: S311
-        due = time.monotonic() + wait
+        due = time.monotonic() + self._jitter()
         while not self._stopped.wait(max(0.0, due - time.monotonic())):
             self._beat()
-            # One that took too long is not made up for by a burst.
-            due = max(due + self._interval, time.monotonic())
+            due += self._interval
+            if due < time.monotonic():
+                # One that took too long is not made up for by a burst; and
+                # all that hung at one broker shall not go on as one.
+                due = time.monotonic() + self._jitter()
+
+    def _jitter(self) -> float:
+        # It spreads load, it keeps no secret.
+        return self._interval * random.random()  # noqa: S311
 
     def _beat(self) -> None:
         try:
             self._pulse()
         except exception.Unreachable as error:
-            self._tell(error, LOG.warning, '%s failed, trying on: %s')
+            if not self.stopped:
+                self._tell(error, LOG.warning)
         except Exception as error:
-            self._tell(error, LOG.exception, '%s failed, trying on: %s')
+            self._tell(error, LOG.exception)
         else:
             if self._trouble is not None:
                 LOG.info('%s works again.', self._name)
             self._trouble = None
 
-    def _tell(
-        self, error: Exception, log: Callable[..., None], text: str
-    ) -> None:
-        if self._trouble is not type(error) and not self.stopped:
-            log(text, self._name, error)
+    def _tell(self, error: Exception, log: Callable[..., None]) -> None:
+        if self._trouble is not type(error):
+            log('%s failed, trying on: %s', self._name, error)
         self._trouble = type(error)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 from typing import Literal
 from typing import Self
 
@@ -44,7 +45,7 @@ class Membership:
     :param down_after: seconds without one after which it is down
     :param sync_interval: seconds between two syncs
     :param on_deleted: what to do if its service is deleted
-    :param on_lost: called once, from a thread of its own, with a
+    :param on_lost: called once, from the thread that syncs, with a
         MembershipLost, when the conductor counts this process no more
     :param monotonic: the host's clock that only goes forward
     """
@@ -69,7 +70,8 @@ class Membership:
         self._new_context = new_context
         self._beats = beats
         self._driver = driver
-        self._identity = {'host': host, 'binary': binary}
+        self._host = host
+        self._binary = binary
         self._joins_with = {
             'topic': topic,
             'version': version,
@@ -81,42 +83,43 @@ class Membership:
         self._on_deleted = on_deleted
         self._on_lost = on_lost
         self._clock = clock.DatabaseClock(monotonic)
-        self._service: service_objects.Service | None = None
-        self._hearts: list[heart.Heart] = []
-        self._stopping = threading.Event()
-        self._forced_down = False
+        # Guards which term is on. No call to anybody is made under it.
+        self._lock = threading.Lock()
+        self._term: _Term | None = None
 
     @property
     def service(self) -> service_objects.Service:
         """The service as it was joined.
 
-        :raises RuntimeError: before that
+        :raises RuntimeError: while it is not
         """
-        if self._service is None:
+        term = self._term
+        if term is None or term.service is None:
             raise RuntimeError('not a member: call join() first')
-        return self._service
+        return term.service
 
     def join(self, timeout: float | None = None) -> service_objects.Service:
         """Join, and beat from now on.
 
-        :param timeout: seconds to keep trying while the broker or the
-            conductor cannot be reached; None for as long as it takes
+        :param timeout: seconds to keep trying while the broker, the
+            conductor or its database cannot be reached; None for as long as
+            it takes
         :returns: the service, which is up
-        :raises Unreachable: when the time is over, or leave() is called
+        :raises Unreachable: when the time is over
         :raises InvalidInput: if the conductor cannot take it
+        :raises MembershipLost: if leave() was called meanwhile
         """
-        if self._hearts:
-            raise RuntimeError('a member already: leave() first')
-        self._stopping.clear()
-        self._join_when_reachable(timeout)
-        name = f'{self._identity["binary"]} on {self._identity["host"]}'
-        self._hearts = [
-            heart.Heart(f'beat of {name}', self._report_interval, self._beat),
-            heart.Heart(f'sync of {name}', self._sync_interval, self._sync),
-        ]
-        for each in self._hearts:
-            each.start()
-        return self.service
+        term = _Term()
+        with self._lock:
+            if self._term is not None:
+                raise RuntimeError('a member already: leave() first')
+            self._term = term
+        try:
+            service = self._join_when_reachable(term, timeout)
+        except BaseException:
+            self._end(term)
+            raise
+        return self._begin(term, service)
 
     def leave(self) -> None:
         """Stop beating and say so: the service is down at once.
@@ -124,20 +127,13 @@ class Membership:
         If nobody can be told, the service is down after ``down_after``
         instead, and a warning says so.
         """
-        self._stop()
-        if self._service is None:
-            return
-        service, self._service = self._service, None
-        try:
-            self._driver.leave(self._member(service))
-            service.leave()
-        except exception.SGConductorError as error:
-            LOG.warning('Left without telling anybody: %s', error)
+        term = self._end(self._term)
+        if term is not None and term.service is not None:
+            self._tell_of_leave(term.service)
 
     def stop(self) -> None:
         """Stop beating and tell nobody, as a process that dies."""
-        self._stop()
-        self._service = None
+        self._end(self._term)
 
     def __enter__(self) -> Self:
         self.join()
@@ -151,13 +147,9 @@ class Membership:
     ) -> None:
         self.leave()
 
-    def _stop(self) -> None:
-        self._stopping.set()
-        for each in self._hearts:
-            each.stop()
-        self._hearts = []
-
-    def _join_when_reachable(self, timeout: float | None) -> None:
+    def _join_when_reachable(
+        self, term: '_Term', timeout: float | None
+    ) -> service_objects.Service:
         deadline = None if timeout is None else time.monotonic() + timeout
         warned = False
         while True:
@@ -169,87 +161,191 @@ class Membership:
                 if not warned:
                     LOG.warning('Cannot join yet, trying on: %s', error)
                     warned = True
-                if self._stopping.wait(_TRY_AGAIN):
-                    raise
+            if term.over.wait(_TRY_AGAIN):
+                raise self._left()
 
-    def _join(self) -> None:
+    def _join(self) -> service_objects.Service:
         try:
             service = service_objects.Service(
-                self._new_context(), **self._identity, **self._joins_with
+                self._new_context(),
+                host=self._host,
+                binary=self._binary,
+                **self._joins_with,
             )
         except ValueError as error:
             raise exception.InvalidInput(str(error)) from None
         self._clock.set(lambda: int(service.join()['now']))
-        self._forced_down = False
-        self._driver.join(self._member(service))
-        self._service = service
-        LOG.info(
-            'Joined as %s on %s, service %s, incarnation %d',
-            service.binary,
-            service.host,
-            service.uuid,
-            service.incarnation,
-        )
+        self._feed(self._driver.join, service)
+        return service
 
-    def _beat(self) -> None:
-        service = self._service
-        if service is None:
-            return
-        self._driver.beat(self._member(service))
-        self._beats.beat(
-            self._new_context(),
-            service.id,
-            service.incarnation,
-            self._clock.now(),
-        )
+    def _begin(
+        self, term: '_Term', service: service_objects.Service
+    ) -> service_objects.Service:
+        """Let the term begin, unless it is over already."""
+        name = f'{self._binary} on {self._host}'
+        with self._lock:
+            left = term.over.is_set()
+            if not left:
+                term.service = service
+                term.hearts = [
+                    heart.Heart(
+                        f'beat of {name}',
+                        self._report_interval,
+                        lambda: self._beat(term),
+                    ),
+                    heart.Heart(
+                        f'sync of {name}',
+                        self._sync_interval,
+                        lambda: self._sync(term),
+                    ),
+                ]
+                for each in term.hearts:
+                    each.start()
+        if left:
+            self._tell_of_leave(service)
+            raise self._left()
+        self._log_join(service)
+        return service
 
-    def _sync(self) -> None:
-        service = self._service
-        if service is None:
-            return
-        word = 'fine'
+    def _end(self, term: '_Term | None') -> '_Term | None':
+        """End a term; None if that is done already."""
+        with self._lock:
+            if term is None or term.over.is_set():
+                return None
+            term.over.set()
+            for each in term.hearts:
+                each.stop()
+            if self._term is term:
+                self._term = None
+        return term
+
+    def _beat(self, term: '_Term') -> None:
+        service = term.service
+        assert service is not None
+        # Trouble with either must not keep the other from hearing it.
+        try:
+            self._beats.beat(
+                service.id, service.incarnation, self._clock.now()
+            )
+        finally:
+            self._driver.beat(_member(service))
+
+    def _sync(self, term: '_Term') -> None:
+        service = term.service
+        assert service is not None
+        answer: dict[str, Any] = {}
 
         def ask() -> int:
-            nonlocal word
-            answer = service.sync()
-            word = answer['word']
+            answer.update(service.sync())
             return int(answer['now'])
 
         self._clock.set(ask)
-        if word in ('superseded', 'deleted'):
-            self._lose(service, word)
-        elif (word == 'forced down') != self._forced_down:
-            self._forced_down = not self._forced_down
+        if term.over.is_set():
+            return
+        # A word that a later conductor may add is none of these.
+        word = answer['word']
+        if word == 'rejoin' or (
+            word == 'deleted' and self._on_deleted == 'rejoin'
+        ):
+            self._rejoin(term, word)
+        elif word in ('superseded', 'deleted'):
+            self._lose(term, service, word)
+        elif (word == 'forced down') != term.forced_down:
+            term.forced_down = not term.forced_down
             LOG.warning(
                 '%s on %s is %s.',
-                service.binary,
-                service.host,
+                self._binary,
+                self._host,
                 'forced down by an operator'
-                if self._forced_down
+                if term.forced_down
                 else 'no longer forced down',
             )
 
-    def _lose(self, service: service_objects.Service, word: str) -> None:
-        if self._stopping.is_set():
+    def _rejoin(self, term: '_Term', word: str) -> None:
+        LOG.warning(
+            '%s on %s joins again: the conductor said %r.',
+            self._binary,
+            self._host,
+            word,
+        )
+        service = self._join()
+        with self._lock:
+            left = term.over.is_set()
+            if not left:
+                term.service = service
+                term.forced_down = False
+        if left:
+            self._tell_of_leave(service)
+        else:
+            self._log_join(service)
+
+    def _lose(
+        self, term: '_Term', service: service_objects.Service, word: str
+    ) -> None:
+        if self._end(term) is None:
             return
-        if word == 'deleted' and self._on_deleted == 'rejoin':
-            LOG.warning('Service %s was deleted; joining again.', service.uuid)
-            self._join()
-            return
-        lost = exception.MembershipLost(service.host, service.binary, word)
+        lost = exception.MembershipLost(self._host, self._binary, word)
         LOG.error('%s Beating stops.', lost)
-        self._stop()
         # The driver's record of an older incarnation is its own to remove.
-        self._driver.leave(self._member(service))
+        self._feed(self._driver.leave, service)
         if self._on_lost is not None:
             self._on_lost(lost)
 
-    @staticmethod
-    def _member(service: service_objects.Service) -> sg_driver.Member:
-        return sg_driver.Member(
+    def _tell_of_leave(self, service: service_objects.Service) -> None:
+        try:
+            service.leave()
+        except exception.SGConductorError as error:
+            LOG.warning('Left without telling anybody: %s', error)
+        self._feed(self._driver.leave, service)
+
+    def _feed(
+        self,
+        tell: Callable[[sg_driver.Member], None],
+        service: service_objects.Service,
+    ) -> None:
+        """Tell the driver, whose trouble is not the membership's."""
+        try:
+            tell(_member(service))
+        except Exception as error:
+            LOG.warning(
+                'The servicegroup driver failed for %s on %s: %s',
+                self._binary,
+                self._host,
+                error,
+            )
+
+    def _left(self) -> exception.MembershipLost:
+        return exception.MembershipLost(self._host, self._binary, 'left')
+
+    def _log_join(self, service: service_objects.Service) -> None:
+        LOG.info(
+            'Joined as %s on %s, service %s, incarnation %d',
+            self._binary,
+            self._host,
             service.uuid,
-            service.host,
-            service.binary,
-            service.topic,
             service.incarnation,
         )
+
+
+class _Term:
+    """From one join() to its end.
+
+    :ivar over: set when it has ended, by whatever
+    :ivar service: None until it has begun
+    """
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.service: service_objects.Service | None = None
+        self.hearts: list[heart.Heart] = []
+        self.forced_down = False
+
+
+def _member(service: service_objects.Service) -> sg_driver.Member:
+    return sg_driver.Member(
+        service.uuid,
+        service.host,
+        service.binary,
+        service.topic,
+        service.incarnation,
+    )

@@ -161,25 +161,31 @@ def older(theirs: str, ours: str) -> str:
     return min(theirs, ours, key=versionutils.convert_version_to_tuple)
 
 
-def _narrow(primitive: dict[str, Any]) -> dict[str, Any]:
-    """A newer caller's object as this conductor can read it.
+def _narrow(value: Any) -> Any:
+    """A newer caller's object, and what is in it, as this conductor reads it.
 
     Within a major version fields are only ever added, so one that we do not
     know can be left out, unless its sender has just set it.
     """
-    name = primitive['versioned_object.name']
-    theirs = primitive['versioned_object.version']
+    if isinstance(value, list):
+        return [_narrow(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    narrowed = {key: _narrow(item) for key, item in value.items()}
+    if 'versioned_object.name' not in value:
+        return narrowed
+    name = value['versioned_object.name']
+    theirs = value['versioned_object.version']
     ours = SGObject.newest(name, theirs)
-    unknown = {
-        field
-        for field in primitive.get('versioned_object.changes', ())
-        if field not in ours.fields
-    }
+    unknown = set(value.get('versioned_object.changes') or ()) - set(
+        ours.fields
+    )
     if unknown:
         raise exception.UnknownField(
             name, theirs, ours.VERSION, sorted(unknown)
         )
-    return {**primitive, 'versioned_object.version': ours.VERSION}
+    narrowed['versioned_object.version'] = older(theirs, ours.VERSION)
+    return narrowed
 
 
 def _major(version: str) -> int:

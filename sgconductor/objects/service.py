@@ -98,7 +98,8 @@ class Service(base.SGObject):
         The same host and binary joining again takes over the row with the
         next incarnation.
 
-        :returns: ``now``: microseconds since 1970 in the database's clock
+        :returns: ``now``: microseconds since 1970 in the database's clock.
+            Later releases may add to it.
         :raises InvalidInput: for a field that is missing or cannot work
         """
         missing = [
@@ -121,18 +122,21 @@ class Service(base.SGObject):
         row, now = here.db.write(
             lambda conn: services.join(conn, self.host, self.binary, values)
         )
-        self._read(row, *here.liveness.judge([row]))
+        # The driver hears of the member only after this.
+        self._read(row, liveness.by_table(row))
         return {'now': clock.to_micros(now)}
 
     @ovo_base.remotable
     def sync(self) -> dict[str, Any]:
         """Ask for the conductor's word on this member.
 
-        :returns: ``word``: 'fine', 'superseded', 'deleted' or 'forced down';
-            ``now``: microseconds since 1970 in the database's clock
+        :returns: ``word``: 'fine', 'superseded', 'deleted', 'forced down',
+            or 'rejoin' (the table knows only an older incarnation, as after
+            a restored backup); ``now``: microseconds since 1970 in the
+            database's clock. Later releases may add to both.
         """
         with backend.of(self._context).db.reader() as conn:
-            row, now = services.look(conn, self.id)
+            row, now = services.look(conn, self.uuid)
         return {'word': self._word(row), 'now': clock.to_micros(now)}
 
     @ovo_base.remotable
@@ -142,12 +146,12 @@ class Service(base.SGObject):
         :returns: whether it counted; not if a newer process has joined
         """
         here = backend.of(self._context)
-        left = here.db.write(
-            lambda conn: services.leave(conn, self.id, self.incarnation)
+        row = here.db.write(
+            lambda conn: services.leave(conn, self.uuid, self.incarnation)
         )
-        if left:
-            here.liveness.leave(self._member())
-        return left
+        if row is not None:
+            here.liveness.leave(row)
+        return row is not None
 
     @ovo_base.remotable
     def save(self) -> None:
@@ -181,9 +185,10 @@ class Service(base.SGObject):
         :raises ServiceNotFound: if it was deleted already
         """
         here = backend.of(self._context)
-        if not here.db.write(lambda conn: services.destroy(conn, self.uuid)):
+        row = here.db.write(lambda conn: services.destroy(conn, self.uuid))
+        if row is None:
             raise exception.ServiceNotFound(self.uuid)
-        here.liveness.leave(self._member())
+        here.liveness.leave(row)
 
     @classmethod
     def from_row(
@@ -220,15 +225,13 @@ class Service(base.SGObject):
             )
         return changes
 
-    def _member(self) -> dict[str, Any]:
-        names = ('uuid', 'host', 'binary', 'topic', 'incarnation')
-        return {name: getattr(self, name) for name in names}
-
     def _word(self, row: services.Row | None) -> str:
         if row is None or row['deleted']:
             return 'deleted'
-        if row['incarnation'] != self.incarnation:
+        if row['incarnation'] > self.incarnation:
             return 'superseded'
+        if row['incarnation'] < self.incarnation:
+            return 'rejoin'
         return 'forced down' if row['forced_down'] else 'fine'
 
 
@@ -279,18 +282,19 @@ class ServiceList(ovo_base.ObjectListBase[Service], base.SGObject):
             _coerce(fields.TrueOrFalse().coerce, 'up', up)
         here = backend.of(context)
         found: list[Service] = []
+        # The verdict is not SQL's to give, so a filter on it takes as many
+        # large pages as it needs; any other list is one SELECT.
+        size = limit if up is None else MAX_PAGE
         while len(found) < limit:
-            # The verdict is not SQL's to give, so a filter on it takes as
-            # many pages as it needs; any other list is this one SELECT.
             with here.db.reader() as conn:
-                rows = services.page(conn, filters, limit, marker)
+                rows = services.page(conn, filters, size, marker)
             verdicts = here.liveness.judge(rows)
             found += [
                 Service.from_row(context, row, verdict)
                 for row, verdict in zip(rows, verdicts, strict=True)
                 if up is None or verdict.up == up
             ]
-            if len(rows) < limit:
+            if len(rows) < size:
                 break
             marker = rows[-1]['id']
         return cls(context, objects=found[:limit])

@@ -48,6 +48,15 @@ class Serializer(objects_base.Serializer):
         return sg_context.RequestContext.from_dict(context, **self._here)
 
 
+def use_url(conf: cfg.ConfigOpts, transport_url: str) -> None:
+    """Set ``transport_url`` in a configuration, whatever it has there."""
+    # Parsing is what makes the option known. A '$' would be taken for the
+    # name of another one.
+    with _clear_url_errors():
+        messaging.TransportURL.parse(conf, transport_url)
+    conf.set_override('transport_url', transport_url.replace('$', '$$'))
+
+
 def rpc_transport(conf: cfg.ConfigOpts) -> transport_types.RPCTransport:
     """The transport for calls, of ``transport_url``.
 

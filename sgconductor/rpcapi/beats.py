@@ -6,31 +6,23 @@ import oslo_messaging as messaging
 from oslo_messaging import transport as transport_types
 from oslo_utils import timeutils
 
-from sgconductor import context as sg_context
 from sgconductor.rpcapi import base
 
 
 class BeatAPI:
     """Sends beats as notifications: nothing comes back.
 
-    :param transport: of :func:`sgconductor.rpcapi.base.beat_transport`
+    :param transport: of :func:`sgconductor.rpcapi.base.rpc_transport`: a
+        member needs no second connection for its beats
     """
 
-    def __init__(
-        self, transport: transport_types.NotificationTransport
-    ) -> None:
+    def __init__(self, transport: transport_types.RPCTransport) -> None:
         self._transport = transport
         self._target = messaging.Target(
             exchange=base.EXCHANGE, topic=f'{base.BEATS_TOPIC}.info'
         )
 
-    def beat(
-        self,
-        context: sg_context.RequestContext,
-        id_: int,
-        incarnation: int,
-        stamp: int,
-    ) -> None:
+    def beat(self, id_: int, incarnation: int, stamp: int) -> None:
         """Send one beat.
 
         :param stamp: microseconds since 1970 in the database's clock
@@ -53,5 +45,5 @@ class BeatAPI:
         }
         with base.clear_broker_errors(self._transport):
             self._transport._send_notification(
-                self._target, context.to_dict(), message, version=1.0, retry=1
+                self._target, {}, message, version=1.0, retry=1
             )

@@ -34,17 +34,20 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
     ) -> None:
         self._transport = transport
         self._reached = False
-        self._timeout = timeout or transport.conf.rpc_response_timeout
         self._client = messaging.get_rpc_client(
             transport,
             messaging.Target(
                 exchange=base.EXCHANGE, topic=base.RPC_TOPIC, version='1.0'
             ),
-            timeout=self._timeout,
+            timeout=timeout,
             # The broker is tried once, and the caller told which it is:
             # who wants to wait for it can call again.
             retry=1,
             serializer=base.Serializer(conductor=self),
+        )
+        # Making the client is what makes the option known.
+        self._timeout = (
+            transport.conf.rpc_response_timeout if timeout is None else timeout
         )
 
     def object_class_action_versions(

@@ -57,7 +57,10 @@ class Driver(abc.ABC):
 
     @abc.abstractmethod
     def alive(self, members: Collection[Member]) -> set[Member]:
-        """Those of ``members`` that are alive, in at most one round trip."""
+        """Those of ``members`` that are alive, in at most one round trip.
+
+        :raises Unreachable: if it cannot tell; the table then decides
+        """
 
     @abc.abstractmethod
     def close(self) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from sgconductor import exception
 from sgconductor.servicegroup import driver as sg_driver
 
 _SECOND = 1_000_000
@@ -39,13 +40,17 @@ class Liveness:
         :param rows: of :mod:`sgconductor.db.services`, all read with their
             ``age``
         """
-        verdicts = [_by_table(row) for row in rows]
+        verdicts = [by_table(row) for row in rows]
         members = {
             i: sg_driver.Member.of(rows[i])
             for i, verdict in enumerate(verdicts)
             if verdict.up
         }
-        alive = self._driver.alive(members.values())
+        try:
+            alive = self._driver.alive(members.values())
+        except exception.Unreachable:
+            # Who cannot be asked has no say.
+            return verdicts
         for i, member in members.items():
             if member not in alive:
                 verdicts[i] = Verdict(
@@ -58,7 +63,8 @@ class Liveness:
         self._driver.leave(sg_driver.Member.of(row))
 
 
-def _by_table(row: Mapping[str, Any]) -> Verdict:
+def by_table(row: Mapping[str, Any]) -> Verdict:
+    """What the table alone says of a row."""
     if row['forced_down']:
         return Verdict(False, 'forced down')
     if row['left_at'] is not None:

@@ -14,6 +14,8 @@ from tests import resources
 
 Scenario = tuple[str, dict[str, Any]]
 
+PATIENCE = base.PATIENCE
+
 EMBEDDED: Scenario = ('embedded', {'resources': []})
 ON_MARIADB: Scenario = (
     'mariadb',

@@ -42,7 +42,7 @@ class TableTest(base.DeploymentTest):
 
     def now(self) -> int:
         with self.db.reader() as conn:
-            _, now = services.look(conn, 0)
+            _, now = services.look(conn, 'nobody')
         return clock.to_micros(now)
 
     def write(self, *batch: services.Beat) -> int:
@@ -173,7 +173,7 @@ class TestGarbage(TableTest):
         ]
         writer = beats.Beats(self.db)
         messages = [Message(m) for m in [*bad, {'payload': good}, *bad]]
-        self.assertEqual([], list(writer.dispatch(messages)))
+        self.assertEqual(0, len(writer.dispatch(messages)))
         self.assertEqual(1, self.read(row['id'])['report_count'])
         self.assertEqual(1, writer.written)
         self.assertEqual(2 * len(bad), writer.garbage)
@@ -195,23 +195,38 @@ class TestGarbage(TableTest):
         self.deployment.age(row['id'], 600)
         sent = clock.to_micros(self.read(row['id'])['last_seen_up'])
         writer = beats.Beats(self.db)
+        payload = {'id': row['id'], 'incarnation': 1}
         writer.dispatch(
-            Message(
-                {
-                    'payload': {
-                        'id': row['id'],
-                        'incarnation': 1,
-                        'stamp': sent + seconds * 10**6,
-                    }
-                }
-            )
-            for seconds in (2, 3, 1)
+            [
+                Message(
+                    {'payload': {**payload, 'stamp': sent + seconds * 10**6}}
+                )
+                for seconds in (2, 3, 1)
+            ]
         )
         after = self.read(row['id'])
         self.assertEqual(3, after['report_count'])
         self.assertEqual(
             sent + 3 * 10**6, clock.to_micros(after['last_seen_up'])
         )
+
+
+class TestRefused(TableTest):
+    def test_a_batch_that_is_not_taken_goes_back(self) -> None:
+        row = self.join('node1')
+        payload = {'id': row['id'], 'incarnation': 1, 'stamp': self.now()}
+        messages = [Message({'payload': payload})] * 3
+        with self.db.writer() as conn:
+            conn.exec_driver_sql('ALTER TABLE services RENAME TO elsewhere')
+        writer = beats.Beats(self.db, retry_after=0)
+        for _ in range(2):
+            self.assertEqual(messages, list(writer.dispatch(messages)))
+        self.assertEqual(1, self.logged('ERROR Beats cannot be written'))
+        with self.db.writer() as conn:
+            conn.exec_driver_sql('ALTER TABLE elsewhere RENAME TO services')
+        self.assertEqual(0, len(writer.dispatch(messages)))
+        self.assertEqual(3, self.read(row['id'])['report_count'])
+        self.assertEqual(1, self.logged('INFO Beats are written'))
 
 
 class TestBroker(base.ConductorTest):
@@ -266,6 +281,28 @@ class TestOutage(base.DeploymentTest):
         self.assertEqual(1, self.logged('Beats are written'))
         service.refresh()
         self.assertEqual(1, service.report_count)
+
+    def test_callers_and_members_are_told_and_wait(self) -> None:
+        self.deployment.conductor()
+        remote = self.deployment.remote()
+        waiting = remote.membership('node1', 'acme-worker', 'worker', 1)
+        self.addCleanup(waiting.leave)
+        self.server.stop()
+        try:
+            error = self.assertRaises(
+                exception.DatabaseUnreachable,
+                objects.ServiceList.get_page,
+                remote.context(),
+            )
+            self.assertIn('The database at ', str(error))
+            joining = threading.Thread(target=waiting.join)
+            joining.start()
+            self.wait_for('a warning', lambda: self.logged('Cannot join yet'))
+        finally:
+            self.server.start()
+        joining.join(base.PATIENCE)
+        self.assertTrue(waiting.service.is_up)
+        self.assertNotIn('Unexpected failure', self.log.output)
 
     def test_what_cannot_be_written_waits_with_the_broker(self) -> None:
         self.deployment.conductor(conductor__beat_batch_size=2)

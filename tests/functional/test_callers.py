@@ -11,7 +11,6 @@ from oslo_versionedobjects import exception as ovo_exc
 
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor.objects import base as objects_base
 from sgconductor.rpcapi import base as rpc_base
 from sgconductor.rpcapi import conductor as conductor_api
 from tests import primitives
@@ -90,6 +89,17 @@ class TestOlderCaller(CallerTest):
         )
         self.assertEqual({'updated_at', 'obj_what_changed'}, set(updates))
         self.assertTrue(self.look().disabled)
+
+    def test_its_own_object_is_not_ported_forward(self) -> None:
+        frozen = primitives.frozen('Service', '1.0')
+        self.assertEqual(
+            frozen,
+            self.as_wire(
+                'object_backport_versions',
+                objinst=frozen,
+                object_versions={'Service': '1.1'},
+            ),
+        )
 
     def test_it_can_have_a_newer_object_backported(self) -> None:
         for version in primitives.versions('Service'):
@@ -191,6 +201,28 @@ class TestStranger(CallerTest):
         )
         self.assertIn('Version 2.3 of Service is not supported', told)
 
+    def test_other_major_versions_within_a_list(self) -> None:
+        for version in ('2.0', '0.9'):
+            told = self.class_action(
+                ovo_exc.IncompatibleObjectVersion,
+                objname='ServiceList',
+                objmethod='get_page',
+                object_versions={'ServiceList': '1.0', 'Service': version},
+                args=[],
+            )
+            self.assertIn(f'Version {version} of Service is not', told)
+
+    def test_methods_of_the_other_kind(self) -> None:
+        self.class_action(exception.NotRemotable, objmethod='save', args=[])
+        self.refused(
+            exception.NotRemotable,
+            'object_action',
+            objinst=primitives.frozen('Service', '1.1'),
+            objmethod='get_by_uuid',
+            args=[],
+            kwargs={},
+        )
+
     def test_methods_that_are_not_remote(self) -> None:
         for name in (
             'from_row',
@@ -233,7 +265,10 @@ class TestStranger(CallerTest):
             {'object_versions': {}},
             {'object_versions': {'Service': None}},
             {'object_versions': {'Service': 'x.y'}},
-            {'object_versions': {'Service': ''}},
+            *(
+                {'object_versions': {'Service': version}}
+                for version in ('', '1', '.1', '1.', '1..0', '٣.١', 1.1)
+            ),
             {'object_versions': ['Service']},
         )
         for overrides in shapes:
@@ -395,10 +430,10 @@ class TestBug(CallerTest):
         def explode(*args: Any) -> Any:
             raise ZeroDivisionError('secret')
 
+        self.member()
         liveness: Any = self.conductor.backend.liveness
         liveness.judge = explode
-        member = self.remote.membership('node1', 'acme-worker', 'worker', 1)
-        told = self.assertRaises(exception.UnexpectedFailure, member.join)
+        told = self.assertRaises(exception.UnexpectedFailure, self.look)
         self.assertNotIn('secret', str(told))
         self.assertNotIn('Traceback', str(told))
         self.assertEqual(1, self.logged('ERROR Unexpected failure in'))
@@ -427,4 +462,3 @@ class TestSerializedContext(base.DeploymentTest):
             remote.context(),
             UUID,
         )
-        self.assertIsNotNone(objects_base.SGObject.indirection_api)

@@ -155,6 +155,12 @@ class TestList(LookupTest):
         )
         self.assertEqual(['node5'], [s.host for s in page])
 
+    def test_a_filter_on_up_takes_few_selects(self) -> None:
+        self.fill(30)
+        seen = self.statements()
+        objects.ServiceList.get_page(self.context, limit=1, up=False)
+        self.assertEqual(1, len(seen), str(seen))
+
 
 class TestEdit(LookupTest):
     def setUp(self) -> None:
@@ -212,6 +218,10 @@ class TestEdit(LookupTest):
         seen = self.statements()
         self.service.save()
         self.assertEqual([], seen)
+
+    def test_a_uuid_is_enough_to_delete(self) -> None:
+        objects.Service(self.context, uuid=self.service.uuid).destroy()
+        self.assertRaises(exception.ServiceNotFound, self.service.refresh)
 
     def test_a_deleted_service_is_gone_for_all(self) -> None:
         twin = objects.Service.get_by_uuid(self.context, self.service.uuid)

@@ -2,9 +2,13 @@
 
 import datetime
 import threading
+from typing import Any
+
+import fixtures
 
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.servicegroup.drivers import db as db_driver
 from tests.functional import base
 
 
@@ -97,12 +101,12 @@ class TestJoin(base.ConductorTest):
         self.conductor.stop()
         late = self.deployment.remote(timeout=0.5)
         membership = late.membership('node1', 'acme-worker', 'worker', 1)
-        ended: list[Exception] = []
+        ended: list[exception.MembershipLost] = []
 
         def join() -> None:
             try:
                 membership.join()
-            except exception.Unreachable as error:
+            except exception.MembershipLost as error:
                 ended.append(error)
 
         joining = threading.Thread(target=join)
@@ -110,7 +114,7 @@ class TestJoin(base.ConductorTest):
         self.wait_for('a warning', lambda: self.logged('Cannot join yet'))
         membership.leave()
         joining.join(30)
-        self.assertEqual(1, len(ended))
+        self.assertEqual(['left'], [error.word for error in ended])
 
     def test_a_member_can_be_told_to_give_up(self) -> None:
         self.conductor.stop()
@@ -133,7 +137,6 @@ class TestBeat(base.ConductorTest):
 
     def test_who_stops_beating_goes_down_in_time(self) -> None:
         self.member(down_after=2).stop()
-        self.assertTrue(self.look().is_up)
         self.wait_for('down', lambda: not self.look().is_up)
         service = self.look()
         self.assertIsNone(service.left_at)
@@ -199,6 +202,110 @@ class TestLeave(base.ConductorTest):
         self.assertEqual(1, self.logged('Left without telling anybody'))
 
 
+class Slow:
+    """A method of a service that waits for the test before it returns."""
+
+    def __init__(self, test: base.ConductorTest, name: str) -> None:
+        self.asked = threading.Event()
+        self.go_on = threading.Event()
+        original = getattr(objects.Service, name)
+        slow = self
+
+        def held(service: objects.Service) -> Any:
+            answer = original(service)
+            if service.obj_context.conductor is not None:
+                slow.asked.set()
+                slow.go_on.wait(base.PATIENCE)
+            return answer
+
+        test.useFixture(
+            fixtures.MonkeyPatch(
+                f'sgconductor.objects.service.Service.{name}', held
+            )
+        )
+
+
+class TestRaces(base.ConductorTest):
+    scenarios = [base.EMBEDDED]
+
+    def test_who_leaves_while_joining_has_left(self) -> None:
+        slow = Slow(self, 'join')
+        membership = self.remote.membership('node1', 'acme-worker', 'w', 1)
+        ended: list[exception.MembershipLost] = []
+
+        def join() -> None:
+            try:
+                membership.join()
+            except exception.MembershipLost as error:
+                ended.append(error)
+
+        joining = threading.Thread(target=join)
+        joining.start()
+        self.assertTrue(slow.asked.wait(base.PATIENCE))
+        membership.leave()
+        slow.go_on.set()
+        joining.join(base.PATIENCE)
+        self.assertEqual(['left'], [error.word for error in ended])
+        self.assertIsNotNone(self.look().left_at)
+
+    def test_an_answer_to_an_earlier_life_ends_no_later_one(self) -> None:
+        slow = Slow(self, 'sync')
+        lost: list[exception.MembershipLost] = []
+        membership = self.member(on_lost=lost.append)
+        self.assertTrue(slow.asked.wait(base.PATIENCE))
+        self.look().destroy()
+        membership.leave()
+        membership.join()
+        slow.go_on.set()
+        count = self.look().report_count
+        self.wait_for('beats', lambda: self.look().report_count >= count + 2)
+        self.assertEqual([], lost)
+
+    def test_who_leaves_while_joining_again_has_left(self) -> None:
+        membership = self.member(on_deleted='rejoin')
+        slow = Slow(self, 'join')
+        self.look().destroy()
+        self.assertTrue(slow.asked.wait(base.PATIENCE))
+        membership.leave()
+        slow.go_on.set()
+        self.wait_for('it to leave', lambda: self.look().left_at)
+
+
+class Broken(db_driver.DbDriver):
+    """A driver whose server is gone."""
+
+    def fail(self, member: Any) -> None:
+        raise ConnectionError('the driver is broken')
+
+    join = beat = leave = fail
+
+    def alive(self, members: Any) -> Any:
+        raise exception.DatabaseUnreachable('zk', 'gone')
+
+
+class TestBrokenDriver(base.ConductorTest):
+    scenarios = [base.EMBEDDED]
+
+    def setUp(self) -> None:
+        super().setUp()
+        remote: Any = self.remote
+        remote._driver = Broken()
+        liveness: Any = self.conductor.backend.liveness
+        liveness._driver = Broken()
+
+    def test_its_members_live_by_the_table(self) -> None:
+        self.member()
+        self.wait_for('beats', lambda: self.look().report_count >= 2)
+        self.assertTrue(self.look().is_up)
+        self.assertEqual(1, self.logged('ERROR beat of acme-worker'))
+
+    def test_its_members_are_told_of_their_loss(self) -> None:
+        lost: list[exception.MembershipLost] = []
+        self.member(on_lost=lost.append)
+        self.member()
+        self.wait_for('the loss', lambda: lost)
+
+
 class TestLost(base.ConductorTest):
     def test_the_older_process_learns_it_and_stops(self) -> None:
         lost: list[exception.MembershipLost] = []
@@ -207,7 +314,7 @@ class TestLost(base.ConductorTest):
         self.wait_for('the loss', lambda: lost)
         self.assertEqual('superseded', lost[0].word)
         self.assertEqual(1, self.logged('ERROR acme-worker on node1 is no'))
-        self.assertEqual([], older._hearts)
+        self.assertRaises(RuntimeError, lambda: older.service)
         self.assertTrue(self.look().is_up)
 
     def test_the_older_process_cannot_keep_the_service_up(self) -> None:
@@ -239,6 +346,14 @@ class TestLost(base.ConductorTest):
         self.look().destroy()
         self.wait_for('another row', lambda: member.service.uuid != first)
         self.assertTrue(self.look().is_up)
+        self.wait_for('beats', lambda: self.look().report_count)
+
+    def test_a_table_from_an_older_backup_is_joined_again(self) -> None:
+        self.member().stop()
+        member = self.member()
+        with self.deployment.db.writer() as conn:
+            conn.exec_driver_sql('UPDATE services SET incarnation = 0')
+        self.wait_for('another join', lambda: member.service.incarnation == 1)
         self.wait_for('beats', lambda: self.look().report_count)
 
     def test_one_forced_down_hears_of_it_and_beats_on(self) -> None:

@@ -54,7 +54,7 @@ class ProcessTest(base.DeploymentTest):
 
     def member(self, host: str, *args: str, **more: Any) -> program.Program:
         """A member process that has joined."""
-        path = self.deployment.config_file(servicegroup__down_after=3)
+        path = self.deployment.config_file(servicegroup__down_after=10)
         started = self.useFixture(
             program.Program('python', _MEMBER, path, host, *args, **more)
         )
@@ -93,6 +93,8 @@ class TestFleet(ProcessTest):
         self.assertIsNone(self.look('b').left_at)
 
     def test_no_host_clock_takes_part(self) -> None:
+        if not pathlib.Path(_FAKETIME[0]).exists():
+            self.skipTest('server missing: faketime')
         self.conductor()
         for host, shift in (('ahead', '+1h'), ('behind', '-1h')):
             self.member(host, prefix=[*_FAKETIME, shift])
@@ -106,6 +108,8 @@ class TestFleet(ProcessTest):
         self.assertLess(spread.total_seconds(), 60)
 
     def test_a_conductor_whose_clock_is_wrong_judges_right(self) -> None:
+        if not pathlib.Path(_FAKETIME[0]).exists():
+            self.skipTest('server missing: faketime')
         path = self.deployment.config_file(conductor__workers=1)
         wrong = self.useFixture(
             program.Program(
@@ -178,13 +182,15 @@ class TestConductor(ProcessTest):
         )
         daemon.signal(signal.SIGHUP)
         self.wait_for(
-            'debug logs of both workers',
-            lambda: all(
-                f'{worker} DEBUG' in daemon.output
-                for worker in daemon.children()
+            'two workers that log for debugging',
+            lambda: (
+                sum(
+                    f'{worker} DEBUG' in daemon.output
+                    for worker in daemon.children()
+                )
+                == 2
             ),
         )
-        self.assertEqual(2, len(daemon.children()))
         count = self.look('node1').report_count
         self.wait_for('beats', lambda: self.look('node1').report_count > count)
         self.assertEqual(['node1'], self.up())
@@ -266,13 +272,13 @@ class TestStart(ProcessTest):
         with self.deployment.db.writer() as conn:
             conn.exec_driver_sql("UPDATE alembic_version SET version_num='x'")
         self.assertIn(
-            'schema x, which this release (schema 0001) does not know',
+            'schema x, which this release (schema 1_0001) does not know',
             self.run_conductor(),
         )
         with self.deployment.db.writer() as conn:
             conn.exec_driver_sql('DELETE FROM alembic_version')
         self.assertIn(
-            'needs 0001. Run: sgconductor-manage db sync',
+            'needs 1_0001. Run: sgconductor-manage db sync',
             self.run_conductor(),
         )
 
@@ -403,11 +409,11 @@ class TestManage(ProcessTest):
             conn.exec_driver_sql('DROP TABLE services, alembic_version')
         told = self.manage('db', 'version', '-f', 'json')
         self.assertEqual(
-            (None, '0001'),
+            (None, '1_0001'),
             (json.loads(told)['schema'], json.loads(told)['needed']),
         )
-        self.assertIn('schema (none) -> 0001', self.manage('db', 'sync'))
-        self.assertIn('schema 0001 -> 0001', self.manage('db', 'sync'))
+        self.assertIn('schema (none) -> 1_0001', self.manage('db', 'sync'))
+        self.assertIn('schema 1_0001 -> 1_0001', self.manage('db', 'sync'))
         with self.deployment.db.writer() as conn:
             conn.exec_driver_sql("UPDATE alembic_version SET version_num='x'")
         told = self.manage('db', 'sync', status=1)

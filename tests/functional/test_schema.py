@@ -1,11 +1,13 @@
 """Migrations and models agree, on every database."""
 
+import threading
 from typing import Any
 
 import sqlalchemy as sa
 from oslo_db.sqlalchemy import test_migrations
 
 from sgconductor import exception
+from sgconductor.db import database
 from sgconductor.db import models
 from sgconductor.db import schema
 from tests.functional import base
@@ -55,11 +57,43 @@ class TestWalk(base.DeploymentTest):
     def test_a_newer_one_is_left_alone(self) -> None:
         with self.deployment.db.writer() as conn:
             conn.exec_driver_sql(
-                "UPDATE alembic_version SET version_num = '9999'"
+                "UPDATE alembic_version SET version_num = '2_0001'"
             )
         for attempt in (schema.check, schema.sync):
             error = self.assertRaises(
                 exception.SchemaTooNew, attempt, self.deployment.db
             )
-            self.assertIn('9999', str(error))
-        self.assertEqual('9999', schema.version(self.deployment.db))
+            self.assertIn('2_0001', str(error))
+        self.assertEqual('2_0001', schema.version(self.deployment.db))
+
+    def test_a_conductor_can_work_with_the_next_of_its_series(self) -> None:
+        with self.deployment.db.writer() as conn:
+            conn.exec_driver_sql(
+                "UPDATE alembic_version SET version_num = '1_9999'"
+            )
+        schema.check(self.deployment.db)
+        self.assertEqual(1, self.logged('WARNING The database is at schema'))
+        self.assertRaises(
+            exception.SchemaTooNew, schema.sync, self.deployment.db
+        )
+
+    def test_many_can_sync_at_once(self) -> None:
+        self.drop()
+        errors: list[Exception] = []
+
+        def sync() -> None:
+            db = database.Database.from_conf(self.deployment.conf())
+            try:
+                schema.sync(db)
+            except Exception as error:
+                errors.append(error)
+            finally:
+                db.close()
+
+        threads = [threading.Thread(target=sync) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([], errors)
+        schema.check(self.deployment.db)

@@ -10,7 +10,7 @@ from tests import base
 class TestConf(base.TestCase):
     def conf(self, **servicegroup: int) -> cfg.ConfigOpts:
         conf = cfg.ConfigOpts()
-        sg_conf.register_opts(conf)
+        sg_conf.register_conductor_opts(conf)
         for name, value in servicegroup.items():
             conf.set_override(name, value, 'servicegroup')
         return conf
@@ -28,6 +28,12 @@ class TestConf(base.TestCase):
             self.assertIn(f'down_after ({down_after} s)', str(error))
             self.assertIn('report_interval (10 s)', str(error))
         sg_conf.validate(self.conf(report_interval=10, down_after=11))
+
+    def test_a_project_keeps_its_own_options(self) -> None:
+        conf = cfg.ConfigOpts()
+        conf.register_opt(cfg.IntOpt('host'))
+        conf.register_opt(cfg.StrOpt('workers'), group='conductor')
+        sg_conf.register_opts(conf)
 
     def test_two_configurations_live_side_by_side(self) -> None:
         one, other = self.conf(down_after=30), self.conf(down_after=90)

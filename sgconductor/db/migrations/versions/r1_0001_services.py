@@ -5,7 +5,7 @@ from alembic import op
 
 from sgconductor.db import clock
 
-revision = '0001'
+revision = '1_0001'
 down_revision = None
 
 
