@@ -63,6 +63,7 @@ class Database:
             return cls(
                 group.connection,
                 mysql_sql_mode=group.mysql_sql_mode,
+                mysql_wsrep_sync_wait=group.mysql_wsrep_sync_wait,
                 connection_recycle_time=group.connection_recycle_time,
                 connection_debug=group.connection_debug,
                 connection_trace=group.connection_trace,
