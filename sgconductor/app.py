@@ -20,6 +20,7 @@ from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor.conductor import beats
 from sgconductor.conductor import dispatcher
+from sgconductor.conductor import drain
 from sgconductor.conductor import manager
 from sgconductor.db import database
 from sgconductor.db import schema
@@ -123,6 +124,7 @@ class Conductor:
         )
         self._rpc = rpc_base.rpc_transport(conf)
         self._notifications = rpc_base.beat_transport(conf)
+        self._stopped = False
         self.beats = beats.Beats(self._db)
         # What waits for the database waits with the broker, not in memory.
         rpc_base.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
@@ -173,9 +175,15 @@ class Conductor:
         self._beat_server.start(override_pool_size=1)
 
     def stop(self) -> None:
-        """Finish what was taken from the broker, and take no more."""
+        """Finish what was taken from the broker, and take no more.
+
+        Again does no harm.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
         try:
-            self._rpc_server.stop()
+            drain.drain(self._rpc_server)
             self._beat_server.stop()
             self.beats.stop()
             self._rpc_server.wait()
@@ -200,17 +208,20 @@ def wait_until_ready(
     """Run ``check`` until nothing is unreachable any more.
 
     :param timeout: seconds to keep trying; negative for ever
-    :param tell: called with each failure that is not the last
+    :param tell: called with each failure that is not as the one before
     :raises Unreachable: when the time is over
     """
     deadline = time.monotonic() + timeout
+    told = ''
     while True:
         try:
             return check()
         except exception.Unreachable as error:
             if timeout >= 0 and time.monotonic() >= deadline:
                 raise
-            tell(error)
+            if str(error) != told:
+                tell(error)
+            told = str(error)
         time.sleep(interval)
 
 

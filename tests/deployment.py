@@ -43,7 +43,11 @@ class Deployment(fixtures.Fixture):
         self.directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.transport_url = self._broker.vhost(name) if self._broker else FAKE
         if self._server:
-            self.url: str = self._server.create_database(name)
+            # As an operator would write it, but for the certificates that
+            # PyMySQL would load for each connection.
+            self.url: str = self._server.create_database(name).replace(
+                'charset=utf8mb4&', ''
+            )
             self.addCleanup(self._server.drop_database, name)
         else:
             self.url = f'sqlite:///{self.directory / "sg.db"}'

@@ -58,7 +58,10 @@ class ConductorService(service.ServiceBase):
 def main() -> int:
     try:
         conf = configuration.read('sgconductor-conductor')
-        oslo_log.setup(conf, 'sgconductor')
+        try:
+            oslo_log.setup(conf, 'sgconductor')
+        except (OSError, ValueError) as error:
+            raise exception.ConfigError(f'logging: {error}') from None
         conductor = app.Conductor(conf)
         try:
             app.wait_until_ready(
@@ -77,7 +80,7 @@ def main() -> int:
     launcher = service.launch(
         conf,
         ConductorService(conf),
-        workers=conf.conductor.workers,
+        workers=conf.conductor.workers or 1,
         restart_method='mutate',
     )
     return launcher.wait() or 0

@@ -1,13 +1,43 @@
 """Reading the configuration of a command."""
 
+import contextlib
+import io
+import logging
+from collections.abc import Callable
 from collections.abc import Sequence
+from typing import Any
 
+import oslo_messaging as messaging
 from oslo_config import cfg
+from oslo_db import options as db_options
 from oslo_log import log as oslo_log
+from oslo_service import opts as service_opts
 from pbr import version
 
 from sgconductor import conf as sg_conf
 from sgconductor import exception
+
+LOG = logging.getLogger(__name__)
+
+
+class Configuration(cfg.ConfigOpts):
+    """One that a mistake in a file cannot spoil while it is in use.
+
+    :param read_again: reads the same as was read, and refuses mistakes
+    """
+
+    def __init__(self, read_again: Callable[[], object]) -> None:
+        super().__init__()
+        self._read_again = read_again
+
+    def mutate_config_files(self) -> Any:
+        """Read the mutable options again, or none at all, and say why."""
+        try:
+            self._read_again()
+        except exception.ConfigError as error:
+            LOG.error('The configuration is kept as it was: %s', error)
+            return {}
+        return super().mutate_config_files()
 
 
 def read(prog: str, argv: Sequence[str] | None = None) -> cfg.ConfigOpts:
@@ -19,7 +49,7 @@ def read(prog: str, argv: Sequence[str] | None = None) -> cfg.ConfigOpts:
     :param argv: the arguments; None for the process's own
     :raises ConfigError: for a value that is not allowed
     """
-    conf = cfg.ConfigOpts()
+    conf = Configuration(lambda: read(prog, argv))
     oslo_log.set_defaults(
         default_log_levels=[
             *oslo_log.get_default_log_levels(),
@@ -29,16 +59,29 @@ def read(prog: str, argv: Sequence[str] | None = None) -> cfg.ConfigOpts:
     )
     oslo_log.register_options(conf)
     sg_conf.register_conductor_opts(conf)
+    conf.register_opts(db_options.database_opts, 'database')
+    service_opts.register_service_opts(conf)
+    said = io.StringIO()
     try:
-        conf(
-            argv,
-            project='sgconductor',
-            prog=prog,
-            version=version.VersionInfo('sgconductor').version_string(),
-        )
+        with contextlib.redirect_stderr(said):
+            conf(
+                argv,
+                project='sgconductor',
+                prog=prog,
+                version=version.VersionInfo('sgconductor').version_string(),
+            )
+        messaging.TransportURL.parse(conf)
+        # oslo.config looks at a value when it is asked for: ask for all.
+        conf.log_opt_values(LOG, logging.NOTSET)
         sg_conf.validate(conf)
+    except SystemExit as end:
+        # argparse's way with a mistake; also in a file, for some options.
+        if not end.code:
+            raise
+        problem = said.getvalue().strip().rpartition('\n')[2]
+        raise exception.ConfigError(problem) from None
     except cfg.ConfigFilesNotFoundError as error:
         raise exception.ConfigError(str(error)) from None
-    except (cfg.Error, ValueError) as error:
+    except (cfg.Error, messaging.InvalidTransportURL, ValueError) as error:
         raise exception.ConfigError(str(error)) from None
     return conf

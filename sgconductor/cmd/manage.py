@@ -82,6 +82,11 @@ class Manage(cliff_app.App):
         if self.options.transport_url:
             rpc_base.use_url(self.conf, self.options.transport_url)
 
+    def interact(self) -> None:
+        """Where no command is given: say which there are."""
+        self.run_subcommand(['help'])
+        sys.exit(2)
+
     def remote(self) -> app.Remote:
         """The way to a conductor."""
         return app.Remote(self.conf, self.options.timeout)

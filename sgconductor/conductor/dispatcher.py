@@ -38,8 +38,9 @@ class Dispatcher(messaging.RPCDispatcher):
         except dispatcher.UnsupportedVersion as error:
             raise _Silent(
                 exception.InvalidInput(
-                    f'this conductor does not speak RPC {error.version}; '
-                    f'upgrade the conductors first'
+                    f'this conductor does not speak RPC {error.version} '
+                    f'here, only 1.0 without a namespace; a caller of a '
+                    f'later release wants the conductors upgraded first'
                 )
             ) from None
         except _EXPECTED as error:

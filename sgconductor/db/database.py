@@ -33,8 +33,12 @@ class Database:
     """
 
     def __init__(self, url: str, **options: Any) -> None:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() in ('mysql', 'mariadb'):
+            # oslo.db's default is MySQL's utf8, which is not all of UTF-8.
+            parsed = parsed.set(query={'charset': 'utf8mb4', **parsed.query})
         self.engine: sa.Engine = engines.create_engine(
-            url, max_retries=0, thread_checkin=False, **options
+            parsed, max_retries=0, thread_checkin=False, **options
         )
         self._write_engine = self.engine.execution_options(sg_writes=True)
         self._write_lock: contextlib.AbstractContextManager[Any] = (

@@ -17,6 +17,8 @@ services = sa.Table(
     sa.Column('availability_zone', sa.String(255)),
     sa.Column('version', sa.Integer, nullable=False),
     sa.Column('incarnation', sa.Integer, nullable=False),
+    # Of the join that began the incarnation: a join sent twice is one.
+    sa.Column('join_token', sa.String(36), nullable=False),
     sa.Column('report_interval', sa.Integer, nullable=False),
     sa.Column('down_after', sa.Integer, nullable=False),
     sa.Column('report_count', sa.BigInteger, nullable=False),

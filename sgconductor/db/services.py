@@ -25,7 +25,11 @@ Row = Mapping[str, Any]
 
 _T = models.services
 _READ = (
-    *(c for c in _T.c if c.name not in ('deleted', 'deleted_at')),
+    *(
+        c
+        for c in _T.c
+        if c.name not in ('deleted', 'deleted_at', 'join_token')
+    ),
     clock.age(_T.c.last_seen_up).label('age'),
 )
 _LIVING = _T.c.deleted == 0
@@ -45,21 +49,33 @@ class Beat(NamedTuple):
 
 
 def join(
-    conn: sa.Connection, host: str, binary: str, values: Mapping[str, Any]
+    conn: sa.Connection,
+    host: str,
+    binary: str,
+    token: str,
+    values: Mapping[str, Any],
 ) -> tuple[Row, Any]:
     """Take over the row of (host, binary), or make it.
 
+    :param token: names this join. One that the row has already is a join
+        sent twice, of which the first answer was late: it changes nothing.
     :param values: topic, version, report_interval, down_after
     :returns: the row with its new incarnation, and the database's now
     :raises DBDuplicateEntry: if another join made the row first
     :raises RetryRequest: if a delete came between; for both, start over
     """
-    found = conn.execute(
-        sa.select(_T.c.id).where(
+    known = conn.execute(
+        sa.select(_T.c.id, _T.c.join_token).where(
             _T.c.host == host, _T.c.binary == binary, _LIVING
         )
-    ).scalar()
-    stamp = {'last_seen_up': clock.utcnow(), 'left_at': None, **values}
+    ).one_or_none()
+    found = None if known is None else known.id
+    stamp = {
+        'last_seen_up': clock.utcnow(),
+        'left_at': None,
+        'join_token': token,
+        **values,
+    }
     if found is None:
         inserted = conn.execute(
             _T.insert().values(
@@ -76,10 +92,10 @@ def join(
             )
         )
         found = cast(sa.Row[Any], inserted.inserted_primary_key)[0]
-    else:
+    elif known is not None and known.join_token != token:
         taken = conn.execute(
             _T.update()
-            .where(_T.c.id == found, _LIVING)
+            .where(_T.c.id == found, _T.c.join_token != token, _LIVING)
             .values(
                 incarnation=_T.c.incarnation + 1,
                 updated_at=clock.utcnow(),
@@ -87,7 +103,8 @@ def join(
             )
         )
         if not taken.rowcount:
-            # Deleted since we looked. Only a new transaction sees that.
+            # Deleted, or joined by the same, since we looked. Only a new
+            # transaction sees that.
             raise db_exc.RetryRequest(exception.ServiceNotFound(str(found)))
     result = conn.execute(
         sa.select(*_READ, clock.utcnow().label('now')).where(_T.c.id == found)
@@ -133,7 +150,8 @@ def leave(conn: sa.Connection, uuid: str, incarnation: int) -> Row | None:
 def look(conn: sa.Connection, uuid: str) -> tuple[Row | None, Any]:
     """What became of a row, deleted or not, and the database's now.
 
-    :returns: a row of id, incarnation, deleted, forced_down, or None, and now
+    :returns: a row of id, incarnation, deleted, forced_down and left_at, or
+        None; and now
     """
     one = sa.select(sa.literal(1).label('one')).subquery()
     result = conn.execute(
@@ -142,6 +160,7 @@ def look(conn: sa.Connection, uuid: str) -> tuple[Row | None, Any]:
             _T.c.incarnation,
             _T.c.deleted,
             _T.c.forced_down,
+            _T.c.left_at,
             clock.utcnow().label('now'),
         ).select_from(one.outerjoin(_T, _T.c.uuid == uuid))
     )

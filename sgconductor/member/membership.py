@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -48,6 +49,7 @@ class Membership:
     :param on_lost: called once, from the thread that syncs, with a
         MembershipLost, when the conductor counts this process no more
     :param monotonic: the host's clock that only goes forward
+    :raises InvalidInput: for a value that cannot work
     """
 
     def __init__(
@@ -67,6 +69,14 @@ class Membership:
         on_lost: Callable[[exception.MembershipLost], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        if sync_interval <= 0:
+            raise exception.InvalidInput(
+                f'sync_interval must be greater than 0, not {sync_interval}'
+            )
+        if on_deleted not in ('stop', 'rejoin'):
+            raise exception.InvalidInput(
+                f"on_deleted must be 'stop' or 'rejoin', not {on_deleted!r}"
+            )
         self._new_context = new_context
         self._beats = beats
         self._driver = driver
@@ -152,9 +162,10 @@ class Membership:
     ) -> service_objects.Service:
         deadline = None if timeout is None else time.monotonic() + timeout
         warned = False
+        token = str(uuid.uuid4())
         while True:
             try:
-                return self._join()
+                return self._join(token)
             except exception.Unreachable as error:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise
@@ -164,7 +175,7 @@ class Membership:
             if term.over.wait(_TRY_AGAIN):
                 raise self._left()
 
-    def _join(self) -> service_objects.Service:
+    def _join(self, token: str) -> service_objects.Service:
         try:
             service = service_objects.Service(
                 self._new_context(),
@@ -174,7 +185,7 @@ class Membership:
             )
         except ValueError as error:
             raise exception.InvalidInput(str(error)) from None
-        self._clock.set(lambda: int(service.join()['now']))
+        self._clock.set(lambda: int(service.join(token)['now']))
         self._feed(self._driver.join, service)
         return service
 
@@ -268,7 +279,7 @@ class Membership:
             self._host,
             word,
         )
-        service = self._join()
+        service = self._join(str(uuid.uuid4()))
         with self._lock:
             left = term.over.is_set()
             if not left:

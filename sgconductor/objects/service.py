@@ -91,13 +91,15 @@ class Service(base.SGObject):
         return _get(context, f'{host}/{binary}', **key)
 
     @ovo_base.remotable
-    def join(self) -> dict[str, Any]:
+    def join(self, token: str) -> dict[str, Any]:
         """Become a member: the service is up from here on.
 
         Wants host, binary and what ``JOINS_WITH`` names; sets all the rest.
         The same host and binary joining again takes over the row with the
         next incarnation.
 
+        :param token: a UUID that names this join, so that one which is sent
+            again, because its answer was late, is not another
         :returns: ``now``: microseconds since 1970 in the database's clock.
             Later releases may add to it.
         :raises InvalidInput: for a field that is missing or cannot work
@@ -118,9 +120,12 @@ class Service(base.SGObject):
             )
         self._may_change(self.IDENTITY + self.JOINS_WITH, 'join')
         here = backend.of(self._context)
+        token = _coerce(fields.Uuid().coerce, 'token', token)
         values = {name: getattr(self, name) for name in self.JOINS_WITH}
         row, now = here.db.write(
-            lambda conn: services.join(conn, self.host, self.binary, values)
+            lambda conn: services.join(
+                conn, self.host, self.binary, token, values
+            )
         )
         # The driver hears of the member only after this.
         self._read(row, liveness.by_table(row))
@@ -131,9 +136,10 @@ class Service(base.SGObject):
         """Ask for the conductor's word on this member.
 
         :returns: ``word``: 'fine', 'superseded', 'deleted', 'forced down',
-            or 'rejoin' (the table knows only an older incarnation, as after
-            a restored backup); ``now``: microseconds since 1970 in the
-            database's clock. Later releases may add to both.
+            or 'rejoin' (the table says that it left, or knows only an older
+            incarnation, as after a restored backup); ``now``: microseconds
+            since 1970 in the database's clock. Later releases may add to
+            both.
         """
         with backend.of(self._context).db.reader() as conn:
             row, now = services.look(conn, self.uuid)
@@ -230,7 +236,7 @@ class Service(base.SGObject):
             return 'deleted'
         if row['incarnation'] > self.incarnation:
             return 'superseded'
-        if row['incarnation'] < self.incarnation:
+        if row['incarnation'] < self.incarnation or row['left_at']:
             return 'rejoin'
         return 'forced down' if row['forced_down'] else 'fine'
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import oslo_messaging as messaging
+from amqp import exceptions as amqp_exc
 from kombu import exceptions as kombu_exc
 from oslo_config import cfg
 from oslo_messaging import transport as transport_types
@@ -134,6 +135,7 @@ def clear_broker_errors(
     except (
         messaging.MessageDeliveryFailure,
         kombu_exc.OperationalError,
+        amqp_exc.AMQPError,
     ) as error:
         raise exception.BrokerUnreachable(
             broker(transport), str(error)
@@ -147,6 +149,7 @@ def _clear_url_errors() -> Iterator[None]:
     except (
         messaging.InvalidTransportURL,
         messaging.DriverLoadFailure,
+        ImportError,
         ValueError,
     ) as error:
         raise exception.ConfigError(

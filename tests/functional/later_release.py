@@ -7,6 +7,7 @@ import json
 import sys
 from typing import Any
 
+from oslo_utils import uuidutils
 from oslo_versionedobjects import base as ovo_base
 
 from sgconductor import app
@@ -43,7 +44,7 @@ def main() -> None:
             report_interval=10,
             down_after=60,
         )
-        new.join()
+        new.join(uuidutils.generate_uuid())
         joined = [new.is_up, new.incarnation]
         new.mood = 'good'
         refused = ''

@@ -6,6 +6,7 @@ from typing import Any
 
 import oslo_messaging as messaging
 import sqlalchemy as sa
+from oslo_utils import uuidutils
 
 from sgconductor import exception
 from sgconductor import objects
@@ -31,7 +32,9 @@ class TableTest(base.DeploymentTest):
             'down_after': 60,
         }
         with self.db.writer() as conn:
-            row, _ = services.join(conn, host, 'acme-worker', values)
+            row, _ = services.join(
+                conn, host, 'acme-worker', uuidutils.generate_uuid(), values
+            )
         return row
 
     def read(self, id_: int) -> services.Row:

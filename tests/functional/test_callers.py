@@ -366,7 +366,7 @@ class TestStranger(CallerTest):
                     'versioned_object.changes': sorted(data),
                 },
                 objmethod='join',
-                args=[],
+                args=[UUID],
                 kwargs={},
             )
             self.assertIn(name, told)
@@ -395,7 +395,7 @@ class TestStranger(CallerTest):
                     'versioned_object.changes': ['disabled'],
                 },
                 objmethod=name,
-                args=[],
+                args=[UUID] if name == 'join' else [],
                 kwargs={},
             )
             self.assertTrue(told.startswith('Invalid input: '), told)

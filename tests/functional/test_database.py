@@ -3,6 +3,8 @@
 import functools
 import threading
 
+from oslo_utils import uuidutils
+
 from sgconductor.db import database
 from sgconductor.db import services
 from tests.functional import base
@@ -28,6 +30,7 @@ class TestTwoProcesses(base.DeploymentTest):
                         services.join,
                         host=host,
                         binary='acme-worker',
+                        token=uuidutils.generate_uuid(),
                         values=values,
                     )
                     db.write(join)

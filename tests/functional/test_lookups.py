@@ -3,6 +3,7 @@
 from typing import Any
 
 import sqlalchemy as sa
+from oslo_utils import uuidutils
 
 from sgconductor import exception
 from sgconductor import objects
@@ -24,7 +25,13 @@ class LookupTest(base.ConductorTest):
                 'down_after': 60,
             }
             with self.deployment.db.writer() as conn:
-                services.join(conn, f'node{i}', binary, values)
+                services.join(
+                    conn,
+                    f'node{i}',
+                    binary,
+                    uuidutils.generate_uuid(),
+                    values,
+                )
 
     def statements(self) -> list[str]:
         """A list that from now on gets what the conductor executes."""
@@ -218,6 +225,13 @@ class TestEdit(LookupTest):
         seen = self.statements()
         self.service.save()
         self.assertEqual([], seen)
+
+    def test_any_script_can_say_why(self) -> None:
+        reason = 'Lüfter kaputt, 日本語 \U0001f600'
+        self.service.disabled_reason = reason
+        self.service.save()
+        self.service.refresh()
+        self.assertEqual(reason, self.service.disabled_reason)
 
     def test_a_uuid_is_enough_to_delete(self) -> None:
         objects.Service(self.context, uuid=self.service.uuid).destroy()

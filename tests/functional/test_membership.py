@@ -5,6 +5,7 @@ import threading
 from typing import Any
 
 import fixtures
+from oslo_utils import uuidutils
 
 from sgconductor import exception
 from sgconductor import objects
@@ -74,7 +75,7 @@ class TestJoin(base.ConductorTest):
                 down_after=30,
             )
             gate.wait(30)
-            service.join()
+            service.join(uuidutils.generate_uuid())
             incarnations.append(service.incarnation)
 
         threads = [threading.Thread(target=join) for _ in range(8)]
@@ -202,6 +203,45 @@ class TestLeave(base.ConductorTest):
         self.assertEqual(1, self.logged('Left without telling anybody'))
 
 
+class TestJoinSentTwice(base.ConductorTest):
+    def test_it_is_one_join(self) -> None:
+        token = uuidutils.generate_uuid()
+        twins = [
+            objects.Service(
+                self.context,
+                host='node1',
+                binary='acme-worker',
+                topic='worker',
+                version=1,
+                report_interval=1,
+                down_after=30,
+            )
+            for _ in range(2)
+        ]
+        for twin in twins:
+            twin.join(token)
+            self.assertEqual(1, twin.incarnation)
+            self.assertTrue(twin.is_up)
+        twins[0].leave()
+        twins[1].join(token)
+        self.assertFalse(self.look().is_up)
+        self.assertEqual(1, self.look().incarnation)
+
+    def test_a_member_that_somebody_else_made_leave_joins_again(self) -> None:
+        member = self.member()
+        self.look().leave()
+        self.wait_for('another join', lambda: member.service.incarnation == 2)
+        self.assertTrue(self.look().is_up)
+
+    def test_arguments_that_cannot_work(self) -> None:
+        for more in ({'sync_interval': 0}, {'on_deleted': 'explode'}):
+            error = self.assertRaises(
+                exception.InvalidInput, self.member, **more
+            )
+            (name,) = more
+            self.assertIn(name, str(error))
+
+
 class Slow:
     """A method of a service that waits for the test before it returns."""
 
@@ -211,8 +251,8 @@ class Slow:
         original = getattr(objects.Service, name)
         slow = self
 
-        def held(service: objects.Service) -> Any:
-            answer = original(service)
+        def held(service: objects.Service, *args: Any) -> Any:
+            answer = original(service, *args)
             if service.obj_context.conductor is not None:
                 slow.asked.set()
                 slow.go_on.wait(base.PATIENCE)

