@@ -433,13 +433,9 @@ class TestManage(ProcessTest):
         )
         uuid = listed[0]['uuid']
         for option, hosts in (
-            ('--up', 'node1\n'),
             ('--down', 'node2\n'),
-            ('--host=node2', 'node2\n'),
             ('--binary=acme-api', ''),
-            ('--topic=worker', 'node1\nnode2\n'),
             ('--disabled', ''),
-            ('--enabled', 'node1\nnode2\n'),
         ):
             listed_hosts = self.manage(
                 'service', 'list', option, '-f', 'value', '-c', 'host'
