@@ -95,8 +95,12 @@ class Database:
 
         :raises DatabaseUnreachable: saying which, and why
         """
-        with self.reader() as conn:
-            conn.execute(sa.select(1))
+        try:
+            with self.reader() as conn:
+                conn.execute(sa.select(1))
+        except db_exc.DBError as error:
+            # As for a name that the server does not know.
+            raise self._unreachable(error) from None
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[sa.Connection]:
@@ -157,9 +161,12 @@ class Database:
             sa.exc.TimeoutError,
             sqlite3.OperationalError,
         ) as error:
-            raise exception.DatabaseUnreachable(
-                self.name, str(error).partition('\n')[0]
-            ) from None
+            raise self._unreachable(error) from None
+
+    def _unreachable(self, error: Exception) -> exception.DatabaseUnreachable:
+        return exception.DatabaseUnreachable(
+            self.name, str(error).partition('\n')[0]
+        )
 
 
 def _begin_immediate(conn: sa.Connection) -> None:

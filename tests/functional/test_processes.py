@@ -364,6 +364,15 @@ class TestStart(ProcessTest):
             self.assertIn('Configuration error', started.output)
             self.assertIn(option, started.output)
 
+    def test_a_database_that_the_server_does_not_know(self) -> None:
+        told = self.run_conductor(
+            database__connection=re.sub(
+                r'/t[0-9a-f]{12}\b', '/nowhere', self.deployment.url
+            )
+        )
+        self.assertIn('/nowhere', told)
+        self.assertIn('cannot be reached', told)
+
     def test_urls_that_make_no_sense(self) -> None:
         told = self.run_conductor(transport_url='carrier-pigeon://x/')
         self.assertIn('transport_url cannot be used', told)
