@@ -5,12 +5,13 @@ beat, die, leave and come back. It needs nothing and leaves nothing behind.
 """
 
 import argparse
-import math
 import os
 import pkgutil
 import signal
 from collections.abc import Sequence
 from typing import NoReturn
+
+from sgconductor.cmd import seconds
 
 
 class _Parser(argparse.ArgumentParser):
@@ -51,7 +52,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--seconds',
-        type=_seconds,
+        type=seconds.positive,
         metavar='N',
         help='Stop after so many seconds. Default: at Ctrl-C.',
     )
@@ -62,18 +63,6 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         'anyway where there is no terminal.',
     )
     return parser.parse_args(argv)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(
-            f'give a number greater than 0, not {text!r}'
-        )
-    return seconds
 
 
 def _path(text: str) -> str:

@@ -6,7 +6,6 @@ objects that members use.
 
 import argparse
 import logging
-import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +17,7 @@ from pbr import version
 
 from sgconductor import app
 from sgconductor.cmd import configuration
+from sgconductor.cmd import seconds
 from sgconductor.rpcapi import base as rpc_base
 
 
@@ -58,7 +58,7 @@ class Manage(cliff_app.App):
         )
         parser.add_argument(
             '--timeout',
-            type=_seconds,
+            type=seconds.positive,
             default=10,
             metavar='SECONDS',
             help='How long to wait for a conductor. Default: 10.',
@@ -90,18 +90,6 @@ class Manage(cliff_app.App):
     def remote(self) -> app.Remote:
         """The way to a conductor."""
         return app.Remote(self.conf, self.options.timeout)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(
-            f'give a number greater than 0, not {text!r}'
-        )
-    return seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:
