@@ -4,6 +4,7 @@ A :class:`Remote` is all that a process needs to look services up and to be a
 member; a :class:`Conductor` is what a conductor worker runs.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,18 +19,26 @@ from sgconductor import backend
 from sgconductor import conf as sg_conf
 from sgconductor import context as sg_context
 from sgconductor import exception
+from sgconductor import objects
+from sgconductor import roster
 from sgconductor.conductor import beats
 from sgconductor.conductor import dispatcher
-from sgconductor.conductor import drain
 from sgconductor.conductor import manager
 from sgconductor.db import database
 from sgconductor.db import schema
+from sgconductor.member import heart
 from sgconductor.member import membership
+from sgconductor.rpcapi import announce
 from sgconductor.rpcapi import base as rpc_base
 from sgconductor.rpcapi import beats as beats_api
 from sgconductor.rpcapi import conductor as conductor_api
+from sgconductor.rpcapi import drain
+from sgconductor.rpcapi import pins as sg_pins
 from sgconductor.servicegroup import driver as sg_driver
 from sgconductor.servicegroup import liveness
+
+# Seconds; it finds something only where somebody else wrote the table.
+_SETTLE_EVERY = 30.0
 
 
 class Remote:
@@ -51,6 +60,11 @@ class Remote:
         self._rpc = rpc_base.rpc_transport(conf)
         self._conductor = conductor_api.ConductorAPI(self._rpc, timeout)
         self._beats = beats_api.BeatAPI(self._rpc)
+        self._pins = sg_pins.Pins(
+            lambda: objects.PinList.in_force(self.context())
+        )
+        self._listening = threading.Lock()
+        self._listener: server.RPCServer | None = None
 
     @property
     def transport(self) -> transport_types.RPCTransport:
@@ -59,6 +73,17 @@ class Remote:
         :meth:`close` closes it.
         """
         return self._rpc
+
+    @property
+    def pins(self) -> sg_pins.Pins:
+        """What this process may speak, for :class:`sgconductor.rpcapi.
+        PinnedAPI`.
+
+        While it has a membership they move at once, and a pin is lowered
+        only when the process follows. Otherwise the conductor is asked at
+        most every few seconds, and nobody waits for this process.
+        """
+        return self._pins
 
     def context(self, **who: Any) -> sg_context.RequestContext:
         """A context for calls to the conductor.
@@ -86,6 +111,8 @@ class Remote:
         return membership.Membership(
             self.context,
             self._beats,
+            self._pins,
+            self._listen,
             self._driver,
             host,
             binary,
@@ -96,8 +123,22 @@ class Remote:
 
     def close(self) -> None:
         """Give the connections back."""
+        with self._listening:
+            listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.stop()
+            listener.wait()
         self._driver.close()
         self._rpc.cleanup()
+
+    def _listen(self) -> None:
+        with self._listening:
+            if self._listener is None:
+                # Without a broker, oslo.messaging would try for ever.
+                rpc_base.ping(self._rpc)
+                listener = announce.listener(self._rpc, self._pins.learn)
+                listener.start(override_pool_size=1)
+                self._listener = listener
 
     def __enter__(self) -> Self:
         return self
@@ -119,10 +160,17 @@ class Conductor:
         self._conf = conf
         self._db = database.Database.from_conf(conf)
         self._driver = sg_driver.load(conf)
-        self.backend = backend.Backend(
-            self._db, liveness.Liveness(self._driver)
-        )
         self._rpc = rpc_base.rpc_transport(conf)
+        self.backend = backend.Backend(
+            self._db,
+            liveness.Liveness(self._driver),
+            announce.PinsAPI(self._rpc).pins_changed,
+        )
+        self._settling = heart.Heart(
+            'settling of the pins',
+            _SETTLE_EVERY,
+            lambda: roster.settle(self.backend),
+        )
         self._notifications = rpc_base.beat_transport(conf)
         self._stopped = False
         self.beats = beats.Beats(self._db)
@@ -173,6 +221,7 @@ class Conductor:
         self._rpc_server.start()
         # One thread writes; a second batch meanwhile waits with the broker.
         self._beat_server.start(override_pool_size=1)
+        self._settling.start(at_once=True)
 
     def stop(self) -> None:
         """Finish what was taken from the broker, and take no more.
@@ -182,6 +231,7 @@ class Conductor:
         if self._stopped:
             return
         self._stopped = True
+        self._settling.stop()
         try:
             drain.drain(self._rpc_server)
             self._beat_server.stop()

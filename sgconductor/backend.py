@@ -1,6 +1,8 @@
-"""What a conductor has and nobody else: the database and the verdict."""
+"""What a conductor has and nobody else: the database, the verdict, a voice."""
 
 import dataclasses
+from collections.abc import Callable
+from collections.abc import Mapping
 
 from sgconductor import context as sg_context
 from sgconductor import exception
@@ -10,8 +12,13 @@ from sgconductor.servicegroup import liveness
 
 @dataclasses.dataclass(frozen=True)
 class Backend:
+    """
+    :ivar announce: tells all members the epoch and the pins by binary
+    """
+
     db: database.Database
     liveness: liveness.Liveness
+    announce: Callable[[int, Mapping[str, int]], None]
 
 
 def of(context: sg_context.RequestContext) -> Backend:

@@ -9,6 +9,9 @@
     │   └── UnknownField       … for a field this conductor does not know
     ├── NotRemotable           no such remote method
     ├── ServiceNotFound        no such service
+    ├── UnknownBinary          no service of that binary has ever joined
+    ├── ServiceTooOld          a join that the pin does not allow
+    ├── ServiceIsUp            what is meant for the dead, of one that is up
     ├── NoBackend              conductor-only code was run elsewhere
     ├── MembershipLost         the conductor no longer counts this process
     ├── Unreachable            a server did not answer
@@ -86,6 +89,63 @@ class ServiceNotFound(SGConductorError):
         self.message = f'Service {key} was not found.'
 
 
+class UnknownBinary(SGConductorError):
+    def __init__(self, binary: str, known: Sequence[str]) -> None:
+        super().__init__(binary, list(known))
+        self.message = (
+            f'No service of binary {binary!r} has ever joined, so it has no '
+            f'pin. Known: {", ".join(known) or "none yet"}.'
+        )
+
+
+class ServiceTooOld(SGConductorError):
+    """A service's version is below the pin, which others speak to it.
+
+    :param held: at which version the pin is held; None for no hold
+    :param following: how many of the live members follow that hold
+    :param live: how many live members there are
+    """
+
+    def __init__(
+        self,
+        host: str,
+        binary: str,
+        version: int,
+        pin: int,
+        held: int | None = None,
+        following: int = 0,
+        live: int = 0,
+    ) -> None:
+        super().__init__(host, binary, version, pin, held, following, live)
+        if held is None or held > version:
+            what = (
+                f'the pin is {pin}, so others may call it in a way that it '
+                f'does not know. Upgrade it; or, to go back to that version, '
+                f'first run: sgconductor-manage pins hold {binary} {version}'
+            )
+        else:
+            what = (
+                f'the hold at {held} that lets it in is followed by only '
+                f'{following} of {live} members yet. Start it when all do: '
+                f'sgconductor-manage pins wait {binary} {held}'
+            )
+        self.message = (
+            f'{binary} on {host} has version {version} and cannot join: '
+            f'{what}. Who decides is shown by: sgconductor-manage pins '
+            f'explain {binary}'
+        )
+
+
+class ServiceIsUp(SGConductorError):
+    def __init__(self, host: str, binary: str) -> None:
+        super().__init__(host, binary)
+        self.message = (
+            f'{binary} on {host} is up, and quarantine is for the dead: '
+            f'others would speak beyond its version. Stop it first, or, if '
+            f'its host is fenced, force it down.'
+        )
+
+
 class NoBackend(SGConductorError):
     message = (
         'This context has no database: only a conductor has one. Call the '
@@ -97,7 +157,8 @@ class MembershipLost(SGConductorError):
     """The conductor does not count this member any more.
 
     :ivar word: 'superseded' (the same host and binary joined again),
-        'deleted', or 'left' (this process itself left before it had joined)
+        'deleted', 'too old' (the conductor let it in no more), or 'left'
+        (this process itself left before it had joined)
     """
 
     def __init__(self, host: str, binary: str, word: str) -> None:
@@ -107,6 +168,7 @@ class MembershipLost(SGConductorError):
             'superseded': 'a newer process joined under the same host and '
             'binary; stop one of the two',
             'deleted': 'its service was deleted; restart it to join again',
+            'too old': 'the pin is beyond its version by now; upgrade it',
             'left': 'it was told to leave while it was joining',
         }.get(word, word)
         self.message = f'{binary} on {host} is no longer a member: {why}.'

@@ -129,6 +129,7 @@ class Deployment(fixtures.Fixture):
             'id_': service.id,
             'incarnation': service.incarnation,
             'stamp': clock.to_micros(service.last_seen_up),
+            'epoch': 0,
             **other,
         }
         beats_api.BeatAPI(remote.transport).beat(**values)

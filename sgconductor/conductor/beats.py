@@ -21,6 +21,8 @@ from sgconductor.rpcapi import base
 LOG = logging.getLogger(__name__)
 
 _MAX_INT = 2**31 - 1
+# Far from what the column takes, for epochs go on from there.
+_MAX_EPOCH = 2**53
 _MAX_STAMP = clock.to_micros(
     datetime.datetime.max.replace(tzinfo=datetime.UTC)
 )
@@ -123,11 +125,13 @@ def read(message: Any) -> services.Beat:
         _number(payload, 'id', 1, _MAX_INT),
         _number(payload, 'incarnation', 1, _MAX_INT),
         _number(payload, 'stamp', 0, _MAX_STAMP),
+        # Members of the release before know of no epochs.
+        epoch=_number({'epoch': 0, **payload}, 'epoch', 0, _MAX_EPOCH),
     )
 
 
 def fold(beats: Iterable[services.Beat]) -> list[services.Beat]:
-    """One beat for each incarnation: the latest stamp, and how many."""
+    """One beat for each incarnation: how many, the latest stamp and epoch."""
     folded: dict[tuple[int, int], services.Beat] = {}
     for beat in beats:
         key = (beat.id, beat.incarnation)
@@ -135,6 +139,7 @@ def fold(beats: Iterable[services.Beat]) -> list[services.Beat]:
         folded[key] = beat._replace(
             stamp=max(beat.stamp, other.stamp),
             beats=beat.beats + other.beats,
+            epoch=max(beat.epoch, other.epoch),
         )
     return list(folded.values())
 

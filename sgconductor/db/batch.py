@@ -18,26 +18,30 @@ UPDATE JSON_TABLE(:batch, '$[*]' COLUMNS (
     id INT PATH '$[0]',
     incarnation INT PATH '$[1]',
     stamp DATETIME(6) PATH '$[2]',
-    beats INT PATH '$[3]')) AS b
+    beats INT PATH '$[3]',
+    epoch BIGINT PATH '$[4]')) AS b
 LEFT JOIN services
     ON services.id = b.id
     AND services.incarnation = b.incarnation
     AND services.deleted = 0
 SET services.report_count = services.report_count + b.beats,
     services.last_seen_up = GREATEST(
-        services.last_seen_up, LEAST(b.stamp, UTC_TIMESTAMP(6)))
+        services.last_seen_up, LEAST(b.stamp, UTC_TIMESTAMP(6))),
+    services.pin_epoch = GREATEST(services.pin_epoch, b.epoch)
 """)
 
 _POSTGRESQL = sa.text("""
 UPDATE services
 SET report_count = services.report_count + b.beats,
     last_seen_up = GREATEST(
-        services.last_seen_up, LEAST(b.stamp, statement_timestamp()))
+        services.last_seen_up, LEAST(b.stamp, statement_timestamp())),
+    pin_epoch = GREATEST(services.pin_epoch, b.epoch)
 FROM (
     SELECT (line->>0)::int AS id,
            (line->>1)::int AS incarnation,
            ((line->>2) || '+00')::timestamptz AS stamp,
-           (line->>3)::int AS beats
+           (line->>3)::int AS beats,
+           (line->>4)::bigint AS epoch
     FROM json_array_elements(CAST(:batch AS json)) AS line) AS b
 WHERE services.id = b.id
     AND services.incarnation = b.incarnation
@@ -49,12 +53,14 @@ UPDATE services
 SET report_count = services.report_count + b.beats,
     last_seen_up = max(
         services.last_seen_up,
-        min(b.stamp, strftime('%Y-%m-%d %H:%M:%f000', 'now')))
+        min(b.stamp, strftime('%Y-%m-%d %H:%M:%f000', 'now'))),
+    pin_epoch = max(services.pin_epoch, b.epoch)
 FROM (
     SELECT json_extract(value, '$[0]') AS id,
            json_extract(value, '$[1]') AS incarnation,
            json_extract(value, '$[2]') AS stamp,
-           json_extract(value, '$[3]') AS beats
+           json_extract(value, '$[3]') AS beats,
+           json_extract(value, '$[4]') AS epoch
     FROM json_each(:batch)) AS b
 WHERE services.id = b.id
     AND services.incarnation = b.incarnation

@@ -1,10 +1,19 @@
 """The tables as this release wants them; the migrations bring them about."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from sgconductor.db import clock
 
 metadata = sa.MetaData()
+
+_MYSQL: dict[str, Any] = {
+    'mysql_engine': 'InnoDB',
+    'mysql_charset': 'utf8mb4',
+    # Names that differ in case are different, as they are elsewhere.
+    'mysql_collate': 'utf8mb4_bin',
+}
 
 services = sa.Table(
     'services',
@@ -28,6 +37,13 @@ services = sa.Table(
     sa.Column('disabled', sa.Boolean, nullable=False),
     sa.Column('disabled_reason', sa.String(255)),
     sa.Column('forced_down', sa.Boolean, nullable=False),
+    # An operator's word that it is dead and does not count for the pin.
+    sa.Column(
+        'quarantined', sa.Boolean, nullable=False, server_default=sa.false()
+    ),
+    # The newest that the member's beats have carried since it joined; 0 for
+    # none.
+    sa.Column('pin_epoch', sa.BigInteger, nullable=False, server_default='0'),
     sa.Column('created_at', clock.UtcDateTime, nullable=False),
     # Written by joins and admins' edits; never by a beat.
     sa.Column('updated_at', clock.UtcDateTime),
@@ -42,8 +58,32 @@ services = sa.Table(
     # Pages go by id over the living; no index on last_seen_up, which every
     # beat would have to maintain.
     sa.Index('ix_services_deleted_id', 'deleted', 'id'),
-    mysql_engine='InnoDB',
-    mysql_charset='utf8mb4',
-    # Names that differ in case are different, as they are elsewhere.
-    mysql_collate='utf8mb4_bin',
+    # The first entry of a binary is its minimum, however many there are.
+    sa.Index('ix_services_min', 'binary', 'deleted', 'quarantined', 'version'),
+    **_MYSQL,
+)
+
+pins = sa.Table(
+    'pins',
+    metadata,
+    sa.Column('binary', sa.String(64), primary_key=True),
+    # Of the services that count. It stays when there are none left.
+    sa.Column('min_version', sa.Integer, nullable=False),
+    sa.Column('held_version', sa.Integer),
+    # Of the last change of the lower of the two, its moment and its cause.
+    sa.Column('epoch', sa.BigInteger, nullable=False),
+    sa.Column('since', clock.UtcDateTime, nullable=False),
+    sa.Column('cause', sa.String(255), nullable=False),
+    **_MYSQL,
+)
+
+# One row. Whoever changes which services count writes it first, so such
+# changes come one after the other, on a cluster of databases too.
+roster = sa.Table(
+    'roster',
+    metadata,
+    sa.Column('id', sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column('changes', sa.BigInteger, nullable=False),
+    sa.Column('epoch', sa.BigInteger, nullable=False),
+    **_MYSQL,
 )

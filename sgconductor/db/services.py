@@ -34,18 +34,33 @@ _READ = (
 )
 _LIVING = _T.c.deleted == 0
 
+# Counts for the pin of its binary. Not "IS false", with which MariaDB cannot
+# use the index.
+COUNTS = (_LIVING, _T.c.quarantined == sa.false())
+
+# Has a process that may be speaking to others; neither a driver nor an admin
+# has a say in that.
+LIVE = (
+    _LIVING,
+    _T.c.left_at.is_(None),
+    clock.age(_T.c.last_seen_up)
+    <= sa.cast(_T.c.down_after, sa.BigInteger) * 1_000_000,
+)
+
 
 class Beat(NamedTuple):
     """One beat, or several of one incarnation folded into one.
 
     :ivar stamp: microseconds since 1970 in the database's clock
     :ivar beats: how many were folded
+    :ivar epoch: of the pins that the member goes by; 0 if it follows none
     """
 
     id: int
     incarnation: int
     stamp: int
     beats: int = 1
+    epoch: int = 0
 
 
 def join(
@@ -74,6 +89,8 @@ def join(
         'last_seen_up': clock.utcnow(),
         'left_at': None,
         'join_token': token,
+        'quarantined': False,
+        'pin_epoch': 0,
         **values,
     }
     if found is None:
@@ -125,7 +142,13 @@ def beat_many(conn: sa.Connection, beats: Collection[Beat]) -> int:
     """
     # Sorted, so that two conductors' batches lock rows in the same order.
     lines = [
-        [beat.id, beat.incarnation, _text(beat.stamp), beat.beats]
+        [
+            beat.id,
+            beat.incarnation,
+            _text(beat.stamp),
+            beat.beats,
+            beat.epoch,
+        ]
         for beat in sorted(beats)
     ]
     result = conn.execute(
@@ -150,8 +173,8 @@ def leave(conn: sa.Connection, uuid: str, incarnation: int) -> Row | None:
 def look(conn: sa.Connection, uuid: str) -> tuple[Row | None, Any]:
     """What became of a row, deleted or not, and the database's now.
 
-    :returns: a row of id, incarnation, deleted, forced_down and left_at, or
-        None; and now
+    :returns: a row of id, incarnation, deleted, quarantined, forced_down,
+        left_at and pin_epoch, or None; and now
     """
     one = sa.select(sa.literal(1).label('one')).subquery()
     result = conn.execute(
@@ -159,8 +182,10 @@ def look(conn: sa.Connection, uuid: str) -> tuple[Row | None, Any]:
             _T.c.id,
             _T.c.incarnation,
             _T.c.deleted,
+            _T.c.quarantined,
             _T.c.forced_down,
             _T.c.left_at,
+            _T.c.pin_epoch,
             clock.utcnow().label('now'),
         ).select_from(one.outerjoin(_T, _T.c.uuid == uuid))
     )
@@ -193,6 +218,30 @@ def page(
     result = conn.execute(
         sa.select(*_READ)
         .where(*where, _LIVING, _T.c.id > marker)
+        .order_by(_T.c.id)
+        .limit(limit)
+    )
+    return cast(list[Row], result.mappings().all())
+
+
+def oldest(conn: sa.Connection, binary: str, limit: int) -> list[Row]:
+    """Those that count and have the lowest version of a binary, by id."""
+    counts = (_T.c.binary == binary, *COUNTS)
+    lowest = sa.select(sa.func.min(_T.c.version)).where(*counts)
+    result = conn.execute(
+        sa.select(*_READ)
+        .where(*counts, _T.c.version == lowest.scalar_subquery())
+        .order_by(_T.c.id)
+        .limit(limit)
+    )
+    return cast(list[Row], result.mappings().all())
+
+
+def lagging(conn: sa.Connection, epoch: int, limit: int) -> list[Row]:
+    """Live members that go by older pins than those of an epoch, by id."""
+    result = conn.execute(
+        sa.select(*_READ)
+        .where(*LIVE, _T.c.pin_epoch < epoch)
         .order_by(_T.c.id)
         .limit(limit)
     )

@@ -35,11 +35,14 @@ class Heart:
             target=self._run, name=f'sgconductor-{name}', daemon=True
         )
 
-    def start(self) -> None:
+    def start(self, at_once: bool = False) -> None:
         """Begin, somewhere within the first interval.
 
         So that a fleet started at one moment does not beat at one moment.
+
+        :param at_once: begin now
         """
+        self._due = time.monotonic() + (0 if at_once else self._jitter())
         self._thread.start()
 
     def stop(self) -> None:
@@ -51,7 +54,7 @@ class Heart:
         return self._stopped.is_set()
 
     def _run(self) -> None:
-        due = time.monotonic() + self._jitter()
+        due = self._due
         while not self._stopped.wait(max(0.0, due - time.monotonic())):
             self._beat()
             due += self._interval

@@ -16,6 +16,7 @@ from sgconductor.member import clock
 from sgconductor.member import heart
 from sgconductor.objects import service as service_objects
 from sgconductor.rpcapi import beats as beats_api
+from sgconductor.rpcapi import pins as sg_pins
 from sgconductor.servicegroup import driver as sg_driver
 
 LOG = logging.getLogger(__name__)
@@ -37,6 +38,9 @@ class Membership:
 
     :param new_context: makes a context that names a conductor
     :param beats: sends the beats
+    :param pins: what this process may speak; fed by joins and syncs, and
+        confirmed by beats
+    :param listen: has ``pins`` hear of changes at once; again does no harm
     :param driver: the servicegroup driver of the deployment
     :param host: where; up to 190 characters
     :param binary: what; up to 64 characters
@@ -56,6 +60,8 @@ class Membership:
         self,
         new_context: Callable[[], sg_context.RequestContext],
         beats: beats_api.BeatAPI,
+        pins: sg_pins.Pins,
+        listen: Callable[[], None],
         driver: sg_driver.Driver,
         host: str,
         binary: str,
@@ -79,6 +85,8 @@ class Membership:
             )
         self._new_context = new_context
         self._beats = beats
+        self._pins = pins
+        self._listen = listen
         self._driver = driver
         self._host = host
         self._binary = binary
@@ -89,6 +97,7 @@ class Membership:
             'down_after': down_after,
         }
         self._report_interval = report_interval
+        self._down_after = down_after
         self._sync_interval = sync_interval
         self._on_deleted = on_deleted
         self._on_lost = on_lost
@@ -117,6 +126,7 @@ class Membership:
         :returns: the service, which is up
         :raises Unreachable: when the time is over
         :raises InvalidInput: if the conductor cannot take it
+        :raises ServiceTooOld: if the pin is beyond its version
         :raises MembershipLost: if leave() was called meanwhile
         """
         term = _Term()
@@ -185,9 +195,24 @@ class Membership:
             )
         except ValueError as error:
             raise exception.InvalidInput(str(error)) from None
-        self._clock.set(lambda: int(service.join(token)['now']))
+        # What changes from here on is heard, so nothing is missed.
+        self._listen()
+        asked = self._pins.monotonic()
+        answer = self._ask(lambda: service.join(token))
+        self._pins.learn_from(answer, asked + self._down_after)
         self._feed(self._driver.join, service)
         return service
+
+    def _ask(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Ask a conductor, whose answer tells the database's now."""
+        answer: dict[str, Any] = {}
+
+        def now() -> int:
+            answer.update(ask())
+            return int(answer['now'])
+
+        self._clock.set(now)
+        return answer
 
     def _begin(
         self, term: '_Term', service: service_objects.Service
@@ -234,23 +259,26 @@ class Membership:
         service = term.service
         assert service is not None
         # Trouble with either must not keep the other from hearing it.
+        sent = self._pins.monotonic()
         try:
             self._beats.beat(
-                service.id, service.incarnation, self._clock.now()
+                service.id,
+                service.incarnation,
+                self._clock.now(),
+                self._pins.epoch,
             )
+            # A conductor takes it for alive, and waits for its word, until
+            # then.
+            self._pins.vouch(sent + self._down_after)
         finally:
             self._driver.beat(_member(service))
 
     def _sync(self, term: '_Term') -> None:
         service = term.service
         assert service is not None
-        answer: dict[str, Any] = {}
-
-        def ask() -> int:
-            answer.update(service.sync())
-            return int(answer['now'])
-
-        self._clock.set(ask)
+        asked = self._pins.monotonic()
+        answer = self._ask(service.sync)
+        self._pins.learn_from(answer, asked + sg_pins.MAX_AGE)
         if term.over.is_set():
             return
         # A word that a later conductor may add is none of these.
@@ -260,7 +288,7 @@ class Membership:
         ):
             self._rejoin(term, word)
         elif word in ('superseded', 'deleted'):
-            self._lose(term, service, word)
+            self._lose(term, word)
         elif (word == 'forced down') != term.forced_down:
             term.forced_down = not term.forced_down
             LOG.warning(
@@ -279,7 +307,12 @@ class Membership:
             self._host,
             word,
         )
-        service = self._join(str(uuid.uuid4()))
+        try:
+            service = self._join(str(uuid.uuid4()))
+        except exception.ServiceTooOld as error:
+            LOG.error('%s', error)
+            self._lose(term, 'too old')
+            return
         with self._lock:
             left = term.over.is_set()
             if not left:
@@ -290,11 +323,11 @@ class Membership:
         else:
             self._log_join(service)
 
-    def _lose(
-        self, term: '_Term', service: service_objects.Service, word: str
-    ) -> None:
+    def _lose(self, term: '_Term', word: str) -> None:
         if self._end(term) is None:
             return
+        service = term.service
+        assert service is not None
         lost = exception.MembershipLost(self._host, self._binary, word)
         LOG.error('%s Beating stops.', lost)
         # The driver's record of an older incarnation is its own to remove.

@@ -1,6 +1,8 @@
 """The versioned objects, one noun a module."""
 
+from sgconductor.objects.pin import Pin
+from sgconductor.objects.pin import PinList
 from sgconductor.objects.service import Service
-from sgconductor.objects.service import ServiceList
+from sgconductor.objects.service_list import ServiceList
 
-__all__ = ['Service', 'ServiceList']
+__all__ = ['Pin', 'PinList', 'Service', 'ServiceList']

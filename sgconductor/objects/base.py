@@ -156,6 +156,28 @@ class Serializer(ovo_base.VersionedObjectSerializer):
             ) from None
 
 
+def take(cls: type[SGObject], values: dict[str, Any]) -> dict[str, Any]:
+    """The values as the class's fields take them.
+
+    :raises InvalidInput: for one that they do not
+    """
+    return {
+        name: coerce(cls.fields[name], name, value)
+        for name, value in values.items()
+    }
+
+
+def coerce(kind: Any, name: str, value: Any) -> Any:
+    """An argument as a field or its type takes it.
+
+    :raises InvalidInput: if it does not
+    """
+    try:
+        return kind.coerce(None, name, value)
+    except ValueError as error:
+        raise exception.InvalidInput(str(error)) from None
+
+
 def older(theirs: str, ours: str) -> str:
     """The older of two versions, for no object is ported forward."""
     return min(theirs, ours, key=versionutils.convert_version_to_tuple)

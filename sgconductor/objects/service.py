@@ -1,24 +1,27 @@
 """The service: a row of the services table, as everybody sees it."""
 
+import datetime
 from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 from typing import Self
+from typing import TypeVar
 
+import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo_base
-from oslo_versionedobjects import fields as ovo_fields
 
 from sgconductor import backend
 from sgconductor import context as sg_context
 from sgconductor import exception
+from sgconductor import roster
 from sgconductor.db import clock
+from sgconductor.db import pins
 from sgconductor.db import services
 from sgconductor.objects import base
 from sgconductor.objects import fields
 from sgconductor.servicegroup import liveness
 
-MAX_PAGE = 1000
+T = TypeVar('T')
 
 
 @ovo_base.VersionedObjectRegistry.register
@@ -32,8 +35,9 @@ class Service(base.SGObject):
 
     # 1.0: Initial version
     # 1.1: Added is_up
-    VERSION = '1.1'
-    ADDED = {'is_up': '1.1'}
+    # 1.2: Added quarantined, pin_epoch, quarantine() and unquarantine()
+    VERSION = '1.2'
+    ADDED = {'is_up': '1.1', 'quarantined': '1.2', 'pin_epoch': '1.2'}
 
     fields = {
         'id': fields.IdField(),
@@ -55,6 +59,8 @@ class Service(base.SGObject):
         'created_at': fields.MomentField(),
         'updated_at': fields.MomentField(nullable=True),
         'is_up': fields.TrueOrFalseField(nullable=True),
+        'quarantined': fields.TrueOrFalseField(),
+        'pin_epoch': fields.CountField(),
     }
 
     IDENTITY = ('host', 'binary')
@@ -75,7 +81,7 @@ class Service(base.SGObject):
         :raises ServiceNotFound:
         :raises InvalidInput: if it is no UUID
         """
-        key = _take(cls, {'uuid': uuid})
+        key = base.take(cls, {'uuid': uuid})
         return _get(context, uuid, **key)
 
     @classmethod
@@ -87,7 +93,7 @@ class Service(base.SGObject):
         :raises ServiceNotFound:
         :raises InvalidInput: for a name that no service can have
         """
-        key = _take(cls, {'host': host, 'binary': binary})
+        key = base.take(cls, {'host': host, 'binary': binary})
         return _get(context, f'{host}/{binary}', **key)
 
     @ovo_base.remotable
@@ -100,9 +106,11 @@ class Service(base.SGObject):
 
         :param token: a UUID that names this join, so that one which is sent
             again, because its answer was late, is not another
-        :returns: ``now``: microseconds since 1970 in the database's clock.
-            Later releases may add to it.
+        :returns: ``now``: microseconds since 1970 in the database's clock;
+            ``epoch`` and ``pins``: all versions in force, by binary. Later
+            releases may add to it.
         :raises InvalidInput: for a field that is missing or cannot work
+        :raises ServiceTooOld: if the pin is beyond its version
         """
         missing = [
             name
@@ -119,31 +127,36 @@ class Service(base.SGObject):
                 f'report_interval ({self.report_interval} s)'
             )
         self._may_change(self.IDENTITY + self.JOINS_WITH, 'join')
-        here = backend.of(self._context)
-        token = _coerce(fields.Uuid().coerce, 'token', token)
+        token = base.coerce(fields.Uuid(), 'token', token)
         values = {name: getattr(self, name) for name in self.JOINS_WITH}
-        row, now = here.db.write(
-            lambda conn: services.join(
-                conn, self.host, self.binary, token, values
-            )
+
+        def join(conn: sa.Connection) -> tuple[services.Row, Any]:
+            roster.admit(conn, self.host, self.binary, self.version)
+            return services.join(conn, self.host, self.binary, token, values)
+
+        (row, now), state = self._change(
+            f'join of {self.host} with version {self.version}', join
         )
         # The driver hears of the member only after this.
         self._read(row, liveness.by_table(row))
-        return {'now': clock.to_micros(now)}
+        return _news(now, state)
 
     @ovo_base.remotable
     def sync(self) -> dict[str, Any]:
         """Ask for the conductor's word on this member.
 
         :returns: ``word``: 'fine', 'superseded', 'deleted', 'forced down',
-            or 'rejoin' (the table says that it left, or knows only an older
-            incarnation, as after a restored backup); ``now``: microseconds
-            since 1970 in the database's clock. Later releases may add to
-            both.
+            or 'rejoin' (the table says that it left or is in quarantine, or
+            knows only an older incarnation, as after a restored backup);
+            the rest as from :meth:`join`. Later releases may add to both.
         """
-        with backend.of(self._context).db.reader() as conn:
+        here = backend.of(self._context)
+        with here.db.reader() as conn:
             row, now = services.look(conn, self.uuid)
-        return {'word': self._word(row), 'now': clock.to_micros(now)}
+            state = pins.state(conn)
+        if row is not None and row['pin_epoch'] > state.epoch:
+            state = roster.outrun(here, row['pin_epoch'])
+        return {'word': self._word(row), **_news(now, state)}
 
     @ovo_base.remotable
     def leave(self) -> bool:
@@ -174,7 +187,7 @@ class Service(base.SGObject):
             lambda conn: services.save(conn, self.uuid, changes)
         ):
             raise exception.ServiceNotFound(self.uuid)
-        self._refresh(here)
+        self._refresh()
 
     @ovo_base.remotable
     def refresh(self) -> None:
@@ -182,7 +195,7 @@ class Service(base.SGObject):
 
         :raises ServiceNotFound: if it was deleted meanwhile
         """
-        self._refresh(backend.of(self._context))
+        self._refresh()
 
     @ovo_base.remotable
     def destroy(self) -> None:
@@ -190,11 +203,51 @@ class Service(base.SGObject):
 
         :raises ServiceNotFound: if it was deleted already
         """
-        here = backend.of(self._context)
-        row = here.db.write(lambda conn: services.destroy(conn, self.uuid))
+        self._refresh()
+
+        def destroy(conn: sa.Connection) -> services.Row | None:
+            return services.destroy(conn, self.uuid)
+
+        row, _ = self._change(f'delete of {self.host}', destroy)
         if row is None:
             raise exception.ServiceNotFound(self.uuid)
-        here.liveness.leave(row)
+        backend.of(self._context).liveness.leave(row)
+
+    @ovo_base.remotable
+    def quarantine(self) -> None:
+        """Count it no more for the pin: it is dead, and will not come back.
+
+        If it does come back, it has to be let in as any other.
+
+        :raises ServiceIsUp: for one that is up
+        :raises ServiceNotFound: if it was deleted meanwhile
+        """
+        self._refresh()
+
+        def mark(conn: sa.Connection) -> None:
+            row = services.get(conn, uuid=self.uuid)
+            if row is not None and liveness.by_table(row).up:
+                raise exception.ServiceIsUp(self.host, self.binary)
+            services.save(conn, self.uuid, {'quarantined': True})
+
+        self._change(f'quarantine of {self.host}', mark)
+        self._refresh()
+
+    @ovo_base.remotable
+    def unquarantine(self) -> None:
+        """Count it again.
+
+        :raises ServiceTooOld: if the pin is beyond its version by now
+        :raises ServiceNotFound: if it was deleted meanwhile
+        """
+        self._refresh()
+
+        def mark(conn: sa.Connection) -> None:
+            roster.admit(conn, self.host, self.binary, self.version)
+            services.save(conn, self.uuid, {'quarantined': False})
+
+        self._change(f'end of the quarantine of {self.host}', mark)
+        self._refresh()
 
     @classmethod
     def from_row(
@@ -215,12 +268,19 @@ class Service(base.SGObject):
         self.is_up = verdict.up
         self.obj_reset_changes()
 
-    def _refresh(self, here: backend.Backend) -> None:
+    def _refresh(self) -> None:
+        here = backend.of(self._context)
         with here.db.reader() as conn:
             row = services.get(conn, uuid=self.uuid)
         if row is None:
             raise exception.ServiceNotFound(self.uuid)
         self._read(row, *here.liveness.judge([row]))
+
+    def _change(
+        self, cause: str, work: Callable[[sa.Connection], T]
+    ) -> tuple[T, pins.State]:
+        here = backend.of(self._context)
+        return roster.change(here, self.binary, cause, work)
 
     def _may_change(self, names: Sequence[str], method: str) -> dict[str, Any]:
         changes = self.obj_get_changes()
@@ -236,90 +296,13 @@ class Service(base.SGObject):
             return 'deleted'
         if row['incarnation'] > self.incarnation:
             return 'superseded'
-        if row['incarnation'] < self.incarnation or row['left_at']:
+        if (
+            row['incarnation'] < self.incarnation
+            or row['left_at']
+            or row['quarantined']
+        ):
             return 'rejoin'
         return 'forced down' if row['forced_down'] else 'fine'
-
-
-@ovo_base.VersionedObjectRegistry.register
-class ServiceList(ovo_base.ObjectListBase[Service], base.SGObject):
-    """A page of services, in the order of their ids."""
-
-    # 1.0: Initial version
-    VERSION = '1.0'
-
-    fields = {
-        'objects': ovo_fields.ListOfObjectsField('Service'),
-    }
-
-    @classmethod
-    @ovo_base.remotable
-    def get_page(
-        cls,
-        context: sg_context.RequestContext,
-        limit: int = MAX_PAGE,
-        marker: int | None = None,
-        host: str | None = None,
-        binary: str | None = None,
-        topic: str | None = None,
-        disabled: bool | None = None,
-        up: bool | None = None,
-    ) -> 'ServiceList':
-        """The first services after a marker that match all filters.
-
-        :param limit: how many at most, 1 to 1000; fewer come only at the end
-        :param marker: the ``id`` of the last service of the page before
-        :raises InvalidInput: for a filter that no service can match
-        """
-        wanted = {
-            'host': host,
-            'binary': binary,
-            'topic': topic,
-            'disabled': disabled,
-        }
-        filters = _take(
-            Service, {k: v for k, v in wanted.items() if v is not None}
-        )
-        limit = _coerce(fields.WholeNumber(1, MAX_PAGE).coerce, 'limit', limit)
-        marker = _coerce(
-            fields.WholeNumber(0, fields.MAX_INT).coerce, 'marker', marker or 0
-        )
-        if up is not None:
-            _coerce(fields.TrueOrFalse().coerce, 'up', up)
-        here = backend.of(context)
-        found: list[Service] = []
-        # The verdict is not SQL's to give, so a filter on it takes as many
-        # large pages as it needs; any other list is one SELECT.
-        size = limit if up is None else MAX_PAGE
-        while len(found) < limit:
-            with here.db.reader() as conn:
-                rows = services.page(conn, filters, size, marker)
-            verdicts = here.liveness.judge(rows)
-            found += [
-                Service.from_row(context, row, verdict)
-                for row, verdict in zip(rows, verdicts, strict=True)
-                if up is None or verdict.up == up
-            ]
-            if len(rows) < size:
-                break
-            marker = rows[-1]['id']
-        return cls(context, objects=found[:limit])
-
-    @classmethod
-    def walk(
-        cls, context: sg_context.RequestContext, **filters: Any
-    ) -> Iterator[Service]:
-        """All services that match, fetched a page at a time.
-
-        :param filters: those of :meth:`get_page`
-        """
-        marker: int | None = None
-        while True:
-            page = cls.get_page(context, MAX_PAGE, marker, **filters)
-            yield from page.objects
-            if len(page.objects) < MAX_PAGE:
-                return
-            marker = page.objects[-1].id
 
 
 def _get(context: sg_context.RequestContext, name: str, **key: Any) -> Service:
@@ -331,20 +314,9 @@ def _get(context: sg_context.RequestContext, name: str, **key: Any) -> Service:
     return Service.from_row(context, row, *here.liveness.judge([row]))
 
 
-def _take(cls: type[base.SGObject], values: dict[str, Any]) -> dict[str, Any]:
-    """The values as the class's fields take them."""
-
-    def take(name: str) -> Callable[..., Any]:
-        return cls.fields[name].coerce
-
+def _news(now: datetime.datetime, state: pins.State) -> dict[str, Any]:
     return {
-        name: _coerce(take(name), name, value)
-        for name, value in values.items()
+        'now': clock.to_micros(now),
+        'epoch': state.epoch,
+        'pins': state.versions,
     }
-
-
-def _coerce(coerce: Callable[..., Any], name: str, value: Any) -> Any:
-    try:
-        return coerce(None, name, value)
-    except ValueError as error:
-        raise exception.InvalidInput(str(error)) from None

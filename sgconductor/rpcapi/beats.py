@@ -22,10 +22,11 @@ class BeatAPI:
             exchange=base.EXCHANGE, topic=f'{base.BEATS_TOPIC}.info'
         )
 
-    def beat(self, id_: int, incarnation: int, stamp: int) -> None:
+    def beat(self, id_: int, incarnation: int, stamp: int, epoch: int) -> None:
         """Send one beat.
 
         :param stamp: microseconds since 1970 in the database's clock
+        :param epoch: of the pins that the sender goes by; 0 for none
         :raises BrokerUnreachable: at once; the next beat may find it
         """
         # The shape that oslo.messaging's Notifier sends. Its own driver logs
@@ -40,6 +41,7 @@ class BeatAPI:
                 'id': id_,
                 'incarnation': incarnation,
                 'stamp': stamp,
+                'epoch': epoch,
             },
             'timestamp': str(timeutils.utcnow()),
         }

@@ -67,6 +67,8 @@ def by_table(row: Mapping[str, Any]) -> Verdict:
     """What the table alone says of a row."""
     if row['forced_down']:
         return Verdict(False, 'forced down')
+    if row['quarantined']:
+        return Verdict(False, 'in quarantine')
     if row['left_at'] is not None:
         return Verdict(False, f'left at {row["left_at"]:%Y-%m-%dT%H:%M:%SZ}')
     if row['age'] > row['down_after'] * _SECOND:

@@ -39,6 +39,7 @@ def row(host: str, **other: Any) -> dict[str, Any]:
         'topic': 'worker',
         'incarnation': 1,
         'forced_down': False,
+        'quarantined': False,
         'left_at': None,
         'age': 10_000_000,
         'down_after': 60,

@@ -15,8 +15,10 @@ from tests import primitives
 # A hash of an object's fields and remotable methods. One that is not the same
 # any more wants a new VERSION, a frozen primitive of it, and then a new hash.
 FINGERPRINTS = {
-    'Service': '1.1-18a37c3c45ffbb00f28d5c5b0654cc78',
-    'ServiceList': '1.0-38c37e4f16c37dcf8f935ed92f37334f',
+    'Pin': '1.0-53c07c782c6e37c96625ab2f7f19e64a',
+    'PinList': '1.0-ebfe4ca2800ee151581324ae4cdd455b',
+    'Service': '1.2-af7f685a2c1d2a14baa22a949e7c8928',
+    'ServiceList': '1.1-5f6574cfb1a4eeec731e29e731ea3fce',
 }
 
 NAMES = sorted(FINGERPRINTS)
@@ -68,7 +70,7 @@ class TestFrozen(base.TestCase):
         return objects_base.SGObject.obj_from_primitive(primitive)
 
     def test_every_version_becomes_every_older_one(self) -> None:
-        for name in ('Service',):
+        for name in ('Pin', 'Service'):
             versions = primitives.versions(name)
             for i, newer in enumerate(versions):
                 obj = self.load(primitives.frozen(name, newer))
@@ -89,7 +91,7 @@ class TestFrozen(base.TestCase):
                 )
 
     def test_a_list_is_backported_with_what_is_in_it(self) -> None:
-        services = self.load(primitives.frozen('ServiceList', '1.0'))
+        services = self.load(primitives.frozen('ServiceList', '1.1'))
         primitive = services.obj_to_primitive(
             version_manifest={'ServiceList': '1.0', 'Service': '1.0'}
         )

@@ -1,0 +1,154 @@
+"""Lists of services, in the order of their ids."""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
+
+from oslo_versionedobjects import base as ovo_base
+from oslo_versionedobjects import fields as ovo_fields
+
+from sgconductor import backend
+from sgconductor import context as sg_context
+from sgconductor.db import services
+from sgconductor.objects import base
+from sgconductor.objects import fields
+from sgconductor.objects import service
+
+MAX_PAGE = 1000
+
+
+@ovo_base.VersionedObjectRegistry.register
+class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
+    """A page of services, in the order of their ids."""
+
+    # 1.0: Initial version
+    # 1.1: Added get_oldest() and get_lagging()
+    VERSION = '1.1'
+
+    fields = {
+        'objects': ovo_fields.ListOfObjectsField('Service'),
+    }
+
+    @classmethod
+    @ovo_base.remotable
+    def get_page(
+        cls,
+        context: sg_context.RequestContext,
+        limit: int = MAX_PAGE,
+        marker: int | None = None,
+        host: str | None = None,
+        binary: str | None = None,
+        topic: str | None = None,
+        disabled: bool | None = None,
+        up: bool | None = None,
+    ) -> 'ServiceList':
+        """The first services after a marker that match all filters.
+
+        :param limit: how many at most, 1 to 1000; fewer come only at the end
+        :param marker: the ``id`` of the last service of the page before
+        :raises InvalidInput: for a filter that no service can match
+        """
+        wanted = {
+            'host': host,
+            'binary': binary,
+            'topic': topic,
+            'disabled': disabled,
+        }
+        filters = base.take(
+            service.Service, {k: v for k, v in wanted.items() if v is not None}
+        )
+        limit = base.coerce(fields.WholeNumber(1, MAX_PAGE), 'limit', limit)
+        marker = base.coerce(
+            fields.WholeNumber(0, fields.MAX_INT), 'marker', marker or 0
+        )
+        if up is not None:
+            base.coerce(fields.TrueOrFalse(), 'up', up)
+        here = backend.of(context)
+        found: list[service.Service] = []
+        # The verdict is not SQL's to give, so a filter on it takes as many
+        # large pages as it needs; any other list is one SELECT.
+        size = limit if up is None else MAX_PAGE
+        while len(found) < limit:
+            with here.db.reader() as conn:
+                rows = services.page(conn, filters, size, marker)
+            verdicts = here.liveness.judge(rows)
+            found += [
+                service.Service.from_row(context, row, verdict)
+                for row, verdict in zip(rows, verdicts, strict=True)
+                if up is None or verdict.up == up
+            ]
+            if len(rows) < size:
+                break
+            marker = rows[-1]['id']
+        return cls(context, objects=found[:limit])
+
+    @classmethod
+    @ovo_base.remotable
+    def get_oldest(
+        cls,
+        context: sg_context.RequestContext,
+        binary: str,
+        limit: int = MAX_PAGE,
+    ) -> 'ServiceList':
+        """Those of the lowest version among all that count for a pin.
+
+        :param limit: how many at most, 1 to 1000
+        """
+        here = backend.of(context)
+        limit = base.coerce(fields.WholeNumber(1, MAX_PAGE), 'limit', limit)
+        key = base.take(service.Service, {'binary': binary})
+        with here.db.reader() as conn:
+            rows = services.oldest(conn, **key, limit=limit)
+        return cls._judged(context, rows)
+
+    @classmethod
+    @ovo_base.remotable
+    def get_lagging(
+        cls,
+        context: sg_context.RequestContext,
+        epoch: int,
+        limit: int = MAX_PAGE,
+    ) -> 'ServiceList':
+        """Live members whose beats carry no such epoch, nor a newer one.
+
+        :param limit: how many at most, 1 to 1000
+        """
+        here = backend.of(context)
+        limit = base.coerce(fields.WholeNumber(1, MAX_PAGE), 'limit', limit)
+        epoch = base.coerce(
+            fields.WholeNumber(0, fields.MAX_BIGINT), 'epoch', epoch
+        )
+        with here.db.reader() as conn:
+            rows = services.lagging(conn, epoch, limit)
+        return cls._judged(context, rows)
+
+    @classmethod
+    def _judged(
+        cls,
+        context: sg_context.RequestContext,
+        rows: Sequence[services.Row],
+    ) -> 'ServiceList':
+        verdicts = backend.of(context).liveness.judge(rows)
+        return cls(
+            context,
+            objects=[
+                service.Service.from_row(context, row, verdict)
+                for row, verdict in zip(rows, verdicts, strict=True)
+            ],
+        )
+
+    @classmethod
+    def walk(
+        cls, context: sg_context.RequestContext, **filters: Any
+    ) -> Iterator[service.Service]:
+        """All services that match, fetched a page at a time.
+
+        :param filters: those of :meth:`get_page`
+        """
+        marker: int | None = None
+        while True:
+            page = cls.get_page(context, MAX_PAGE, marker, **filters)
+            yield from page.objects
+            if len(page.objects) < MAX_PAGE:
+                return
+            marker = page.objects[-1].id

@@ -1,0 +1,108 @@
+"""The roster: which services count, and so where the pins are.
+
+Each change of it is one transaction with the pins that it moves.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import sqlalchemy as sa
+
+from sgconductor import backend
+from sgconductor import exception
+from sgconductor.db import pins
+
+T = TypeVar('T')
+
+
+def change(
+    here: backend.Backend,
+    binary: str,
+    cause: str,
+    work: Callable[[sa.Connection], T],
+) -> tuple[T, pins.State]:
+    """Do ``work``, move the binary's pin, commit, and tell the members.
+
+    :param cause: what is done, for people
+    :param work: takes a connection; may be started over
+    :returns: what ``work`` returned, and all pins after it
+    """
+
+    def attempt(conn: sa.Connection) -> tuple[T, int, pins.State]:
+        before = pins.lock(conn)
+        result = work(conn)
+        pins.settle(conn, [binary], cause)
+        return result, before, pins.state(conn)
+
+    result, before, after = here.db.write(attempt)
+    if after.epoch != before:
+        here.announce(after.epoch, after.versions)
+    return result, after
+
+
+def settle(here: backend.Backend) -> None:
+    """Put right what was changed behind our back.
+
+    As by a conductor of the release before, which keeps no pins, or by a
+    database that was restored.
+    """
+
+    def attempt(conn: sa.Connection) -> tuple[int, pins.State]:
+        before = pins.lock(conn)
+        pins.settle(conn, pins.binaries(conn), 'found so by a conductor')
+        return before, pins.state(conn)
+
+    with here.db.reader() as conn:
+        rows = pins.get_all(conn)
+        lowest = pins.minimum(conn, pins.binaries(conn))
+    known = {row['binary']: row['min_version'] for row in rows}
+    if all(v is None or known.get(name) == v for name, v in lowest.items()):
+        return
+    before, after = here.db.write(attempt)
+    if after.epoch != before:
+        here.announce(after.epoch, after.versions)
+
+
+def admit(conn: sa.Connection, host: str, binary: str, version: int) -> None:
+    """Let a service count from here on, or refuse it.
+
+    One that is older than all others may be spoken to in a way that it does
+    not know, unless the pin is held at or below its version *and* every live
+    member says that it goes by that hold.
+
+    :raises ServiceTooOld: naming the pin, and what to do
+    """
+    pin = pins.get(conn, binary)
+    if pin is None:
+        return
+    lowest = pins.minimum(conn, [binary])[binary]
+    if version >= (pin['min_version'] if lowest is None else lowest):
+        return
+    held = pin['held_version']
+    if held is None or held > version:
+        raise exception.ServiceTooOld(
+            host, binary, version, pin['version'], held
+        )
+    # A process that joins is the end of the one before it.
+    known = pins.followers(conn, but=(host, binary))
+    following, live = pins.following(known, pin['epoch'])
+    if following < live:
+        raise exception.ServiceTooOld(
+            host, binary, version, pin['version'], held, following, live
+        )
+
+
+def outrun(here: backend.Backend, epoch: int) -> pins.State:
+    """Begin an epoch newer than one that a member knows.
+
+    :returns: the pins, which are what they were
+    """
+
+    def attempt(conn: sa.Connection) -> pins.State:
+        pins.lock(conn)
+        pins.outrun(conn, epoch)
+        return pins.state(conn)
+
+    after = here.db.write(attempt)
+    here.announce(after.epoch, after.versions)
+    return after
