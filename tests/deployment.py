@@ -29,14 +29,16 @@ class Deployment(fixtures.Fixture):
 
     :param broker: a started RabbitMQ, or None for ``fake://``
     :param server: a started database server, or None for SQLite
-    :ivar url: of the database, which has its tables
+    :param tables: whether to make this release's tables
+    :ivar url: of the database
     :ivar transport_url: of the bus
     :ivar db: for a test to look behind the scenes
     """
 
-    def __init__(self, broker: Any, server: Any) -> None:
+    def __init__(self, broker: Any, server: Any, tables: bool = True) -> None:
         self._broker = broker
         self._server = server
+        self._tables = tables
 
     def _setUp(self) -> None:
         name = self._name = f't{secrets.token_hex(6)}'
@@ -53,7 +55,8 @@ class Deployment(fixtures.Fixture):
             self.url = f'sqlite:///{self.directory / "sg.db"}'
         self.db = database.Database.from_conf(self.conf())
         self.addCleanup(self.db.close)
-        schema.sync(self.db)
+        if self._tables:
+            schema.sync(self.db)
 
     def conf(self, **overrides: Any) -> cfg.ConfigOpts:
         """A configuration of this deployment, with quick intervals.

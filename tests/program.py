@@ -15,9 +15,10 @@ _BIN = pathlib.Path(sys.executable).parent
 class Program(fixtures.Fixture):
     """A started process, with its output in a file.
 
-    :param args: the program, of this environment's bin, and its arguments;
-        'python' is this interpreter
+    :param args: the program, of the environment's bin, and its arguments;
+        'python' is its interpreter
     :param prefix: what to run it under
+    :param bin_: of another environment than this one
     """
 
     process: subprocess.Popen[str]
@@ -27,8 +28,9 @@ class Program(fixtures.Fixture):
         *args: str,
         prefix: Sequence[str] = (),
         env: dict[str, str] | None = None,
+        bin_: pathlib.Path = _BIN,
     ) -> None:
-        self._args = [*prefix, str(_BIN / args[0]), *args[1:]]
+        self._args = [*prefix, str(bin_ / args[0]), *args[1:]]
         self._env = env
 
     def _setUp(self) -> None:

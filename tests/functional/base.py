@@ -41,16 +41,18 @@ class DeploymentTest(testresources.ResourcedTestCase, base.TestCase):
     """A deployment, of which nothing runs yet; by default on all servers.
 
     :ivar deployment: see :mod:`tests.deployment`
+    :cvar tables: whether it has this release's tables from the start
     """
 
     scenarios = [EMBEDDED, ON_MARIADB, ON_POSTGRESQL]
     broker: Any = None
     server: Any = None
+    tables = True
 
     def setUp(self) -> None:
         super().setUp()
         self.deployment = self.useFixture(
-            deployment.Deployment(self.broker, self.server)
+            deployment.Deployment(self.broker, self.server, self.tables)
         )
 
 

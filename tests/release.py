@@ -1,0 +1,128 @@
+"""Another release of this project, as it was, in an environment of its own.
+
+It is taken from the history of this clone, and kept between runs, for to make
+it takes a minute.
+"""
+
+import contextlib
+import fcntl
+import functools
+import io
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+
+__all__ = ['PREVIOUS', 'Release', 'ReleaseError']
+
+_CLONE = pathlib.Path(__file__).parent.parent
+_KEPT = _CLONE / '.releases'
+
+
+class ReleaseError(Exception):
+    """The release cannot be made here; says what to do."""
+
+
+class Release:
+    """A release by its commit. Nothing is made before it is used.
+
+    :param commit: all 40 digits
+    :param place: a directory for it and for others
+    """
+
+    def __init__(self, commit: str, place: pathlib.Path = _KEPT) -> None:
+        self.commit = commit
+        self._place = place
+        self._home = place / commit
+        self._stamp = self._home / 'stamp'
+
+    @property
+    def bin(self) -> pathlib.Path:
+        """Where its programs are, and its ``python``.
+
+        :raises ReleaseError:
+        """
+        return self._made / 'venv' / 'bin'
+
+    @property
+    def source(self) -> pathlib.Path:
+        """Its files, with its tests and examples; not what is installed.
+
+        :raises ReleaseError:
+        """
+        return self._made / 'source'
+
+    @functools.cached_property
+    def _made(self) -> pathlib.Path:
+        # Each worker of the tests is a process, and one makes it for all.
+        with self._locked():
+            if not self._is_whole():
+                self._make()
+        return self._home
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._place.mkdir(exist_ok=True)
+        with (self._place / f'{self.commit}.lock').open('w') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _is_whole(self) -> bool:
+        try:
+            return self._stamp.read_text() == self._what()
+        except FileNotFoundError:
+            return False
+
+    def _what(self) -> str:
+        """What the environment is good for: it cannot be moved."""
+        return f'{self._home}\n{sys.version}\n'
+
+    def _make(self) -> None:
+        archive = self._archive()
+        shutil.rmtree(self._home, ignore_errors=True)
+        source = self._home / 'source'
+        venv = self._home / 'venv'
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(source, filter='data')
+        _run(sys.executable, '-m', 'venv', str(venv))
+        _run(
+            str(venv / 'bin' / 'python'),
+            *('-m', 'pip', 'install', '--disable-pip-version-check', '-qq'),
+            *('-c', str(source / 'constraints.txt'), str(source)),
+        )
+        # Last: without it, what is there is half an environment.
+        self._stamp.write_text(self._what())
+
+    def _archive(self) -> bytes:
+        try:
+            return _run('git', 'archive', '--format=tar', self.commit)
+        except ReleaseError as error:
+            raise ReleaseError(
+                f'The tests want release {self.commit} out of the history of '
+                f'this clone. Is the clone a shallow one? Then run: '
+                f'git fetch --unshallow\n{error}'
+            ) from None
+
+
+def _run(*command: str) -> bytes:
+    # pbr looks for a version in git, where this is another one's.
+    env = {**os.environ, 'PBR_VERSION': '0.0.1'}
+    try:
+        done = subprocess.run(
+            command, cwd=_CLONE, env=env, capture_output=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise ReleaseError(f'{command[0]} is missing: {error}') from None
+    if done.returncode:
+        raise ReleaseError(
+            f'{" ".join(command)} failed: '
+            f'{(done.stdout + done.stderr).decode(errors="replace").strip()}'
+        )
+    return done.stdout
+
+
+# The release before this one. CONTRIBUTING.rst says when to move it.
+PREVIOUS = Release('aaf60b99f249d013c424353e05429a64016926dd')

@@ -1,0 +1,54 @@
+"""The environments of other releases, which the tests here stand on."""
+
+import pathlib
+import threading
+
+import fixtures
+
+from tests import base
+from tests import release
+
+
+class Quick(release.Release):
+    """Makes nothing, but says that it has."""
+
+    made = 0
+
+    def _make(self) -> None:
+        Quick.made += 1
+        self._home.mkdir(exist_ok=True)
+        self._stamp.write_text(self._what())
+
+
+class TestRelease(base.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.place = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+
+    def test_a_commit_that_the_clone_has_not(self) -> None:
+        lost = release.Release('0' * 40, self.place)
+        error = self.assertRaises(release.ReleaseError, lambda: lost.bin)
+        self.assertIn('0' * 40, str(error))
+        self.assertIn('git fetch --unshallow', str(error))
+
+    def test_one_of_many_that_want_it_makes_it(self) -> None:
+        Quick.made = 0
+
+        def use() -> None:
+            self.assertTrue(Quick('abc', self.place).bin)
+
+        threads = [threading.Thread(target=use) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(1, Quick.made)
+
+    def test_half_an_environment_is_made_anew(self) -> None:
+        Quick.made = 0
+        home = self.place / 'abc'
+        home.mkdir()
+        self.assertTrue(Quick('abc', self.place).bin)
+        (home / 'stamp').write_text('of another Python')
+        self.assertTrue(Quick('abc', self.place).bin)
+        self.assertEqual(2, Quick.made)
