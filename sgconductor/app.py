@@ -4,6 +4,7 @@ A :class:`Remote` is all that a process needs to look services up and to be a
 member; a :class:`Conductor` is what a conductor worker runs.
 """
 
+import datetime
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 from typing import Self
 
 import oslo_messaging as messaging
+import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_messaging import transport as transport_types
 from oslo_messaging.rpc import server
@@ -24,6 +26,7 @@ from sgconductor import roster
 from sgconductor.conductor import beats
 from sgconductor.conductor import dispatcher
 from sgconductor.conductor import manager
+from sgconductor.db import clock
 from sgconductor.db import database
 from sgconductor.db import schema
 from sgconductor.member import heart
@@ -247,6 +250,56 @@ class Conductor:
         self._rpc.cleanup()
         self._notifications.cleanup()
         self._db.close()
+
+
+class Local:
+    """The database by itself, for a look at it on a conductor's host.
+
+    No conductor is asked, and no member is told of anything.
+
+    :param conf: with ``[database]`` and the options of
+        :mod:`sgconductor.conf`
+    :raises ConfigError: for a configuration that cannot work
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._db = database.Database.from_conf(conf)
+        self._driver = sg_driver.load(conf)
+
+    def check(self) -> None:
+        """Reach the database, and see that its tables fit.
+
+        :raises DatabaseUnreachable: naming it
+        :raises SchemaMismatch: naming the command to run
+        """
+        self._db.ping()
+        schema.check(self._db)
+
+    def context(self) -> sg_context.RequestContext:
+        """A context in which objects are read here."""
+        return sg_context.RequestContext(
+            backend=backend.Backend(
+                self._db,
+                liveness.Liveness(self._driver),
+                lambda epoch, versions: None,
+            )
+        )
+
+    def now(self) -> datetime.datetime:
+        """The moment by the database's clock, as all of its moments are."""
+        with self._db.reader() as conn:
+            return conn.execute(sa.select(clock.utcnow())).scalar_one()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._driver.close()
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
 
 
 def wait_until_ready(

@@ -40,16 +40,21 @@ class Configuration(cfg.ConfigOpts):
         return super().mutate_config_files()
 
 
-def read(prog: str, argv: Sequence[str] | None = None) -> cfg.ConfigOpts:
+def read(
+    prog: str,
+    argv: Sequence[str] | None = None,
+    register: Callable[[cfg.ConfigOpts], object] = lambda conf: None,
+) -> cfg.ConfigOpts:
     """The configuration from the files and the command line.
 
     Files not named are looked for where oslo.config looks, under
     ``sgconductor``: for example /etc/sgconductor/sgconductor.conf.
 
     :param argv: the arguments; None for the process's own
+    :param register: adds what only this command has
     :raises ConfigError: for a value that is not allowed
     """
-    conf = Configuration(lambda: read(prog, argv))
+    conf = Configuration(lambda: read(prog, argv, register))
     oslo_log.set_defaults(
         default_log_levels=[
             *oslo_log.get_default_log_levels(),
@@ -61,6 +66,7 @@ def read(prog: str, argv: Sequence[str] | None = None) -> cfg.ConfigOpts:
     sg_conf.register_conductor_opts(conf)
     conf.register_opts(db_options.database_opts, 'database')
     service_opts.register_service_opts(conf)
+    register(conf)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):

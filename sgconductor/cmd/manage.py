@@ -5,20 +5,33 @@ objects that members use.
 """
 
 import argparse
+import contextlib
 import logging
+import math
 import sys
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
 
 from cliff import app as cliff_app
 from cliff import commandmanager
 from oslo_config import cfg
+from oslo_versionedobjects import exception as ovo_exc
 from pbr import version
 
 from sgconductor import app
+from sgconductor import context as sg_context
+from sgconductor import exception
 from sgconductor.cmd import configuration
 from sgconductor.cmd import seconds
 from sgconductor.rpcapi import base as rpc_base
+
+
+class ConductorTooOld(exception.SGConductorError):
+    message = (
+        'A conductor answered that is of a release that keeps no pins. '
+        'Upgrade all conductors first.'
+    )
 
 
 class Manage(cliff_app.App):
@@ -90,6 +103,26 @@ class Manage(cliff_app.App):
     def remote(self) -> app.Remote:
         """The way to a conductor."""
         return app.Remote(self.conf, self.options.timeout)
+
+    @contextlib.contextmanager
+    def context(
+        self, at_most: float = math.inf
+    ) -> Iterator[sg_context.RequestContext]:
+        """A context for calls that not every conductor knows.
+
+        :param at_most: seconds to wait for an answer, if that is less than
+            is configured
+        :raises ConductorTooOld: for one that does not
+        """
+        timeout = min(self.options.timeout, at_most)
+        with app.Remote(self.conf, timeout) as remote:
+            try:
+                yield remote.context()
+            except (
+                ovo_exc.UnsupportedObjectError,
+                exception.NotRemotable,
+            ):
+                raise ConductorTooOld() from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

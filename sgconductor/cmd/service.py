@@ -29,12 +29,14 @@ _DETAILS = (
     *_COLUMNS,
     'disabled_reason',
     'forced_down',
+    'quarantined',
     'left_at',
     'availability_zone',
     'incarnation',
     'report_interval',
     'down_after',
     'report_count',
+    'pin_epoch',
     'created_at',
     'updated_at',
 )
@@ -99,8 +101,8 @@ class _One(command.Command):
         act: Callable[[objects.Service], None],
     ) -> objects.Service:
         """Look the service up, and act on it."""
-        with self.app.remote() as remote:
-            service = _find(remote.context(), parsed_args.service)
+        with self.app.context() as context:
+            service = _find(context, parsed_args.service)
             act(service)
         return service
 
@@ -126,11 +128,9 @@ class _Edit(_One, show.ShowOne):
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-        def act(service: objects.Service) -> None:
-            self.change(service, parsed_args)
-            service.save()
-
-        service = self.with_service(parsed_args, act)
+        service = self.with_service(
+            parsed_args, lambda service: self.change(service, parsed_args)
+        )
         return _DETAILS, _line(service, _DETAILS)
 
 
@@ -142,6 +142,7 @@ class Enable(_Edit):
     ) -> None:
         service.disabled = False
         service.disabled_reason = None
+        service.save()
 
 
 class Disable(_Edit):
@@ -157,6 +158,7 @@ class Disable(_Edit):
     ) -> None:
         service.disabled = True
         service.disabled_reason = parsed_args.reason
+        service.save()
 
 
 class ForceDown(_Edit):
@@ -166,6 +168,7 @@ class ForceDown(_Edit):
         self, service: objects.Service, parsed_args: argparse.Namespace
     ) -> None:
         service.forced_down = True
+        service.save()
 
 
 class ForceUp(_Edit):
@@ -175,6 +178,29 @@ class ForceUp(_Edit):
         self, service: objects.Service, parsed_args: argparse.Namespace
     ) -> None:
         service.forced_down = False
+        service.save()
+
+
+class Quarantine(_Edit):
+    """Count a dead service no more for its pin; it will not be back soon.
+
+    Should it come back nevertheless, it is let in only if the pin allows its
+    version, as any other.
+    """
+
+    def change(
+        self, service: objects.Service, parsed_args: argparse.Namespace
+    ) -> None:
+        service.quarantine()
+
+
+class Unquarantine(_Edit):
+    """Count a service for its pin again, if the pin allows its version."""
+
+    def change(
+        self, service: objects.Service, parsed_args: argparse.Namespace
+    ) -> None:
+        service.unquarantine()
 
 
 class Delete(_One):
@@ -209,6 +235,9 @@ def _line(service: objects.Service, columns: Iterable[str]) -> tuple[Any, ...]:
 
 
 def _value(service: objects.Service, name: str) -> Any:
+    if not service.obj_attr_is_set(name):
+        # A conductor of an older release has not got it.
+        return None
     value = getattr(service, name)
     if value is not None and name.endswith(('_at', '_up')):
         return service.fields[name].stringify(value)

@@ -1,0 +1,196 @@
+"""sgconductor-status: what stands in the way of an upgrade.
+
+It opens the database, like ``sgconductor-manage db``, and asks no conductor:
+so it works before the first one of a release is started.
+"""
+
+import datetime
+import logging
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable
+from collections.abc import Sequence
+
+from oslo_upgradecheck import upgradecheck
+
+from sgconductor import app
+from sgconductor import exception
+from sgconductor import objects
+from sgconductor.cmd import advice
+from sgconductor.cmd import configuration
+
+_LONG = datetime.timedelta(hours=1)
+_WIDTH = 60
+_INDENT = '  '
+# What oslo.upgradecheck takes for a failure to check; 1 and 2 are results.
+_FAILED = 255
+
+
+class Pins:
+    """The pins of a database, and what stands behind them.
+
+    :param local: has the tables of this release
+    """
+
+    def __init__(self, local: app.Local) -> None:
+        self._local = local
+        self._context = local.context()
+        self.all: Sequence[objects.Pin] = objects.PinList.get_all(
+            self._context
+        ).objects
+
+    @property
+    def kept(self) -> bool:
+        """Whether a conductor that keeps pins has been here at all."""
+        return bool(
+            self.all or not objects.ServiceList.get_page(self._context, 1)
+        )
+
+    @property
+    def mixed(self) -> list[objects.Pin]:
+        """Those of binaries with services of several versions."""
+        return [pin for pin in self.all if len(pin.services) > 1]
+
+    def dead(self, pin: objects.Pin) -> list[objects.Service]:
+        """Those of the lowest version that have long not been heard."""
+        oldest = objects.ServiceList.get_oldest(self._context, pin.binary)
+        then = self._local.now() - _LONG
+        return [s for s in oldest if not s.is_up and s.last_seen_up < then]
+
+    def lagging(self, epoch: int) -> list[objects.Service]:
+        """Live members that go by older pins than those of an epoch."""
+        found = objects.ServiceList.get_lagging(self._context, epoch)
+        return list(found)
+
+
+def _versions(pins: Pins) -> list[advice.Advice]:
+    return [
+        advice.Advice(
+            f'{pin.binary}: '
+            + ', '.join(
+                f'{pin.services[version]} of version {version}'
+                for version in sorted(pin.services, key=int)
+            )
+            + f'; the pin is {pin.version}. What to do is told by:',
+            (f'sgconductor-manage pins explain {pin.binary}',),
+        )
+        for pin in pins.mixed
+    ]
+
+
+def _dead(pins: Pins) -> list[advice.Advice]:
+    found = [pins.dead(pin) for pin in pins.mixed]
+    return [advice.on_dead(services) for services in found if services]
+
+
+def _followers(pins: Pins) -> list[advice.Advice]:
+    newest = max(pins.all, key=lambda pin: pin.epoch, default=None)
+    if newest is None or newest.following == newest.live:
+        return []
+    lagging = pins.lagging(newest.epoch)
+    count = newest.live - newest.following
+    return [
+        advice.Advice(
+            f'{count} of {newest.live} live members do not follow the pins '
+            f'of epoch {newest.epoch}: {advice.members(lagging, count)}. If '
+            f'they still do not in a minute, see:',
+            (f'sgconductor-manage pins explain {newest.binary}',),
+        )
+    ]
+
+
+def _holds(pins: Pins) -> list[advice.Advice]:
+    return [each for pin in pins.all for each in advice.on_hold(pin)]
+
+
+class Checks(upgradecheck.UpgradeCommands):
+    """The checks.
+
+    :ivar local: the database, once the command line is read
+    """
+
+    local: app.Local
+
+    def check(self) -> upgradecheck.Code:
+        self._pins: Pins | None = None
+        return super().check()
+
+    def _schema(self) -> upgradecheck.Result:
+        try:
+            self.local.check()
+        except exception.SchemaMismatch as error:
+            return upgradecheck.Result(upgradecheck.Code.FAILURE, str(error))
+        self._pins = Pins(self.local)
+        return upgradecheck.Result(upgradecheck.Code.SUCCESS)
+
+    def _warn(
+        self, look: Callable[[Pins], list[advice.Advice]]
+    ) -> upgradecheck.Result:
+        if self._pins is None:
+            return _warning('Cannot tell: the tables are of another release.')
+        if not self._pins.kept:
+            return _warning(
+                'Cannot tell: no conductor of this release has run yet.'
+            )
+        found = look(self._pins)
+        if not found:
+            return upgradecheck.Result(upgradecheck.Code.SUCCESS)
+        return _warning(
+            '\n'.join(
+                line
+                for each in found
+                for line in (each.text, *(_INDENT + c for c in each.run))
+            )
+        )
+
+    def _get_details(
+        self, upgrade_check_result: upgradecheck.Result
+    ) -> str | None:
+        # The library's own way would wrap all into one paragraph.
+        if upgrade_check_result.details is None:
+            return None
+        lines = upgrade_check_result.details.splitlines()
+        return '\n'.join(_wrapped(line) for line in lines)
+
+    _upgrade_checks = (
+        ('Schema', _schema),
+        ('Versions', (_warn, {'look': _versions})),
+        ('Dead services that hold a pin', (_warn, {'look': _dead})),
+        ('Members that do not follow', (_warn, {'look': _followers})),
+        ('Holds left behind', (_warn, {'look': _holds})),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    # A failure is told in one line below, without what led to it.
+    for name in ('alembic', 'oslo_db', 'stevedore'):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    checks = Checks()
+    try:
+        conf = configuration.read(
+            'sgconductor-status',
+            argv,
+            lambda conf: upgradecheck.register_cli_options(conf, checks),
+        )
+        # Where it looks for --json.
+        upgradecheck.CONF = conf
+        with app.Local(conf) as checks.local:
+            return int(conf.command.action_fn())
+    except exception.SGConductorError as error:
+        print(f'sgconductor-status: {error}', file=sys.stderr)
+    except Exception:
+        # Python's own exit status would be that of a warning.
+        traceback.print_exc()
+    return _FAILED
+
+
+def _warning(details: str) -> upgradecheck.Result:
+    return upgradecheck.Result(upgradecheck.Code.WARNING, details)
+
+
+def _wrapped(line: str) -> str:
+    if line.startswith(_INDENT):
+        # A command is to be copied.
+        return line
+    return textwrap.fill(line, _WIDTH, break_on_hyphens=False)
