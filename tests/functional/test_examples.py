@@ -5,22 +5,25 @@ import pathlib
 import signal
 
 from sgconductor import objects
+from tests import base as tests_base
 from tests import program
 from tests.functional import base
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / 'examples'
 
 
+def environment(release: int) -> dict[str, str]:
+    """That of a process of a release of acme."""
+    path = EXAMPLES / 'acme' / f'release{release}'
+    return {**os.environ, 'PYTHONPATH': str(path)}
+
+
 class ExampleTest(base.ConductorTest):
     scenarios = [base.ON_MARIADB]
 
-    def run_example(self, *args: str) -> program.Program:
+    def run_example(self, *args: str, release: int = 2) -> program.Program:
         return self.useFixture(
-            program.Program(
-                'python',
-                *args,
-                env={**os.environ, 'PYTHONPATH': str(EXAMPLES / 'acme')},
-            )
+            program.Program('python', *args, env=environment(release))
         )
 
 
@@ -47,7 +50,7 @@ class TestMember(ExampleTest):
 
 
 class TestAcme(ExampleTest):
-    def worker(self, host: str) -> program.Program:
+    def worker(self, host: str, release: int = 2) -> program.Program:
         started = self.run_example(
             '-m',
             'acme.worker',
@@ -55,35 +58,87 @@ class TestAcme(ExampleTest):
             self.deployment.transport_url,
             '--host',
             host,
+            release=release,
         )
         self.wait_for('the join', lambda: 'Joined as' in started.output)
         return started
 
-    def resize(self, *args: str) -> program.Program:
+    def stop(self, worker: program.Program) -> None:
+        worker.signal(signal.SIGTERM)
+        self.assertEqual(0, worker.wait(), worker.output)
+        self.assertNotIn('Traceback', worker.output)
+
+    def ask(self, *args: str, release: int = 2) -> str:
+        """What a client prints."""
         client = self.run_example(
             '-m',
             'acme.client',
             '--transport-url',
             self.deployment.transport_url,
-            'resize',
             *args,
+            release=release,
         )
         client.wait()
         self.assertNotIn('Traceback', client.output)
-        return client
+        return client.output
+
+    def resize(self, release: int = 2, fit: str = '100x100') -> str:
+        return self.ask('resize', '800', '600', '--fit', fit, release=release)
+
+    def rotate(self, degrees: str = '90') -> str:
+        return self.ask('rotate', '800', '600', '--by', degrees)
 
     def test_a_client_finds_a_worker_that_is_up(self) -> None:
         gone = self.worker('gone')
         self.worker('there')
-        gone.signal(signal.SIGTERM)
-        self.assertEqual(0, gone.wait(), gone.output)
+        self.stop(gone)
         up = objects.ServiceList.walk(self.context, up=True)
         self.assertEqual(['there'], [service.host for service in up])
-        client = self.resize('800', '600', '--fit', '100x100')
-        self.assertEqual('there: 100 x 75\n', client.output)
-        client = self.resize('800', '600', '--fit', '0x100')
-        self.assertIn('there refused: cannot fit', client.output)
+        self.assertEqual('there: 100 x 75\n', self.resize())
+        self.assertIn('there refused: cannot fit', self.resize(fit='0x100'))
+        self.assertIn('there refused: cannot rotate', self.rotate('45'))
 
     def test_a_client_is_told_that_there_is_none(self) -> None:
-        client = self.resize('800', '600', '--fit', '100x100')
-        self.assertIn('no acme-worker is up and enabled', client.output)
+        for release in (1, 2):
+            self.assertIn(
+                'no acme-worker is up and enabled', self.resize(release)
+            )
+
+    def test_releases_understand_each_other(self) -> None:
+        old = self.worker('node1', release=1)
+        self.assertEqual('node1: 100 x 75\n', self.resize(release=2))
+        self.assertIn('not every acme-worker can rotate yet', self.rotate())
+        self.stop(old)
+        self.worker('node1', release=2)
+        self.assertEqual('node1: 100 x 75\n', self.resize(release=1))
+        self.assertEqual('node1: 600 x 800\n', self.rotate())
+
+    def test_a_release_that_is_too_old_is_told_so(self) -> None:
+        self.stop(self.worker('node1'))
+        refused = self.run_example(
+            '-m',
+            'acme.worker',
+            '--transport-url',
+            self.deployment.transport_url,
+            '--host',
+            'node2',
+            release=1,
+        )
+        self.assertEqual(1, refused.wait())
+        self.assertIn('acme-worker: ', refused.output)
+        self.assertNotIn('Traceback', refused.output)
+
+
+class TestHistories(tests_base.TestCase):
+    def test_they_are_what_is_served(self) -> None:
+        for release in (1, 2):
+            run = self.useFixture(
+                program.Program(
+                    'python',
+                    '-m',
+                    'unittest',
+                    'test_history',
+                    env=environment(release),
+                )
+            )
+            self.assertEqual(0, run.wait(), run.output)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import oslo_messaging as messaging
 from sgconductor import app
+from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
 
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         with app.connect(options.transport_url, _TIMEOUT) as remote:
-            _resize(remote, (options.width, options.height), options.fit)
+            _run(remote, options)
     except (exception.SGConductorError, _Failed) as error:
         print(f'acme: {error}', file=sys.stderr)
         return 1
@@ -39,22 +40,14 @@ class _Failed(Exception):
     """What was asked for could not be done; the message says why."""
 
 
-def _resize(remote: app.Remote, size: rpcapi.Size, fit: rpcapi.Size) -> None:
+def _run(remote: app.Remote, options: argparse.Namespace) -> None:
     context = remote.context()
-    workers = list(
-        objects.ServiceList.walk(
-            context, binary=rpcapi.BINARY, disabled=False, up=True
-        )
-    )
-    if not workers:
-        raise _Failed(
-            f'no {rpcapi.BINARY} is up and enabled; start one, or see '
-            f'"sgconductor-manage service list --binary {rpcapi.BINARY}"'
-        )
-    host = random.choice(workers).host  # noqa: S311
-    api = rpcapi.WorkerAPI(remote.transport, _TIMEOUT)
+    host = _worker(context)
+    api = rpcapi.WorkerAPI(remote.transport, remote.pins, _TIMEOUT, retry=1)
     try:
-        width, height = api.resize(context, host, size, fit)
+        width, height = _call(api, context, host, options)
+    except exception.SGConductorError:
+        raise
     except (messaging.MessagingTimeout, messaging.MessageDeliveryFailure):
         raise _Failed(
             f'{host} did not answer within {_TIMEOUT:g} s; it may have died '
@@ -66,6 +59,31 @@ def _resize(remote: app.Remote, size: rpcapi.Size, fit: rpcapi.Size) -> None:
         word = 'refused' if isinstance(error, ValueError) else 'failed'
         raise _Failed(f'{host} {word}: {why}') from None
     print(f'{host}: {width} x {height}')
+
+
+def _call(
+    api: rpcapi.WorkerAPI,
+    context: sg_context.RequestContext,
+    host: str,
+    options: argparse.Namespace,
+) -> rpcapi.Size:
+    size = (options.width, options.height)
+    return api.resize(context, host, size, options.fit)
+
+
+def _worker(context: sg_context.RequestContext) -> str:
+    """The host of a worker that is up."""
+    workers = list(
+        objects.ServiceList.walk(
+            context, binary=rpcapi.BINARY, disabled=False, up=True
+        )
+    )
+    if not workers:
+        raise _Failed(
+            f'no {rpcapi.BINARY} is up and enabled; start one, or see '
+            f'"sgconductor-manage service list --binary {rpcapi.BINARY}"'
+        )
+    return random.choice(workers).host  # noqa: S311
 
 
 def _size(text: str) -> rpcapi.Size:

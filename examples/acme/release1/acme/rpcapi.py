@@ -1,8 +1,8 @@
 """The RPC API of acme-worker, as callers see it."""
 
 import oslo_messaging as messaging
-from oslo_messaging import transport as transport_types
 from sgconductor import context as sg_context
+from sgconductor import rpcapi
 
 from acme import history
 
@@ -13,28 +13,17 @@ TOPIC = 'worker'
 Size = tuple[int, int]
 
 
-class WorkerAPI:
-    """Calls workers.
+class WorkerAPI(rpcapi.PinnedAPI):
+    """Calls workers, in what all of them understand.
 
     Version history:
 
     * 1.0 - Initial version: resize
-
-    :param transport: of :class:`sgconductor.app.Remote`
-    :param timeout: seconds to wait for an answer
     """
 
-    def __init__(
-        self, transport: transport_types.RPCTransport, timeout: float
-    ) -> None:
-        self._client = messaging.get_rpc_client(
-            transport,
-            messaging.Target(
-                exchange=EXCHANGE, topic=TOPIC, version=history.RPC_VERSION
-            ),
-            timeout=timeout,
-            retry=1,
-        )
+    BINARY = BINARY
+    HISTORY = history.HISTORY
+    TARGET = messaging.Target(exchange=EXCHANGE, topic=TOPIC)
 
     def resize(
         self,
@@ -49,7 +38,8 @@ class WorkerAPI:
         :param size: width and height of the image
         :param fit: width and height that it must fit into
         """
-        width, height = self._client.prepare(server=host).call(
-            context.to_dict(), 'resize', size=size, fit=fit
-        )
+        with self.prepare(server=host) as rpc:
+            width, height = rpc.call(
+                context.to_dict(), 'resize', size=size, fit=fit
+            )
         return width, height

@@ -12,6 +12,7 @@ from typing import Any
 import oslo_messaging as messaging
 from sgconductor import app
 from sgconductor import exception
+from sgconductor.rpcapi import drain
 
 from acme import history
 from acme import rpcapi
@@ -22,7 +23,7 @@ LOG = logging.getLogger(__name__)
 class Worker:
     """Answers :class:`acme.rpcapi.WorkerAPI`."""
 
-    target = messaging.Target(version=history.RPC_VERSION)
+    target = messaging.Target(version='1.0')
 
     @messaging.expected_exceptions(ValueError)  # type: ignore[untyped-decorator]
     def resize(
@@ -45,41 +46,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit())
     try:
-        serve(options.transport_url, options.host)
+        with app.connect(options.transport_url) as remote:
+            serve(remote, options.host)
     except exception.SGConductorError as error:
         print(f'acme-worker: {error}', file=sys.stderr)
     return 1
 
 
-def serve(transport_url: str, host: str) -> None:
+def serve(remote: app.Remote, host: str) -> None:
     """Work until the membership is lost.
 
     :raises MembershipLost: then
     """
     lost: queue.SimpleQueue[exception.MembershipLost] = queue.SimpleQueue()
-    with app.connect(transport_url) as remote:
-        server = messaging.get_rpc_server(
-            remote.transport,
-            messaging.Target(
-                exchange=rpcapi.EXCHANGE, topic=rpcapi.TOPIC, server=host
-            ),
-            [Worker()],
-        )
-        # Who is up can be called: it serves before it joins, and leaves
-        # before it stops serving.
-        server.start()
-        try:
-            with remote.membership(
-                host,
-                rpcapi.BINARY,
-                rpcapi.TOPIC,
-                history.SERVICE_VERSION,
-                on_lost=lost.put,
-            ):
-                raise lost.get()
-        finally:
-            server.stop()
-            server.wait()
+    server = messaging.get_rpc_server(
+        remote.transport,
+        messaging.Target(
+            exchange=rpcapi.EXCHANGE, topic=rpcapi.TOPIC, server=host
+        ),
+        [Worker()],
+    )
+    # Who is up can be called: it serves before it joins, and leaves before
+    # it stops serving.
+    server.start()
+    try:
+        with remote.membership(
+            host,
+            rpcapi.BINARY,
+            rpcapi.TOPIC,
+            history.HISTORY.version,
+            on_lost=lost.put,
+        ):
+            raise lost.get()
+    finally:
+        # Calls that have arrived are answered, and those that have not wait
+        # for the next process.
+        drain.drain(server)
+        server.wait()
 
 
 if __name__ == '__main__':
