@@ -176,13 +176,12 @@ def census(
 
 def hosts(conn: sa.Connection, names: Collection[str]) -> set[str]:
     """Those of the hosts that have a service that counts."""
-    return set(
-        conn.execute(
-            sa.select(_SERVICES.c.host.distinct()).where(
-                _SERVICES.c.host.in_(names), *services.COUNTS
-            )
-        ).scalars()
+    found = conn.execute(
+        sa.select(_SERVICES.c.host)
+        .where(_SERVICES.c.host.in_(names), *services.COUNTS)
+        .distinct()
     )
+    return set(found.scalars())
 
 
 def followers(

@@ -157,9 +157,13 @@ class TestBeat(base.ConductorTest):
             self.assertTrue(self.look(host).is_up)
         ahead.stop()
         behind.stop()
-        for host in ('ahead', 'behind'):
-            self.deployment.age(self.look(host).id, 31)
-            self.assertFalse(self.look(host).is_up)
+        # A beat may be under way still, and comes after the first ageing.
+        self.wait_for('ahead down', lambda: self._is_down_aged('ahead'))
+        self.wait_for('behind down', lambda: self._is_down_aged('behind'))
+
+    def _is_down_aged(self, host: str) -> bool:
+        self.deployment.age(self.look(host).id, 31)
+        return not self.look(host).is_up
 
     def _wait_for_beats(self, host: str, count: int) -> None:
         self.wait_for('beats', lambda: self.look(host).report_count >= count)

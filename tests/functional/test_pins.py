@@ -1,0 +1,633 @@
+"""Pins: where they are, who may join, and who follows."""
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import fixtures
+import sqlalchemy as sa
+from oslo_utils import uuidutils
+
+from sgconductor import app
+from sgconductor import exception
+from sgconductor import objects
+from sgconductor import roster
+from sgconductor.db import models
+from sgconductor.db import pins
+from sgconductor.db import services
+from sgconductor.member import Membership
+from tests.functional import base
+
+
+class PinTest(base.ConductorTest):
+    def service(
+        self,
+        host: str,
+        version: int,
+        binary: str = 'acme-worker',
+        **more: Any,
+    ) -> objects.Service:
+        """A service that has joined, without a process that beats."""
+        service = objects.Service(
+            self.context,
+            host=host,
+            binary=binary,
+            topic='worker',
+            version=version,
+            report_interval=10,
+            down_after=60,
+            **more,
+        )
+        service.join(uuidutils.generate_uuid())
+        return service
+
+    def pin(self, binary: str = 'acme-worker') -> objects.Pin:
+        return objects.Pin.get_by_binary(self.context, binary)
+
+    def hold(self, version: int) -> objects.Pin:
+        pin = self.pin()
+        pin.hold(version)
+        return pin
+
+    def confirm(self, service: objects.Service, epoch: int) -> None:
+        """Have a beat of a service carry an epoch, and arrive."""
+        self.deployment.beat(self.remote, service, epoch=epoch)
+
+        def arrived() -> bool:
+            service.refresh()
+            return service.pin_epoch >= epoch
+
+        self.wait_for('the beat', arrived)
+
+    def refuse(self, host: str, version: int) -> exception.ServiceTooOld:
+        error: exception.ServiceTooOld = self.assertRaises(
+            exception.ServiceTooOld, self.service, host, version
+        )
+        return error
+
+
+class TestMinimum(PinTest):
+    def test_the_lowest_of_all_that_count(self) -> None:
+        self.service('a', 3)
+        self.assertEqual(3, self.pin().version)
+        self.service('b', 4)
+        self.assertEqual(3, self.pin().version)
+        self.assertEqual({'3': 1, '4': 1}, self.pin().services)
+        self.service('a', 4)
+        self.assertEqual(4, self.pin().version)
+        self.assertEqual({'4': 2}, self.pin().services)
+
+    def test_binaries_are_apart(self) -> None:
+        self.service('a', 3)
+        self.service('a', 7, binary='acme-api')
+        found = objects.PinList.get_all(self.context)
+        self.assertEqual(
+            [('acme-api', 7), ('acme-worker', 3)],
+            [(pin.binary, pin.version) for pin in found],
+        )
+        answer = objects.PinList.in_force(self.context)
+        self.assertEqual({'acme-api': 7, 'acme-worker': 3}, answer['pins'])
+
+    def test_dead_disabled_and_forced_down_services_count(self) -> None:
+        self.service('new', 4)
+        hold = self.hold(3)
+        self.confirm(self.look('new'), hold.epoch)
+        dead = self.service('dead', 3)
+        self.pin().release()
+        dead.disabled = True
+        dead.forced_down = True
+        dead.save()
+        dead.leave()
+        self.deployment.age(dead.id, 10**6)
+        self.service('new', 5)
+        self.assertEqual(3, self.pin().version)
+
+    def test_deleted_ones_do_not(self) -> None:
+        old = self.service('old', 3)
+        self.service('new', 4)
+        old.destroy()
+        pin = self.pin()
+        self.assertEqual(4, pin.version)
+        self.assertEqual('delete of old', pin.cause)
+
+    def test_an_empty_fleet_keeps_its_pin(self) -> None:
+        self.service('a', 3).destroy()
+        pin = self.pin()
+        self.assertEqual((3, {}), (pin.version, pin.services))
+        # Nobody can be told of a lower one in time.
+        self.refuse('b', 2)
+        self.service('b', 4)
+        self.assertEqual(4, self.pin().version)
+
+    def test_an_unknown_binary_is_an_error(self) -> None:
+        error = self.assertRaises(exception.UnknownBinary, self.pin, 'worker')
+        self.assertIn('none yet', str(error))
+        self.service('a', 3)
+        error = self.assertRaises(exception.UnknownBinary, self.pin, 'worker')
+        self.assertIn('Known: acme-worker', str(error))
+        self.assertEqual(
+            {},
+            objects.Pin.get_by_binary(
+                self.context, 'acme-worker'
+            ).obj_get_changes(),
+        )
+
+    def test_several_binaries_are_one_statement(self) -> None:
+        for i in range(3):
+            self.service('a', i, binary=f'b{i}')
+        seen: list[str] = []
+
+        def listen(conn: Any, cursor: Any, statement: str, *more: Any) -> None:
+            seen.append(statement)
+
+        sa.event.listen(
+            self.deployment.db.engine, 'before_cursor_execute', listen
+        )
+        names = ['b0', 'b1', 'b2', 'nothing']
+        with self.deployment.db.reader() as conn:
+            lowest = pins.minimum(conn, names)
+        self.assertEqual({'b0': 0, 'b1': 1, 'b2': 2, 'nothing': None}, lowest)
+        seen = [s for s in seen if not s.startswith('BEGIN')]
+        self.assertEqual(1, len(seen), str(seen))
+
+
+class TestPlan(PinTest):
+    """At any size, a look at a handful of entries."""
+
+    scenarios = [base.ON_MARIADB, base.ON_POSTGRESQL]
+    rows = 3000
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.service('first', 70)
+        with self.deployment.db.writer() as conn:
+            one = dict(
+                conn.execute(sa.select(models.services)).mappings().one()
+            )
+            del one['id']
+            conn.execute(
+                models.services.insert(),
+                [
+                    {
+                        **one,
+                        'uuid': uuidutils.generate_uuid(),
+                        'host': f'node{i}',
+                        'binary': f'acme-{i % 5}',
+                        'version': 71 + i % 4,
+                    }
+                    for i in range(self.rows)
+                ],
+            )
+
+    def explain(self) -> list[str]:
+        names = [f'acme-{i}' for i in range(5)]
+        plan: list[str] = []
+
+        def listen(
+            conn: Any, cursor: Any, statement: str, parameters: Any, *more: Any
+        ) -> None:
+            if not plan:
+                plan.append('')
+                told = conn.exec_driver_sql(f'EXPLAIN {statement}', parameters)
+                plan[:] = [' '.join(map(str, row)) for row in told]
+
+        engine = self.deployment.db.engine
+        sa.event.listen(engine, 'before_cursor_execute', listen)
+        self.addCleanup(
+            sa.event.remove, engine, 'before_cursor_execute', listen
+        )
+        with self.deployment.db.reader() as conn:
+            lowest = pins.minimum(conn, names)
+        self.assertEqual(dict.fromkeys(names, 71), lowest)
+        return plan
+
+    def test_the_minimum_is_the_first_entry_of_the_index(self) -> None:
+        with self.deployment.db.writer() as conn:
+            conn.exec_driver_sql(
+                'ANALYZE services'
+                if conn.dialect.name == 'postgresql'
+                else 'ANALYZE TABLE services'
+            )
+        plan = self.explain()
+        first = 'ix_services_min' if len(plan) > 6 else 'optimized away'
+        self.assertEqual(
+            5, sum(first in line for line in plan), '\n'.join(plan)
+        )
+        self.assertNotIn('Seq Scan', '\n'.join(plan))
+
+
+class TestAdmission(PinTest):
+    def snapshot(self) -> list[Any]:
+        with self.deployment.db.reader() as conn:
+            return [
+                conn.execute(
+                    sa.select(table).order_by(*table.primary_key)
+                ).all()
+                for table in (models.services, models.pins, models.roster)
+            ]
+
+    def test_an_older_one_is_refused_and_leaves_no_trace(self) -> None:
+        self.service('a', 3)
+        before = self.snapshot()
+        error = self.refuse('b', 2)
+        for words in (
+            'acme-worker on b has version 2',
+            'the pin is 3',
+            'sgconductor-manage pins explain acme-worker',
+            'sgconductor-manage pins hold acme-worker 2',
+        ):
+            self.assertIn(words, str(error))
+        self.assertEqual(before, self.snapshot())
+
+    def test_so_is_one_that_goes_back(self) -> None:
+        self.service('a', 3)
+        before = self.snapshot()
+        self.refuse('a', 2)
+        self.assertEqual(before, self.snapshot())
+        self.assertTrue(self.look('a').is_up)
+
+    def test_an_older_one_than_some_may_join(self) -> None:
+        self.service('a', 3)
+        self.service('b', 5)
+        self.service('c', 4)
+        self.service('b', 3)
+        self.assertEqual(3, self.pin().version)
+
+    def test_a_member_is_told_and_does_not_try_on(self) -> None:
+        self.service('a', 3)
+        self.assertRaises(exception.ServiceTooOld, self.member, 'b', version=2)
+
+    def test_admins_edits_are_not_its_business(self) -> None:
+        old = self.service('old', 3)
+        self.service('new', 4)
+        old.leave()
+        old.quarantine()
+        self.assertEqual(4, self.pin().version)
+        for change in (
+            {'disabled': True, 'disabled_reason': 'old'},
+            {'disabled': False},
+            {'forced_down': True},
+            {'forced_down': False},
+        ):
+            for name, value in change.items():
+                setattr(old, name, value)
+            old.save()
+        self.assertEqual(4, self.pin().version)
+
+    def test_a_join_and_the_pin_that_it_moves_are_one(self) -> None:
+        self.service('a', 3)
+        before = self.snapshot()
+
+        def explode(*args: Any) -> None:
+            raise ZeroDivisionError
+
+        with fixtures.MonkeyPatch('sgconductor.db.pins.settle', explode):
+            self.assertRaises(
+                exception.UnexpectedFailure, self.service, 'a', 4
+            )
+            self.assertRaises(
+                exception.UnexpectedFailure, self.look('a').destroy
+            )
+        self.assertEqual(before, self.snapshot())
+
+
+class TestHold(PinTest):
+    def test_it_caps_the_pin(self) -> None:
+        self.service('a', 3)
+        pin = self.hold(2)
+        self.assertEqual(
+            (2, 3, 2), (pin.version, pin.min_version, pin.held_version)
+        )
+        self.service('a', 4)
+        self.assertEqual(2, self.pin().version)
+        pin = self.pin()
+        pin.release()
+        self.assertEqual((4, None), (pin.version, pin.held_version))
+
+    def test_one_above_the_pin_changes_nothing_yet(self) -> None:
+        self.service('a', 3)
+        before = self.pin().epoch
+        self.assertEqual((3, before), (self.hold(4).version, self.pin().epoch))
+        self.service('a', 5)
+        self.assertEqual(4, self.pin().version)
+
+    def test_versions_that_are_none(self) -> None:
+        self.service('a', 3)
+        for bad in (-1, '2', True, None, 2**40):
+            self.assertRaises(exception.InvalidInput, self.hold, bad)
+        self.assertIsNone(self.pin().held_version)
+
+    def test_an_older_one_may_join_when_all_live_members_follow(self) -> None:
+        beating = [self.service(host, 3) for host in 'ab']
+        beating.append(self.service('c', 1, binary='acme-api'))
+        gone = self.service('gone', 3)
+        gone.leave()
+        dead = self.service('dead', 3)
+        self.deployment.age(dead.id, 61)
+        pin = self.hold(2)
+        self.assertEqual((0, 3), (pin.following, pin.live))
+        for i, service in enumerate(beating):
+            error = self.refuse('old', 2)
+            self.assertIn(f'only {i} of 3 members', str(error))
+            self.assertIn('pins wait acme-worker 2', str(error))
+            self.confirm(service, pin.epoch)
+        self.refuse('older', 1)
+        self.service('old', 2)
+        self.assertEqual((2, 2), (self.pin().version, self.pin().min_version))
+
+    def test_the_process_that_it_replaces_need_not_follow(self) -> None:
+        self.service('a', 3)
+        self.hold(2)
+        self.assertEqual(2, self.service('a', 2).version)
+
+    def test_an_older_epoch_confirms_nothing(self) -> None:
+        service = self.service('a', 3)
+        pin = self.hold(2)
+        self.confirm(service, pin.epoch)
+        pin.release()
+        again = self.hold(2)
+        self.assertGreater(again.epoch, pin.epoch)
+        self.assertIn('only 0 of 1', str(self.refuse('old', 2)))
+        self.confirm(service, again.epoch)
+        # A beat that was overtaken takes nothing back.
+        self.deployment.beat(self.remote, service, epoch=1)
+        self.service('old', 2)
+
+
+class TestQuarantine(PinTest):
+    def test_the_dead_do_not_hold_the_pin_any_more(self) -> None:
+        dead = self.service('dead', 3)
+        self.service('new', 4)
+        self.deployment.age(dead.id, 61)
+        dead.quarantine()
+        self.assertTrue(dead.quarantined)
+        self.assertFalse(dead.is_up)
+        pin = self.pin()
+        self.assertEqual((4, {'4': 1}), (pin.version, pin.services))
+        self.assertEqual('quarantine of dead', pin.cause)
+
+    def test_one_that_is_up_is_refused(self) -> None:
+        service = self.service('a', 3)
+        error = self.assertRaises(exception.ServiceIsUp, service.quarantine)
+        self.assertIn('force it down', str(error))
+        self.assertFalse(self.look('a').quarantined)
+
+    def test_it_is_lifted_only_for_who_may_join(self) -> None:
+        old = self.service('old', 3)
+        self.service('new', 4)
+        old.leave()
+        old.quarantine()
+        self.assertRaises(exception.ServiceTooOld, old.unquarantine)
+        self.assertTrue(self.look('old').quarantined)
+        self.refuse('old', 3)
+        self.hold(3)
+        self.confirm(self.look('new'), self.pin().epoch)
+        old.unquarantine()
+        self.assertFalse(old.quarantined)
+        self.assertEqual(3, self.pin().min_version)
+
+    def test_a_join_lifts_it(self) -> None:
+        old = self.service('old', 3)
+        self.service('new', 4)
+        old.leave()
+        old.quarantine()
+        self.assertFalse(self.service('old', 4).quarantined)
+        self.assertEqual({'4': 2}, self.pin().services)
+
+    def test_one_whose_process_returns_has_to_be_let_in(self) -> None:
+        lost: list[exception.MembershipLost] = []
+        self.member('old', version=3, on_lost=lost.append)
+        self.member('new', version=4)
+        old = self.look('old')
+        old.forced_down = True
+        old.save()
+        old.quarantine()
+        self.wait_for('the loss', lambda: lost)
+        self.assertEqual('too old', lost[0].word)
+        self.assertTrue(self.look('old').quarantined)
+        self.assertEqual(4, self.pin().version)
+
+    def test_one_that_is_not_too_old_is_back_by_itself(self) -> None:
+        self.member('a', version=3)
+        service = self.look('a')
+        service.forced_down = True
+        service.save()
+        service.quarantine()
+        self.wait_for('it back', lambda: not self.look('a').quarantined)
+
+
+class TestWhatIf(PinTest):
+    def test_where_the_pins_would_go(self) -> None:
+        self.service('a', 3)
+        self.service('b', 4)
+        self.service('b', 7, binary='acme-api')
+        self.service('c', 5)
+
+        def without(*hosts: str) -> Mapping[str, int]:
+            return objects.PinList.what_if(self.context, list(hosts))
+
+        self.assertEqual({'acme-api': 7, 'acme-worker': 4}, without('a'))
+        self.assertEqual({'acme-api': 7, 'acme-worker': 5}, without('a', 'b'))
+        self.hold(4)
+        self.assertEqual(4, without('a', 'b')['acme-worker'])
+        self.assertEqual(3, self.pin().version)
+        error = self.assertRaises(
+            exception.InvalidInput, without, 'a', 'nowhere'
+        )
+        self.assertIn('no service counts on nowhere', str(error))
+        for bad in ('a', [5], ['a b'], None):
+            self.assertRaises(
+                exception.InvalidInput,
+                objects.PinList.what_if,
+                self.context,
+                bad,
+            )
+
+
+class TestWho(PinTest):
+    def test_the_oldest_and_those_that_lag(self) -> None:
+        for host, version in (('a', 3), ('b', 4), ('c', 3)):
+            self.service(host, version)
+        oldest = objects.ServiceList.get_oldest(self.context, 'acme-worker')
+        self.assertEqual(['a', 'c'], [service.host for service in oldest])
+        one = objects.ServiceList.get_oldest(self.context, 'acme-worker', 1)
+        self.assertEqual(['a'], [service.host for service in one])
+        self.assertTrue(one[0].is_up)
+        self.confirm(self.look('b'), 5)
+        lagging = objects.ServiceList.get_lagging(self.context, 5)
+        self.assertEqual(['a', 'c'], [service.host for service in lagging])
+
+
+class TestFollow(PinTest):
+    """What members know."""
+
+    def follow(self, **more: Any) -> Membership:
+        """A member that would ask for nothing in a long time."""
+        return self.member('a', version=3, sync_interval=3600, **more)
+
+    def version(self) -> int | None:
+        return self.remote.pins.version('acme-worker')
+
+    def test_a_change_is_heard_at_once(self) -> None:
+        self.follow()
+        self.assertEqual(3, self.version())
+        other = self.deployment.remote()
+        objects.Pin.get_by_binary(other.context(), 'acme-worker').hold(2)
+        self.wait_for('the news', lambda: self.version() == 2)
+        self.wait_for('the beat', lambda: self.pin().following == 1)
+
+    def test_one_that_was_not_heard_is_learnt_at_a_sync(self) -> None:
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'sgconductor.rpcapi.announce.PinsListener.pins_changed',
+                lambda *args, **kwargs: None,
+            )
+        )
+        self.member('a', version=3)
+        self.assertEqual(3, self.version())
+        self.hold(2)
+        self.wait_for('the news', lambda: self.version() == 2)
+        self.wait_for('the beat', lambda: self.pin().following == 1)
+
+    def test_the_last_upgrade_raises_it_everywhere(self) -> None:
+        api = self.deployment.remote()
+        one = api.membership('api1', 'acme-api', 'api', 1)
+        one.join()
+        self.addCleanup(one.stop)
+        for host in 'abc':
+            self.service(host, 3)
+        known = api.pins
+        for host in 'abc':
+            self.assertEqual(3, known.version('acme-worker'))
+            self.service(host, 4)
+        self.wait_for('it', lambda: known.version('acme-worker') == 4)
+
+    def test_who_is_no_member_asks_for_itself(self) -> None:
+        self.service('a', 3)
+        self.assertEqual(3, self.version())
+        self.assertEqual(0, self.pin().live - 1)
+
+    def test_a_restored_database_is_followed_too(self) -> None:
+        self.member('a', version=3)
+        for version in (1, 2):
+            self.hold(version)
+        self.wait_for('the beat', lambda: self.pin().following == 1)
+        with self.deployment.db.writer() as conn:
+            conn.execute(models.roster.update().values(epoch=1))
+            conn.execute(
+                models.pins.update().values(epoch=1, held_version=None)
+            )
+        self.wait_for('the older pins', lambda: self.version() == 3)
+        self.hold(2)
+        self.wait_for('a newer one', lambda: self.version() == 2)
+        self.wait_for('the beat', lambda: self.pin().following == 1)
+
+
+class TestSettle(PinTest):
+    def test_what_others_wrote_is_found(self) -> None:
+        values = {
+            'topic': 'worker',
+            'version': 3,
+            'report_interval': 10,
+            'down_after': 60,
+        }
+        self.conductor.stop()
+        # As a conductor of the release before does it.
+        with self.deployment.db.writer() as conn:
+            services.join(
+                conn, 'a', 'acme-worker', uuidutils.generate_uuid(), values
+            )
+        self.deployment.conductor(conductor__host='conductor2')
+        self.wait_for(
+            'the pin',
+            lambda: objects.PinList.in_force(self.context)['pins'],
+        )
+        self.assertEqual('found so by a conductor', self.pin().cause)
+
+    def test_nothing_to_do_is_no_write(self) -> None:
+        self.service('a', 3)
+
+        def changes() -> Any:
+            with self.deployment.db.reader() as conn:
+                return conn.execute(
+                    sa.select(models.roster.c.changes)
+                ).scalar_one()
+
+        before = changes()
+        roster.settle(self.conductor.backend)
+        self.assertEqual(before, changes())
+
+
+class Ear:
+    """Hears what a conductor announces."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[int, dict[str, int]]] = []
+
+    def __call__(self, epoch: int, versions: Mapping[str, int]) -> None:
+        self.heard.append((epoch, dict(versions)))
+
+
+class TestConcurrency(PinTest):
+    """Many joins at once, through several conductors."""
+
+    def conductors(self, count: int, ear: Ear) -> list[app.Conductor]:
+        made = [
+            app.Conductor(self.deployment.conf(conductor__host=f'c{i}'))
+            for i in range(count)
+        ]
+        for each in made:
+            self.addCleanup(each.close)
+            # A frozen dataclass is still one that a test may listen to.
+            object.__setattr__(each.backend, 'announce', ear)
+        return made
+
+    def test_no_epoch_is_lost_or_inverted(self) -> None:
+        ear = Ear()
+        conductors = self.conductors(2, ear)
+        errors: list[Exception] = []
+        gate = threading.Barrier(8)
+
+        def upgrade(number: int) -> None:
+            context = self.deployment.local(conductors[number % 2])
+            gate.wait(base.PATIENCE)
+            try:
+                for version in range(1, 6):
+                    service = objects.Service(
+                        context,
+                        host=f'node{number}',
+                        binary=f'acme-{number % 3}',
+                        topic='worker',
+                        version=version,
+                        report_interval=10,
+                        down_after=60,
+                    )
+                    service.join(uuidutils.generate_uuid())
+            except exception.ServiceTooOld:
+                # The others of its binary were done before it began.
+                pass
+            except Exception as error:
+                errors.append(error)
+
+        threads = [
+            threading.Thread(target=upgrade, args=(i,)) for i in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([], errors)
+        with self.deployment.db.reader() as conn:
+            state = pins.state(conn)
+            lowest = pins.minimum(conn, list(state.versions))
+        self.assertEqual(lowest, state.versions)
+        heard = sorted(ear.heard)
+        self.assertEqual(
+            list(range(1, state.epoch + 1)), [epoch for epoch, _ in heard]
+        )
+        self.assertEqual(state.versions, heard[-1][1])
+        for (_, older), (_, newer) in zip(heard, heard[1:], strict=False):
+            changed = [n for n in newer if newer[n] != older.get(n)]
+            self.assertEqual(1, len(changed), f'{older} {newer}')
+            (name,) = changed
+            self.assertGreater(newer[name], older.get(name, -1))

@@ -1,0 +1,169 @@
+"""The pins as a process knows them."""
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from oslo_versionedobjects import exception as ovo_exc
+
+from sgconductor import exception
+from sgconductor.rpcapi import pins
+from tests import base
+
+
+class Conductor:
+    """Answers, and counts how often it is asked."""
+
+    def __init__(self, epoch: int = 1, **versions: int) -> None:
+        self.asked = 0
+        self.answer: Mapping[str, Any] | Exception = {
+            'epoch': epoch,
+            'pins': versions,
+        }
+
+    def __call__(self) -> Mapping[str, Any]:
+        self.asked += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+GONE = exception.ConductorUnreachable('sgconductor', 10)
+
+
+class PinsTest(base.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.now = 1000.0
+        self.conductor = Conductor(1, worker=1)
+        self.pins = pins.Pins(self.conductor, lambda: self.now)
+
+
+class TestNews(PinsTest):
+    def test_newer_ones_are_taken_and_older_ones_are_not(self) -> None:
+        self.assertTrue(self.pins.learn(5, {'worker': 2}))
+        self.assertFalse(self.pins.learn(4, {'worker': 1}))
+        self.assertFalse(self.pins.learn(5, {'worker': 1}))
+        self.pins.vouch(self.now + 60)
+        self.assertEqual(5, self.pins.epoch)
+        self.conductor.answer = {'epoch': 3, 'pins': {'worker': 0}}
+        self.assertEqual(2, self.pins.version('worker'))
+        self.assertTrue(self.pins.learn(6, {'worker': 3}))
+        self.assertEqual(3, self.pins.version('worker'))
+
+    def test_none_are_confirmed_before_the_first(self) -> None:
+        self.assertEqual(0, self.pins.epoch)
+
+    def test_calls_under_way_are_confirmed_when_they_end(self) -> None:
+        self.pins.learn_from(self.conductor(), self.now + 60)
+        with self.pins.using('worker') as older:
+            self.pins.learn(2, {'worker': 2})
+            with self.pins.using('worker') as newer:
+                self.assertEqual((1, 2), (older, newer))
+                self.assertEqual(1, self.pins.epoch)
+        self.assertEqual(2, self.pins.epoch)
+
+    def test_a_call_that_fails_ends_too(self) -> None:
+        def fail() -> None:
+            with self.pins.using('worker'):
+                self.pins.learn(2, {'worker': 2})
+                raise ZeroDivisionError
+
+        self.assertRaises(ZeroDivisionError, fail)
+        self.assertEqual(2, self.pins.epoch)
+
+
+class TestFreshness(PinsTest):
+    def test_a_conductor_is_asked_once_in_a_while(self) -> None:
+        for _ in range(3):
+            self.assertEqual(1, self.pins.version('worker'))
+        self.assertEqual(1, self.conductor.asked)
+        self.conductor.answer = {'epoch': 2, 'pins': {'worker': 2}}
+        self.now += pins.MAX_AGE
+        self.assertEqual(2, self.pins.version('worker'))
+        self.assertEqual(2, self.conductor.asked)
+
+    def test_it_is_not_asked_while_somebody_vouches(self) -> None:
+        self.pins.learn_from({'epoch': 1, 'pins': {'worker': 1}}, 1060)
+        self.now = 1059.0
+        self.pins.vouch(1119)
+        self.now = 1118.0
+        self.pins.version('worker')
+        self.assertEqual(0, self.conductor.asked)
+
+    def test_who_was_away_too_long_cannot_vouch(self) -> None:
+        self.pins.learn_from({'epoch': 1, 'pins': {'worker': 1}}, 1060)
+        self.conductor.answer = {'epoch': 2, 'pins': {'worker': 0}}
+        # As a process that was stopped and goes on: its beat comes first.
+        self.now = 1100.0
+        self.pins.vouch(1160)
+        self.assertEqual(0, self.pins.version('worker'))
+
+    def test_many_threads_ask_once(self) -> None:
+        gate = threading.Event()
+        answer = self.conductor.answer
+        conductor = self.conductor
+
+        def slow() -> Mapping[str, Any]:
+            gate.wait(base.PATIENCE)
+            conductor()
+            assert isinstance(answer, dict)
+            return answer
+
+        shared = pins.Pins(slow, lambda: self.now)
+        threads = [
+            threading.Thread(target=shared.version, args=('worker',))
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        gate.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(1, conductor.asked)
+
+
+class TestTrouble(PinsTest):
+    def test_an_unknown_binary_is_an_error_not_zero(self) -> None:
+        error = self.assertRaises(
+            exception.UnknownBinary, self.pins.version, 'wroker'
+        )
+        self.assertIn("'wroker'", str(error))
+        self.assertIn('Known: worker', str(error))
+        self.assertEqual(1, self.pins.epoch)
+
+    def test_one_that_has_just_joined_is_found(self) -> None:
+        self.pins.version('worker')
+        self.conductor.answer = {'epoch': 2, 'pins': {'worker': 1, 'api': 7}}
+        self.assertEqual(7, self.pins.version('api'))
+
+    def test_without_a_conductor_what_is_known_holds(self) -> None:
+        self.pins.version('worker')
+        self.conductor.answer = GONE
+        self.now += pins.MAX_AGE
+        for _ in range(2):
+            self.assertEqual(1, self.pins.version('worker'))
+        # Each one may take as long as a call may.
+        self.assertEqual(2, self.conductor.asked)
+        self.now += pins.MAX_AGE
+        self.pins.version('worker')
+        self.assertEqual(1, self.logged('WARNING The pins cannot be'))
+
+    def test_without_any_the_caller_is_told(self) -> None:
+        self.conductor.answer = GONE
+        self.assertRaises(
+            exception.ConductorUnreachable, self.pins.version, 'worker'
+        )
+
+    def test_a_conductor_that_keeps_none(self) -> None:
+        self.conductor.answer = ovo_exc.UnsupportedObjectError(
+            objtype='PinList'
+        )
+        self.assertIsNone(self.pins.version('worker'))
+        self.assertEqual(0, self.pins.epoch)
+        # The conductors are upgraded.
+        self.assertTrue(self.pins.learn(1, {'worker': 2}))
+        self.assertEqual(2, self.pins.version('worker'))
+        # One of them is not, yet.
+        self.pins.learn_from({'now': 5}, self.now + 60)
+        self.assertEqual(2, self.pins.version('worker'))
