@@ -1,0 +1,153 @@
+"""A project's own RPC client speaks what the pin allows, call by call."""
+
+from typing import Any
+
+import oslo_messaging as messaging
+from oslo_messaging.rpc import dispatcher
+
+from sgconductor import exception
+from sgconductor import objects
+from sgconductor import rpcapi
+from sgconductor import versions
+from tests import primitives
+from tests.functional import base
+
+HISTORY = versions.History(
+    '1.0',
+    versions.Release('1.0', {'Service': '1.0'}),
+    versions.Release('1.1', {'Service': '1.1'}),
+)
+
+
+class WorkerAPI(rpcapi.PinnedAPI):
+    BINARY = 'acme-worker'
+    HISTORY = HISTORY
+    TARGET = messaging.Target(exchange='pinned', topic='pinned')
+
+    def work(self, thing: Any = None) -> Any:
+        with self.prepare(server='node1') as rpc:
+            way = 'new' if rpc.can_send('1.1') else 'old'
+            return rpc.call({}, f'work_the_{way}_way', thing=thing)
+
+
+class Worker:
+    target = messaging.Target(version='1.1')
+
+    def work_the_old_way(self, context: Any, thing: Any) -> Any:
+        return ['old', thing]
+
+    def work_the_new_way(self, context: Any, thing: Any) -> Any:
+        return ['new', thing]
+
+
+class Listening(messaging.RPCDispatcher):
+    """Remembers in which versions it was spoken to."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.versions: list[str] = []
+
+    def dispatch(self, incoming: Any) -> Any:
+        self.versions.append(incoming.message['version'])
+        return super().dispatch(incoming)
+
+
+class PinnedTest(base.ConductorTest):
+    scenarios = [base.EMBEDDED, base.ON_MARIADB]
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.api = WorkerAPI(
+            self.remote.transport, self.remote.pins, timeout=10
+        )
+
+    def serve(self) -> Listening:
+        listening = Listening(
+            [Worker()],
+            messaging.NoOpSerializer(),
+            dispatcher.DefaultRPCAccessPolicy,
+        )
+        remote = self.deployment.remote()
+        target = messaging.Target(
+            exchange='pinned', topic='pinned', server='node1'
+        )
+        server = messaging.rpc.server.RPCServer(
+            remote.transport, target, listening
+        )
+        server.start()
+        self.addCleanup(server.wait)
+        self.addCleanup(server.stop)
+        return listening
+
+    def hold(self, version: int) -> None:
+        objects.Pin.get_by_binary(self.context, 'acme-worker').hold(version)
+
+
+class TestCalls(PinnedTest):
+    def test_they_go_at_the_version_that_the_pin_allows_now(self) -> None:
+        listening = self.serve()
+        self.member('node1', version=1)
+        self.assertEqual('old', self.api.work()[0])
+        self.assertFalse(self.api.can_send('1.1'))
+        self.member('node1', version=2)
+        self.wait_for('the pin', lambda: self.api.can_send('1.1'))
+        self.assertEqual('new', self.api.work()[0])
+        self.hold(1)
+        self.wait_for('the hold', lambda: not self.api.can_send('1.1'))
+        self.assertEqual('old', self.api.work()[0])
+        self.assertEqual(['1.0', '1.1', '1.0'], listening.versions)
+
+    def test_a_caller_older_than_the_pin_speaks_its_newest(self) -> None:
+        listening = self.serve()
+        self.member('node1', version=9)
+        self.assertEqual('new', self.api.work()[0])
+        self.assertEqual(['1.1'], listening.versions)
+
+    def test_one_pin_holds_for_the_whole_call(self) -> None:
+        self.serve()
+        self.member('node1', version=2)
+        with self.api.prepare(server='node1') as rpc:
+            self.assertTrue(rpc.can_send('1.1'))
+            self.hold(1)
+            self.wait_for('it', lambda: not self.api.can_send('1.1'))
+            self.assertTrue(rpc.can_send('1.1'))
+            told = rpc.call({}, 'work_the_new_way', thing=1)
+            # Nobody of an older version may come in yet.
+            pin = objects.Pin.get_by_binary(self.context, 'acme-worker')
+            self.assertLess(self.remote.pins.epoch, pin.epoch)
+        self.assertEqual(['new', 1], told)
+        self.assertEqual(pin.epoch, self.remote.pins.epoch)
+
+    def test_objects_go_in_the_versions_of_the_release(self) -> None:
+        self.serve()
+        service = objects.Service.obj_from_primitive(
+            primitives.frozen('Service', '1.2')
+        )
+        self.member('node1', version=1)
+        _, arrived = self.api.work({'in': [service]})
+        self.assertEqual(primitives.frozen('Service', '1.0'), arrived['in'][0])
+        self.member('node1', version=2)
+        self.wait_for('the pin', lambda: self.api.can_send('1.1'))
+        _, arrived = self.api.work(service)
+        self.assertEqual(primitives.frozen('Service', '1.1'), arrived)
+
+    def test_a_cast_goes_at_that_version_too(self) -> None:
+        listening = self.serve()
+        self.member('node1', version=1)
+        with self.api.prepare(server='node1') as rpc:
+            rpc.cast({}, 'work_the_old_way', thing=1)
+        self.wait_for('it', lambda: listening.versions)
+        self.assertEqual(['1.0'], listening.versions)
+
+
+class TestNobody(PinnedTest):
+    def test_a_binary_that_never_joined_is_named(self) -> None:
+        error = self.assertRaises(exception.UnknownBinary, self.api.work)
+        self.assertIn("'acme-worker'", str(error))
+        self.assertRaises(exception.UnknownBinary, self.api.can_send, '1.0')
+
+    def test_without_a_conductor_the_caller_is_told(self) -> None:
+        self.conductor.stop()
+        remote = self.deployment.remote(timeout=0.5)
+        api = WorkerAPI(remote.transport, remote.pins)
+        self.assertRaises(exception.ConductorUnreachable, api.work)
