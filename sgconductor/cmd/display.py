@@ -47,11 +47,13 @@ class Display(abc.ABC):
         self,
         elapsed: float,
         seen: Sequence[watch.Sighting],
+        pins: str,
         events: Iterable[str],
     ) -> None:
         """
         :param elapsed: seconds since the start
         :param seen: the group now
+        :param pins: what may be spoken to it
         :param events: what happened since the last call
         """
 
@@ -71,6 +73,7 @@ class Lines(Display):
         self,
         elapsed: float,
         seen: Sequence[watch.Sighting],
+        pins: str,
         events: Iterable[str],
     ) -> None:
         for event in events:
@@ -100,10 +103,12 @@ class Table(Display):
         self,
         elapsed: float,
         seen: Sequence[watch.Sighting],
+        pins: str,
         events: Iterable[str],
     ) -> None:
         self._events.extend(_stamped(elapsed, event) for event in events)
         self._shown = rich_console.Group(
+            text.Text(pins, no_wrap=True, overflow='ellipsis'),
             _table(elapsed, seen),
             *(text.Text(line, 'yellow') for line in self._recent.lines),
             '',
@@ -147,6 +152,7 @@ def _event(line: str) -> text.Text:
     shown = text.Text(line, no_wrap=True, overflow='ellipsis')
     shown.highlight_words(['-> up'], 'green')
     shown.highlight_words(['-> down'], 'red')
+    shown.highlight_words(['pin of'], 'cyan')
     return shown
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from oslo_config import cfg
@@ -121,7 +122,9 @@ def _run(
             elapsed = time.monotonic() - begin
             events = cast.act(elapsed)
             seen = watcher.look()
-            shown.show(elapsed, seen, events + changes.of(seen))
+            state = watcher.pins()
+            events += changes.of(seen) + changes.of_pins(*state)
+            shown.show(elapsed, seen, _words(*state), events)
             left = math.inf if seconds is None else seconds - elapsed
             if left <= 0 or signal.sigtimedwait(
                 signals, min(left, _LOOK_EVERY)
@@ -157,6 +160,7 @@ class _Changes:
 
     def __init__(self) -> None:
         self._before: dict[tuple[str, str], str] = {}
+        self._pins: dict[str, int] = {}
 
     def of(self, seen: Iterable[watch.Sighting]) -> list[str]:
         """A line for each service that went up or down since the last call."""
@@ -170,3 +174,19 @@ class _Changes:
                 lines.append(fleet.line(*key, what))
             self._before[key] = now
         return lines
+
+    def of_pins(self, epoch: int, versions: Mapping[str, int]) -> list[str]:
+        """A line for each pin that has moved since the last call."""
+        lines = [
+            f'pin of {binary}: {self._pins[binary]} -> {version}, '
+            f'epoch {epoch}'
+            for binary, version in versions.items()
+            if version != self._pins.get(binary, version)
+        ]
+        self._pins = dict(versions)
+        return lines
+
+
+def _words(epoch: int, versions: Mapping[str, int]) -> str:
+    pins = ', '.join(f'{name} {v}' for name, v in sorted(versions.items()))
+    return f'pins of epoch {epoch}: {pins}'

@@ -1,8 +1,9 @@
-"""Looking at the whole group, with the reason for each verdict."""
+"""Looking at the whole group: the reason for each verdict, and the pins."""
 
 import dataclasses
 
 from sgconductor import backend
+from sgconductor.db import pins
 from sgconductor.db import services
 
 _PAGE = 1000
@@ -31,6 +32,11 @@ class Watch:
 
     def __init__(self, here: backend.Backend) -> None:
         self._here = here
+
+    def pins(self) -> pins.State:
+        """All pins, and their epoch."""
+        with self._here.db.reader() as conn:
+            return pins.state(conn)
 
     def look(self) -> list[Sighting]:
         """All services, by id: one SELECT and one verdict a page."""

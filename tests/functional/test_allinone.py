@@ -1,6 +1,5 @@
 """The all-in-one, as somebody who tries the project sees it."""
 
-import pathlib
 import re
 import signal
 
@@ -19,8 +18,12 @@ class TestAllInOne(base.TestCase):
     def wait_for_fleet(self, shown: program.Program) -> None:
         self.wait_for('the fleet', lambda: 'up' in shown.output)
 
-    def test_it_shows_members_that_join_die_leave_and_return(self) -> None:
-        shown = self.start('--seconds', '14')
+    def test_it_shows_members_that_join_die_leave_return_and_upgrade(
+        self,
+    ) -> None:
+        directory = self.useFixture(fixtures.TempDir()).path
+        path = f'{directory}/kept.db'
+        shown = self.start('--seconds', '18', '--database', path)
         self.assertEqual(0, shown.wait(), shown.output)
         output = shown.output
         self.assertNotIn('Traceback', output)
@@ -36,6 +39,18 @@ class TestAllInOne(base.TestCase):
             r'\1 acme-api +up -> down  left at ',
         )
         self.assertGreaterEqual(output.count('down -> up'), 2)
+        # A rolling upgrade, and what it does to the pins.
+        self.assertRegex(
+            output,
+            r'(.*acme-api +is upgraded\n){3}'
+            r'.*pin of acme-api: 1 -> 2, epoch 3\n'
+            r'(.*acme-worker +is upgraded\n){5}'
+            r'.*pin of acme-worker: 1 -> 2, epoch 4\n',
+        )
+        # Its database takes in the fleet as it is now.
+        again = self.start('--seconds', '1', '--database', path)
+        self.assertEqual(0, again.wait(), again.output)
+        self.assertEqual(8, again.output.count('new -> up'))
 
     def test_ctrl_c_and_sigterm_stop_it_cleanly(self) -> None:
         for signum in (signal.SIGINT, signal.SIGTERM):
@@ -45,15 +60,6 @@ class TestAllInOne(base.TestCase):
             self.assertEqual(0, shown.wait(), shown.output)
             self.assertNotIn('Traceback', shown.output)
             self.assertIn('Stopping', shown.output)
-
-    def test_a_kept_database_is_taken_up_again(self) -> None:
-        directory = self.useFixture(fixtures.TempDir()).path
-        path = pathlib.Path(directory) / 'kept.db'
-        for _ in range(2):
-            shown = self.start('--seconds', '1', '--database', str(path))
-            self.assertEqual(0, shown.wait(), shown.output)
-            self.assertEqual(8, shown.output.count('new -> up'))
-        self.assertTrue(path.exists())
 
     def test_mistakes_are_told_in_one_line(self) -> None:
         for args in (
