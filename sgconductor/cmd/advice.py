@@ -79,12 +79,12 @@ def on_dead(services: Sequence[objects.Service]) -> Advice:
     """
     first = services[0]
     shown = services[:_MOST_COMMANDS]
-    likewise = ', likewise the others' if len(services) > len(shown) else ''
+    as_here = ', as here the first' if len(services) > len(shown) else ''
     return Advice(
         f'{names(services)}: down, with version {first.version}, and counted '
         f'because they may come back with it. Upgrade and start them; or '
         f'delete those that are gone for good, and quarantine those that '
-        f'will not be back soon{likewise}:',
+        f'will not be back soon{as_here}:',
         tuple(
             f'sgconductor-manage service {verb} {service.host} '
             f'{service.binary}'

@@ -7,7 +7,6 @@ objects that members use.
 import argparse
 import contextlib
 import logging
-import math
 import sys
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -25,6 +24,9 @@ from sgconductor import exception
 from sgconductor.cmd import configuration
 from sgconductor.cmd import seconds
 from sgconductor.rpcapi import base as rpc_base
+
+# Seconds.
+_TIMEOUT = 10.0
 
 
 class ConductorTooOld(exception.SGConductorError):
@@ -72,9 +74,9 @@ class Manage(cliff_app.App):
         parser.add_argument(
             '--timeout',
             type=seconds.positive,
-            default=10,
             metavar='SECONDS',
-            help='How long to wait for a conductor. Default: 10.',
+            help='How long to wait for a conductor. Default: 10. For "pins '
+            'wait": how long to wait in all.',
         )
         return parser
 
@@ -102,19 +104,19 @@ class Manage(cliff_app.App):
 
     def remote(self) -> app.Remote:
         """The way to a conductor."""
-        return app.Remote(self.conf, self.options.timeout)
+        return app.Remote(self.conf, self.options.timeout or _TIMEOUT)
 
     @contextlib.contextmanager
     def context(
-        self, at_most: float = math.inf
+        self, timeout: float | None = None
     ) -> Iterator[sg_context.RequestContext]:
         """A context for calls that not every conductor knows.
 
-        :param at_most: seconds to wait for an answer, if that is less than
-            is configured
+        :param timeout: seconds to wait for an answer; None for the command
+            line's
         :raises ConductorTooOld: for one that does not
         """
-        timeout = min(self.options.timeout, at_most)
+        timeout = timeout or self.options.timeout or _TIMEOUT
         with app.Remote(self.conf, timeout) as remote:
             try:
                 yield remote.context()

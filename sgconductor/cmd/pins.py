@@ -35,6 +35,8 @@ _EXPLAINED = (*_DETAILS, 'decided_by', 'not_following', 'advice')
 
 # Seconds between two looks at a pin that is waited for.
 _LOOK_EVERY = 0.5
+# Seconds to wait for one answer, of which that needs many.
+_ANSWER = 5.0
 
 Shown = tuple[tuple[str, ...], tuple[Any, ...]]
 
@@ -192,10 +194,12 @@ class Wait(command.Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         binary, version = parsed_args.binary, parsed_args.version
-        deadline = time.monotonic() + parsed_args.timeout
+        # The application takes it from wherever it stands.
+        timeout = self.app.options.timeout or parsed_args.timeout
+        deadline = time.monotonic() + timeout
         pause = threading.Event()
         told = ''
-        with self.app.context(at_most=parsed_args.timeout) as context:
+        with self.app.context(min(timeout, _ANSWER)) as context:
             while True:
                 seen = _look(context, binary, version)
                 if seen.word != told:
@@ -209,8 +213,7 @@ class Wait(command.Command):
         if seen.done:
             return 0
         self.app.stderr.write(
-            f'{binary}, after {parsed_args.timeout:g} s: {seen.word}'
-            f'{seen.missing}\n'
+            f'{binary}, after {timeout:g} s: {seen.word}{seen.missing}\n'
         )
         return 1
 

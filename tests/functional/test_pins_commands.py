@@ -1,0 +1,279 @@
+"""sgconductor-manage pins …, and what goes with it."""
+
+import datetime
+import json
+from typing import Any
+
+from sgconductor import objects
+from sgconductor.db import models
+from tests.functional import commands
+from tests.upgrade import base as upgrade_base
+
+
+class TestMixedFleet(commands.CommandTest):
+    """node1 and node2 follow, node3 is dead, and the API follows nothing."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.member('node1', version=1)
+        self.service('node3', 1, age=7200)
+        self.member('node2', version=2)
+        self.api = self.service('node4', 1, binary='acme-api')
+        with self.deployment.db.writer() as conn:
+            # So it has beaten often, and never with an epoch.
+            table = models.services
+            conn.execute(
+                table.update()
+                .where(table.c.id == self.api.id)
+                .values(
+                    created_at=self.api.created_at
+                    - datetime.timedelta(hours=1)
+                )
+            )
+        self.wait_for('two followers', lambda: self.pin().following == 2)
+
+    def pin(self) -> objects.Pin:
+        return objects.Pin.get_by_binary(self.context, 'acme-worker')
+
+    def explain(self) -> dict[str, Any]:
+        told = self.manage('pins', 'explain', 'acme-worker', '-f', 'json')
+        explained: dict[str, Any] = json.loads(told)
+        return explained
+
+    def test_they_are_listed(self) -> None:
+        listed = json.loads(self.manage('pins', 'list', '-f', 'json'))
+        api, worker = listed
+        self.assertEqual(('acme-api', 1), (api['binary'], api['pin']))
+        self.assertRegex(worker.pop('since'), r'^2\d{3}-\d\d-\d\dT[\d:]{8}Z$')
+        self.assertEqual(
+            {
+                'binary': 'acme-worker',
+                'pin': 1,
+                'min': 1,
+                'held': None,
+                'epoch': self.pin().epoch,
+                'services': {'1': 2, '2': 1},
+                'following': {'following': 2, 'live': 3},
+            },
+            worker,
+        )
+        table = self.manage('pins', 'list')
+        self.assertRegex(table, r'acme-worker .*\| 1: 2, 2: 1 \| 2 of 3 ')
+
+    def test_explain(self) -> None:
+        told = self.manage('pins', 'explain', 'acme-worker')
+        for line in (
+            r'services +\| 1: 2, 2: 1 ',
+            r'decided_by +\| node1: version 1, up, last beat 2.*Z ',
+            r'\| node3: version 1, down, last beat 2.*Z ',
+            r'not_following +\| node4: acme-api, epoch 0 ',
+            r'advice +\| node1: up, with version 1. Upgrade them;',
+            r'\|   sgconductor-manage service delete node3 acme-worker ',
+            r'\|   sgconductor-manage service quarantine node3 acme-worker ',
+            r'\| acme-api on node4: beating, but of a release that follows',
+        ):
+            self.assertRegex(told, line)
+
+        explained = self.explain()
+        self.assertEqual('join of node1 with version 1', explained['cause'])
+        self.assertEqual(
+            [('node1', 1, 'up', None), ('node3', 1, 'down', None)],
+            [
+                (s['host'], s['version'], s['state'], s['left_at'])
+                for s in explained['decided_by']
+            ],
+        )
+        self.assertEqual(
+            [
+                {
+                    'host': 'node4',
+                    'binary': 'acme-api',
+                    'epoch': 0,
+                    'state': 'up',
+                }
+            ],
+            explained['not_following'],
+        )
+        # What it says to run, works.
+        _, quarantine = explained['advice'][1]['run']
+        shown = self.run_command(*quarantine.split(), '-f', 'json')
+        self.assertTrue(json.loads(shown)['quarantined'])
+        self.assertEqual({'1': 1, '2': 1}, self.pin().services)
+
+    def test_what_if(self) -> None:
+        told = self.manage(
+            *('pins', 'what-if', '--without', 'node1', 'node3'),
+            *('-f', 'json'),
+        )
+        self.assertEqual(
+            [
+                {'binary': 'acme-api', 'pin': 1, 'then': 1},
+                {'binary': 'acme-worker', 'pin': 1, 'then': 2},
+            ],
+            json.loads(told),
+        )
+        told = self.told_in_one_line('pins', 'what-if', '--without', 'node9')
+        self.assertIn('no service counts on node9', told)
+
+    def test_wait_in_vain(self) -> None:
+        wait = ('pins', 'wait', 'acme-worker', '--timeout', '1')
+        self.assertEqual(
+            'acme-worker: the pin is 1, not 2: held by node1, node3\n'
+            'acme-worker, after 1 s: the pin is 1, not 2: held by node1, '
+            'node3\n',
+            self.manage(*wait, '2', status=1),
+        )
+        self.assertEqual(
+            'acme-worker: the pin is 1, and 2 of 3 members follow\n'
+            'acme-worker, after 1 s: the pin is 1, and 2 of 3 members '
+            'follow; missing: acme-api on node4\n',
+            self.manage(*wait, '1', status=1),
+        )
+
+    def test_quarantine_is_not_for_who_is_up(self) -> None:
+        told = self.told_in_one_line(
+            'service', 'quarantine', 'node1', 'acme-worker'
+        )
+        self.assertIn('acme-worker on node1 is up', told)
+        self.assertFalse(self.look().quarantined)
+
+
+class TestPins(commands.CommandTest):
+    def pin(self) -> objects.Pin:
+        return objects.Pin.get_by_binary(self.context, 'acme-worker')
+
+    def test_wait_tells_each_step_once(self) -> None:
+        old = self.service('node1', 1, age=7200)
+        self.member('node2', version=2)
+        self.wait_until_followed()
+        waiting = self.start(
+            *('sgconductor-manage', 'pins', 'wait', 'acme-worker', '2')
+        )
+        self.wait_for(
+            'the first step', lambda: 'held by node1\n' in waiting.output
+        )
+        # Somebody who takes a while to follow.
+        late = self.service('node3', 2)
+        old.destroy()
+        self.wait_for(
+            'the second step',
+            lambda: '2, and 1 of 2 members follow\n' in waiting.output,
+        )
+        self.assertIsNone(waiting.process.poll())
+        self.deployment.beat(self.remote, late, epoch=self.pin().epoch)
+        self.assertEqual(0, waiting.wait(), waiting.output)
+        # Between the steps it may or may not have seen node2 follow.
+        steps = waiting.output.splitlines()
+        self.assertEqual(len(set(steps)), len(steps))
+        self.assertEqual(
+            'acme-worker: the pin is 2, and 2 of 2 members follow', steps[-1]
+        )
+
+    def test_rollback(self) -> None:
+        self.member('node1', version=2)
+        held = json.loads(
+            self.manage('pins', 'hold', 'acme-worker', '1', '-f', 'json')
+        )
+        self.assertEqual(
+            (1, 2, 1, 'hold at 1'),
+            (held['pin'], held['min'], held['held'], held['cause']),
+        )
+        self.assertEqual(
+            'acme-worker: the pin is 1, and 1 of 1 members follow',
+            self.manage('pins', 'wait', 'acme-worker', '1').splitlines()[-1],
+        )
+        told = self.manage(
+            *('pins', 'wait', 'acme-worker', '2', '--timeout', '.1'), status=1
+        )
+        self.assertIn('held by an operator. To let it go: sgcon', told)
+        told = self.manage('pins', 'explain', 'acme-worker')
+        self.assertRegex(
+            told, r'decided_by +\| the hold at 1; without it: +\|'
+        )
+        self.assertIn('  sgconductor-manage pins release acme-worker', told)
+        released = json.loads(
+            self.manage('pins', 'release', 'acme-worker', '-f', 'json')
+        )
+        self.assertEqual((2, None), (released['pin'], released['held']))
+        told = self.manage(
+            *('pins', 'wait', 'acme-worker', '1', '--timeout', '.1'), status=1
+        )
+        self.assertIn('To lower it: sgconductor-manage pins hold', told)
+
+    def test_an_admin_edits_what_the_pin_does_not_allow(self) -> None:
+        self.member('node1', version=2)
+        self.hold(1)
+        self.service('node2', 1, age=7200)
+        one = ('node2', 'acme-worker')
+        shown = json.loads(
+            self.manage('service', 'quarantine', *one, '-f', 'json')
+        )
+        self.assertEqual(
+            (True, 'down'), (shown['quarantined'], shown['state'])
+        )
+        self.pin().release()
+        self.assertEqual(2, self.pin().version)
+        # It is older than the pin now.
+        self.manage('service', 'disable', *one, '--reason', 'old')
+        found = self.look('node2')
+        found.forced_down = True
+        found.save()
+        self.assertTrue(found.disabled and found.forced_down)
+        self.assertEqual((1, 'old'), (found.version, found.disabled_reason))
+        self.assertEqual(2, self.pin().version)
+
+        told = self.told_in_one_line('service', 'unquarantine', *one)
+        self.assertIn('has version 1 and cannot join: the pin is 2', told)
+        self.hold(1)
+        shown = json.loads(
+            self.manage('service', 'unquarantine', *one, '-f', 'json')
+        )
+        self.assertFalse(shown['quarantined'])
+        self.assertEqual({'1': 1, '2': 1}, self.pin().services)
+
+    def test_mistakes_are_told_in_one_line(self) -> None:
+        self.service('node1', 2)
+        self.assertIn(
+            "binary 'pigeon' has ever joined, so it has no pin. Known: "
+            'acme-worker.',
+            self.told_in_one_line('pins', 'wait', 'pigeon', '1'),
+        )
+        told = self.told_in_one_line('pins', 'hold', 'acme-worker', str(2**40))
+        self.assertIn('must be from 0 to', told)
+
+    def test_wait_outlives_a_restart_of_the_conductors(self) -> None:
+        self.member('node1', version=1)
+        self.conductor.stop()
+        waiting = self.start(
+            *('sgconductor-manage', 'pins', 'wait', 'acme-worker', '1')
+        )
+        self.wait_for(
+            'the complaint', lambda: 'No conductor answered' in waiting.output
+        )
+        self.deployment.conductor()
+        self.assertEqual(0, waiting.wait(), waiting.output)
+        self.assertIn('1 of 1 members follow', waiting.output)
+
+
+class TestReleaseBefore(upgrade_base.UpgradeTest):
+    """Its conductors keep no pins."""
+
+    scenarios = [upgrade_base.ON_MARIADB]
+
+    def test_it_is_to_be_upgraded_first(self) -> None:
+        self.old_conductor()
+        self.old_member('node1')
+        one = ('node1', 'acme-worker')
+        for command in (
+            ('pins', 'list'),
+            ('pins', 'wait', 'acme-worker', '1'),
+            ('service', 'quarantine', *one),
+        ):
+            told = self.manage(*command, status=1)
+            self.assertEqual(
+                'A conductor answered that is of a release that keeps no '
+                'pins. Upgrade all conductors first.\n',
+                told,
+            )
+        shown = json.loads(self.manage('service', 'show', *one, '-f', 'json'))
+        self.assertEqual(('up', None), (shown['state'], shown['quarantined']))
