@@ -14,6 +14,9 @@ from sgconductor.db import pins
 
 T = TypeVar('T')
 
+# The cause of what was changed behind a conductor's back.
+_FOUND = 'found so by a conductor'
+
 
 def change(
     here: backend.Backend,
@@ -49,7 +52,7 @@ def settle(here: backend.Backend) -> None:
 
     def attempt(conn: sa.Connection) -> tuple[int, pins.State]:
         before = pins.lock(conn)
-        pins.settle(conn, pins.binaries(conn), 'found so by a conductor')
+        pins.settle(conn, pins.binaries(conn), _FOUND)
         return before, pins.state(conn)
 
     with here.db.reader() as conn:
@@ -72,11 +75,9 @@ def admit(conn: sa.Connection, host: str, binary: str, version: int) -> None:
 
     :raises ServiceTooOld: naming the pin, and what to do
     """
+    pins.settle(conn, [binary], _FOUND)
     pin = pins.get(conn, binary)
-    if pin is None:
-        return
-    lowest = pins.minimum(conn, [binary])[binary]
-    if version >= (pin['min_version'] if lowest is None else lowest):
+    if pin is None or version >= pin['min_version']:
         return
     held = pin['held_version']
     if held is None or held > version:
