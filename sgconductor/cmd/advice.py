@@ -27,8 +27,14 @@ class Advice(NamedTuple):
     run: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        lines = textwrap.wrap(self.text, _WIDTH, break_on_hyphens=False)
-        return '\n'.join((*lines, *(f'  {command}' for command in self.run)))
+        text = textwrap.fill(
+            self.text,
+            _WIDTH,
+            initial_indent='- ',
+            subsequent_indent='  ',
+            break_on_hyphens=False,
+        )
+        return '\n'.join((text, *(f'    {command}' for command in self.run)))
 
 
 def on(

@@ -127,5 +127,5 @@ class TestAdvice(base.TestCase):
     def test_commands_are_not_wrapped(self) -> None:
         command = 'sgconductor-manage ' + 'x' * 100
         lines = str(advice.Advice('word ' * 30, (command,))).splitlines()
-        self.assertEqual(f'  {command}', lines[-1])
+        self.assertEqual(f'    {command}', lines[-1])
         self.assertLess(max(map(len, lines[:-1])), 80)
