@@ -79,7 +79,8 @@ class NotRemotable(SGConductorError):
     def __init__(self, objname: str, method: str) -> None:
         super().__init__(objname, method)
         self.message = (
-            f'{objname}.{method} is not a remote method of this conductor.'
+            f'{objname}.{method} is not a remote method of this conductor. If '
+            f'it is one of a later release, upgrade the conductors first.'
         )
 
 

@@ -88,12 +88,27 @@ class ConductorManager:
         objinst: base.SGObject,
         object_versions: dict[str, str],
     ) -> Any:
-        """The primitive of an object in the caller's versions."""
+        """The primitive of an object in the caller's versions.
+
+        :raises InvalidInput: if the caller knows the object itself in a newer
+            version than it has, so that there is nothing to make older
+        """
         if not isinstance(objinst, base.SGObject):
             raise exception.InvalidInput(
                 f'objinst must be an object, not {type(objinst).__name__}'
             )
-        return _backport(objinst, _manifest(object_versions))
+        versions = _manifest(object_versions)
+        name = objinst.obj_name()
+        wanted = versions.get(name, objinst.VERSION)
+        primitive = _backport(objinst, versions)
+        if primitive['versioned_object.version'] != wanted:
+            raise exception.InvalidInput(
+                f'{name} {objinst.VERSION} cannot become {name} {wanted}: '
+                f'objects are only made older. If it was newer when it was '
+                f'sent, this conductor is what is too old: upgrade the '
+                f'conductors first.'
+            )
+        return primitive
 
 
 def _backport(

@@ -134,9 +134,15 @@ class Service(base.SGObject):
             roster.admit(conn, self.host, self.binary, self.version)
             return services.join(conn, self.host, self.binary, token, values)
 
-        (row, now), state = self._change(
-            f'join of {self.host} with version {self.version}', join
-        )
+        cause = f'join of {self.host} with version {self.version}'
+        try:
+            (row, now), state = self._change(cause, join)
+        except exception.ServiceTooOld as error:
+            if 'pin_epoch' not in self.added_since(self.VERSION):
+                raise
+            # To the release before, an error that it does not know is a
+            # failure of the conductor's; this one it can show.
+            raise exception.InvalidInput(str(error)) from None
         # The driver hears of the member only after this.
         self._read(row, liveness.by_table(row))
         return _news(now, state)

@@ -90,17 +90,6 @@ class TestOlderCaller(CallerTest):
         self.assertEqual({'updated_at', 'obj_what_changed'}, set(updates))
         self.assertTrue(self.look().disabled)
 
-    def test_its_own_object_is_not_ported_forward(self) -> None:
-        frozen = primitives.frozen('Service', '1.0')
-        self.assertEqual(
-            frozen,
-            self.as_wire(
-                'object_backport_versions',
-                objinst=frozen,
-                object_versions={'Service': '1.1'},
-            ),
-        )
-
     def test_it_can_have_a_newer_object_backported(self) -> None:
         for version in primitives.versions('Service'):
             self.assertEqual(
@@ -149,7 +138,9 @@ class TestNewerCaller(CallerTest):
             args=[service.uuid],
             kwargs={},
         )
-        self.assertEqual('1.1', found['versioned_object.version'])
+        self.assertEqual(
+            objects.Service.VERSION, found['versioned_object.version']
+        )
 
 
 class TestStranger(CallerTest):
@@ -211,6 +202,15 @@ class TestStranger(CallerTest):
                 args=[],
             )
             self.assertIn(f'Version {version} of Service is not', told)
+
+    def test_newer_versions_of_what_is_older(self) -> None:
+        told = self.refused(
+            exception.InvalidInput,
+            'object_backport_versions',
+            objinst=primitives.frozen('Service', '1.0'),
+            object_versions={'Service': '1.1'},
+        )
+        self.assertIn('Service 1.0 cannot become Service 1.1', told)
 
     def test_methods_of_the_other_kind(self) -> None:
         self.class_action(exception.NotRemotable, objmethod='save', args=[])

@@ -13,6 +13,8 @@ import fixtures
 from testtools import content
 
 from sgconductor import objects
+from sgconductor.db import models
+from sgconductor.db import schema
 from tests import program
 from tests.functional import base
 
@@ -389,13 +391,14 @@ class TestStart(ProcessTest):
         with self.deployment.db.writer() as conn:
             conn.exec_driver_sql("UPDATE alembic_version SET version_num='x'")
         self.assertIn(
-            'schema x, which this release (schema 1_0001) does not know',
+            f'schema x, which this release (schema {schema.wanted()}) does '
+            f'not know',
             self.run_conductor(),
         )
         with self.deployment.db.writer() as conn:
             conn.exec_driver_sql('DELETE FROM alembic_version')
         self.assertIn(
-            'needs 1_0001. Run: sgconductor-manage db sync',
+            f'needs {schema.wanted()}. Run: sgconductor-manage db sync',
             self.run_conductor(),
         )
 
@@ -523,14 +526,18 @@ class TestManage(ProcessTest):
     def test_the_database_is_synced_and_told_of(self) -> None:
         self.config = self.deployment.config_file()
         with self.deployment.db.writer() as conn:
-            conn.exec_driver_sql('DROP TABLE services, alembic_version')
+            models.metadata.drop_all(conn)
+            conn.exec_driver_sql('DROP TABLE alembic_version')
+        wanted = schema.wanted()
         told = self.manage('db', 'version', '-f', 'json')
         self.assertEqual(
-            (None, '1_0001'),
+            (None, wanted),
             (json.loads(told)['schema'], json.loads(told)['needed']),
         )
-        self.assertIn('schema (none) -> 1_0001', self.manage('db', 'sync'))
-        self.assertIn('schema 1_0001 -> 1_0001', self.manage('db', 'sync'))
+        self.assertIn(f'schema (none) -> {wanted}', self.manage('db', 'sync'))
+        self.assertIn(
+            f'schema {wanted} -> {wanted}', self.manage('db', 'sync')
+        )
         with self.deployment.db.writer() as conn:
             conn.exec_driver_sql("UPDATE alembic_version SET version_num='x'")
         told = self.manage('db', 'sync', status=1)

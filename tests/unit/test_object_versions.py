@@ -1,13 +1,17 @@
 """The objects' versions: nothing changes without a new one."""
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import exception as ovo_exc
 from oslo_versionedobjects import fixture as ovo_fixture
 
+from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.conductor import manager
 from sgconductor.objects import base as objects_base
 from tests import base
 from tests import primitives
@@ -65,20 +69,62 @@ class TestVersions(base.TestCase):
             self.assertEqual(set(), set(cls.ADDED) - set(cls.fields))
 
 
-class TestFrozen(base.TestCase):
+class FrozenTest(base.TestCase):
     def load(self, primitive: Any) -> Any:
         return objects_base.SGObject.obj_from_primitive(primitive)
 
-    def test_every_version_becomes_every_older_one(self) -> None:
-        for name in ('Pin', 'Service'):
+    def pairs(self, newer: bool) -> Iterator[tuple[Any, Any]]:
+        """Each object in each version, and as it is in each other one.
+
+        :param newer: whether in each newer one, or in its own and each older
+        """
+        for name in NAMES:
             versions = primitives.versions(name)
-            for i, newer in enumerate(versions):
-                obj = self.load(primitives.frozen(name, newer))
-                for older in versions[: i + 1]:
-                    self.assertEqual(
-                        primitives.frozen(name, older),
-                        obj.obj_to_primitive(target_version=older),
+            for (i, since), (j, to) in itertools.product(
+                enumerate(versions), repeat=2
+            ):
+                if (j > i) == newer:
+                    yield (
+                        primitives.frozen(name, since),
+                        primitives.frozen(name, to),
                     )
+
+    def manifest(self, frozen: Any) -> dict[str, str]:
+        """What a caller says that knows an object as it is, no newer."""
+        versions = {
+            frozen['versioned_object.name']: frozen['versioned_object.version']
+        }
+        for one in frozen['versioned_object.data'].get('objects', []):
+            versions |= self.manifest(one)
+        return versions
+
+
+class TestFrozen(FrozenTest):
+    def test_every_version_loads_as_it_is(self) -> None:
+        for name in NAMES:
+            for version in primitives.versions(name):
+                frozen = primitives.frozen(name, version)
+                loaded = self.load(frozen)
+                self.assertEqual(version, loaded.VERSION)
+                self.assertEqual(frozen, loaded.obj_to_primitive())
+
+    def test_every_version_becomes_every_older_one(self) -> None:
+        for since, to in self.pairs(newer=False):
+            manifest = self.manifest(to)
+            found = self.load(since).obj_to_primitive(
+                target_version=to['versioned_object.version'],
+                version_manifest=manifest,
+            )
+            self.assertEqual(to, found)
+
+    def test_no_version_becomes_a_newer_one(self) -> None:
+        for since, to in self.pairs(newer=True):
+            error = self.assertRaises(
+                ovo_exc.InvalidTargetVersion,
+                self.load(since).obj_to_primitive,
+                target_version=to['versioned_object.version'],
+            )
+            self.assertIn(to['versioned_object.version'], str(error))
 
     def test_every_version_loads_and_lacks_what_came_later(self) -> None:
         for version in primitives.versions('Service'):
@@ -92,13 +138,17 @@ class TestFrozen(base.TestCase):
 
     def test_a_list_is_backported_with_what_is_in_it(self) -> None:
         services = self.load(primitives.frozen('ServiceList', '1.1'))
-        primitive = services.obj_to_primitive(
-            version_manifest={'ServiceList': '1.0', 'Service': '1.0'}
-        )
-        self.assertEqual(
-            [primitives.frozen('Service', '1.0')],
-            primitive['versioned_object.data']['objects'],
-        )
+        for to, inner in itertools.product(
+            primitives.versions('ServiceList'), primitives.versions('Service')
+        ):
+            primitive = services.obj_to_primitive(
+                target_version=to,
+                version_manifest={'ServiceList': to, 'Service': inner},
+            )
+            self.assertEqual(
+                [primitives.frozen('Service', inner)],
+                primitive['versioned_object.data']['objects'],
+            )
 
     def test_an_empty_list_stays_one(self) -> None:
         services = objects.ServiceList(objects=[])
@@ -112,6 +162,54 @@ class TestFrozen(base.TestCase):
         service = objects.Service(host='node1')
         primitive = service.obj_to_primitive(target_version='1.0')
         self.assertEqual({'host': 'node1'}, primitive['versioned_object.data'])
+
+
+class TestBackport(FrozenTest):
+    """What a conductor makes of an object for who cannot read it."""
+
+    def backport(self, primitive: Any, versions: dict[str, str]) -> Any:
+        return manager.ConductorManager().object_backport_versions(
+            sg_context.RequestContext(backend=object()),
+            self.load(primitive),
+            versions,
+        )
+
+    def test_every_version_to_every_older_one(self) -> None:
+        for since, to in self.pairs(newer=False):
+            self.assertEqual(to, self.backport(since, self.manifest(to)))
+
+    def test_a_newer_one_is_refused_by_name(self) -> None:
+        for since, to in self.pairs(newer=True):
+            error = self.assertRaises(
+                exception.InvalidInput,
+                self.backport,
+                since,
+                self.manifest(to),
+            )
+            name = since['versioned_object.name']
+            self.assertIn(
+                f'{name} {since["versioned_object.version"]} cannot become '
+                f'{name} {to["versioned_object.version"]}',
+                str(error),
+            )
+
+    def test_one_that_nobody_has_is_refused_too(self) -> None:
+        for name in NAMES:
+            newest = primitives.frozen(name, primitives.versions(name)[-1])
+            for version, error in (
+                ('1.99', exception.InvalidInput),
+                ('2.0', ovo_exc.IncompatibleObjectVersion),
+            ):
+                self.assertRaises(
+                    error, self.backport, newest, {name: version}
+                )
+
+    def test_of_what_is_in_it_no_more_than_it_is(self) -> None:
+        services = primitives.frozen('ServiceList', '1.1')
+        self.assertEqual(
+            services,
+            self.backport(services, {'ServiceList': '1.1', 'Service': '1.9'}),
+        )
 
 
 class TestSerializer(base.TestCase):

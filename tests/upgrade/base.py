@@ -1,5 +1,6 @@
 """The base of tests with the release before."""
 
+import os
 from typing import Any
 
 from testtools import content
@@ -35,7 +36,9 @@ class UpgradeTest(base.DeploymentTest):
     ) -> program.Program:
         """A started program, of this release or of the one before."""
         if old:
-            more['bin_'] = release.PREVIOUS.bin
+            # What this one's python is shown is not for the other's.
+            env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+            more |= {'bin_': release.PREVIOUS.bin, 'env': env}
         started = self.useFixture(program.Program(*args, **more))
         self.addOnException(
             lambda _: self.addDetail(

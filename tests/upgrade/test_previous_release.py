@@ -115,6 +115,25 @@ class TestItsCallers(base.UpgradeTest):
         )
         self.assertIn('followed by only 0 of 1 members yet', str(error))
 
+    def test_its_members_below_the_pin_are_told_so(self) -> None:
+        for host in ('node1', 'node2'):
+            self.member(host, 2)
+        # In that release's example, an error is one line.
+        member = self.start(
+            'python',
+            str(release.PREVIOUS.source / 'examples/member.py'),
+            self.deployment.transport_url,
+            'node1',
+            old=True,
+        )
+        self.assertEqual(1, member.wait())
+        self.assertEqual(1, len(member.output.splitlines()), member.output)
+        self.assertIn(
+            'acme-worker on node1 has version 1 and cannot join: the pin is 2',
+            member.output,
+        )
+        self.assertIn('pins hold acme-worker 1', member.output)
+
     def test_its_members_are_told_to_come_out_of_quarantine(self) -> None:
         member = self.old_member('node1')
         service = self.look('node1')
@@ -218,6 +237,15 @@ class TestItsConductor(OldTablesTest):
             [('node1', 'up')], [(s['host'], s['state']) for s in listed]
         )
         self.manage('service', 'show', 'node1', 'acme-worker')
+        for command in (
+            ('pins', 'list'),
+            ('pins', 'explain', 'acme-worker'),
+            ('pins', 'hold', 'acme-worker', '1'),
+            ('service', 'quarantine', 'node1', 'acme-worker'),
+        ):
+            told = self.manage(*command, status=1)
+            self.assertIn('Upgrade all conductors first.', told)
+            self.assertEqual(1, len(told.splitlines()), told)
 
     def test_what_it_has_not_is_refused_by_name(self) -> None:
         self.join()
@@ -236,6 +264,7 @@ class TestItsConductor(OldTablesTest):
         for name, call in methods.items():
             error = self.assertRaises(exception.NotRemotable, call)
             self.assertIn(name, str(error))
+            self.assertIn('upgrade the conductors first', str(error))
         classes: dict[str, Callable[[], object]] = {
             'Pin': lambda: objects.Pin.get_by_binary(
                 self.context, 'acme-worker'
