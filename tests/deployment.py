@@ -3,6 +3,8 @@
 import datetime
 import pathlib
 import secrets
+from collections.abc import Callable
+from concurrent import futures
 from typing import Any
 
 import fixtures
@@ -57,6 +59,14 @@ class Deployment(fixtures.Fixture):
         self.addCleanup(self.db.close)
         if self._tables:
             schema.sync(self.db)
+        self._open: list[Callable[[], None]] = []
+        self.addCleanup(self._close)
+
+    def _close(self) -> None:
+        # Each of them waits a second for its broker.
+        with futures.ThreadPoolExecutor() as closing:
+            for done in [closing.submit(close) for close in self._open]:
+                done.result()
 
     def conf(self, **overrides: Any) -> cfg.ConfigOpts:
         """A configuration of this deployment, with quick intervals.
@@ -108,13 +118,13 @@ class Deployment(fixtures.Fixture):
         """A conductor in this process, started."""
         conductor = app.Conductor(self.conf(**overrides))
         conductor.start()
-        self.addCleanup(conductor.stop)
+        self._open.append(conductor.stop)
         return conductor
 
     def remote(self, timeout: float = 10, **overrides: Any) -> app.Remote:
         """A way to the conductor, as any other process has it."""
         remote = app.Remote(self.conf(**overrides), timeout)
-        self.addCleanup(remote.close)
+        self._open.append(remote.close)
         return remote
 
     def local(self, conductor: app.Conductor) -> sg_context.RequestContext:
