@@ -1,0 +1,353 @@
+"""The upgrade drill: a fleet is upgraded, rolled back and upgraded again.
+
+Clients call its workers all the while. No call may fail or be above what its
+receiver knows, and no process may end that is not being upgraded.
+"""
+
+import argparse
+import contextlib
+import pathlib
+import signal
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import TypeVar
+
+import fixtures
+
+from sgconductor import exception
+from sgconductor import objects
+from tests import deployment
+from tests.servers import mariadb
+from tests.servers import process
+from tests.servers import rabbitmq
+from tests.upgrade import fleet
+from tests.upgrade import parts
+from tests.upgrade import records
+from tests.upgrade import report
+
+S = TypeVar('S', bound=process.Server)
+
+BINARY = 'acme-worker'
+
+START = 'all of release 1'
+CONDUCTORS_UP = 'conductors up, one by one'
+WORKERS_UP = 'workers up, but for the last'
+CLIENTS_UP = 'clients up, but for the last'
+LAST_WORKER_UP = 'the last worker up'
+HOLD = 'a hold at 1'
+WORKERS_BACK = 'workers back, one by one'
+WORKERS_AGAIN = 'workers up again, one by one'
+RELEASE = 'the hold released'
+PHASES = (
+    START,
+    CONDUCTORS_UP,
+    WORKERS_UP,
+    CLIENTS_UP,
+    LAST_WORKER_UP,
+    HOLD,
+    WORKERS_BACK,
+    WORKERS_AGAIN,
+    RELEASE,
+)
+
+
+class Drill(fixtures.Fixture):
+    """Over a broker and a database server that run.
+
+    :param calls: how many are to be made at least
+    :param conductors: how many
+    :param members: how many workers
+    :param clients: how many, of which the last stays as it is
+    :param pause: seconds between two calls of a client
+    :param old_conductor: the directory of the programs of the release of
+        sgconductor that conductors are upgraded from; None for this release
+    :param tell: tells the user a line
+    """
+
+    def __init__(
+        self,
+        broker: rabbitmq.RabbitMQ,
+        server: mariadb.MariaDB,
+        *,
+        calls: int,
+        conductors: int,
+        members: int,
+        clients: int,
+        pause: float,
+        old_conductor: pathlib.Path | None,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._place = deployment.Deployment(
+            broker, server, tables=old_conductor is None
+        )
+        self._goal = calls
+        self._counts = (conductors, members, clients)
+        self._pause = pause
+        self._old_conductor = old_conductor
+        self._tell = tell
+        self._began = time.monotonic()
+        self._phases: list[report.Phase] = []
+        self._spoken: dict[str, tuple[int, str]] = {}
+
+    def _setUp(self) -> None:
+        self.useFixture(self._place)
+        journals = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self._ledger = records.Ledger(journals, self._heard)
+        self._context = self._place.remote(timeout=60).context()
+        self._fleet = self.useFixture(
+            fleet.Fleet(self._say, self._ledger.read)
+        )
+        self._parts = parts.Parts(self._place, journals, self._old_conductor)
+        conductors, workers, clients = self._counts
+        self._conductors = self._parts.conductors(conductors)
+        self._workers = self._parts.workers(workers)
+        self._clients = self._parts.clients(clients, self._pause)
+
+    def run(self) -> None:
+        """Do all of it.
+
+        :raises DrillError: where it cannot go on
+        """
+        with self._phase(START):
+            self._start()
+        with self._phase(CONDUCTORS_UP):
+            self._sync_database(2)
+            self._upgrade(self._conductors, 2)
+        with self._phase(WORKERS_UP):
+            self._upgrade(self._workers[:-1], 2)
+        with self._phase(CLIENTS_UP):
+            self._upgrade(self._clients[:-1], 2)
+        with self._phase(LAST_WORKER_UP):
+            self._upgrade(self._workers[-1:], 2)
+            self._wait_for_pin(2)
+        with self._phase(HOLD):
+            self._pin().hold(1)
+            self._wait_for_pin(1)
+        with self._phase(WORKERS_BACK):
+            self._upgrade(self._workers, 1)
+        with self._phase(WORKERS_AGAIN):
+            self._upgrade(self._workers, 2)
+        with self._phase(RELEASE):
+            self._pin().release()
+            self._wait_for_pin(2)
+        # The calls under way end well too; then there is nobody to serve.
+        self._fleet.stop(self._clients)
+        self._fleet.watch()
+        self._ledger.read()
+
+    def report(self) -> report.Report:
+        """What came of it so far."""
+        return report.Report(
+            self._began, self._phases, self._ledger, self._fleet.restarts
+        )
+
+    @contextlib.contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """What is done up to the next phase, with its share of the calls."""
+        self._phases.append(report.Phase(name, time.monotonic()))
+        number, of = len(self._phases), len(PHASES)
+        self._say(f'{number} of {of}: {name}')
+        yield
+        share = self._goal * number // of
+        self._fleet.until(
+            f'{share} calls', lambda: len(self._ledger.calls) >= share
+        )
+        self._wait_for_calls()
+        self._say(
+            f'{len(self._ledger.calls)} calls so far, '
+            f'{len(self._ledger.failed)} failed'
+        )
+
+    def _start(self) -> None:
+        self._sync_database(1)
+        for some in (self._conductors, self._workers, self._clients):
+            self._fleet.start(some, 1)
+            self._say(f'{", ".join(part.name for part in some)} run')
+
+    def _upgrade(self, some: Sequence[fleet.Part], release: int) -> None:
+        """Have some be of another release, one by one, under load."""
+        for part in some:
+            self._fleet.upgrade(part, release)
+            self._wait_for_calls()
+
+    def _wait_for_calls(self) -> None:
+        """Wait until each client has made a call from beginning to end."""
+        since = time.monotonic()
+        first = len(self._ledger.calls)
+
+        def callers() -> set[str]:
+            return {
+                call.client
+                for call in self._ledger.calls[first:]
+                if call.at >= since
+            }
+
+        self._fleet.until(
+            'a call of each client',
+            lambda: len(callers()) == len(self._clients),
+        )
+
+    def _pin(self) -> objects.Pin:
+        return objects.Pin.get_by_binary(self._context, BINARY)
+
+    def _wait_for_pin(self, version: int) -> None:
+        """Wait until a pin is in force, and all members go by it."""
+
+        def follow() -> bool:
+            pin = self._pin()
+            return pin.version == version and pin.following == pin.live
+
+        self._fleet.until(f'all members follow a pin of {version}', follow)
+        pin = self._pin()
+        self._say(
+            f'the pin of {BINARY} is {pin.version} ({pin.cause}); '
+            f'{pin.following} of {pin.live} members follow'
+        )
+
+    def _sync_database(self, release: int) -> None:
+        """Make the tables those of a release of conductors."""
+        if self._old_conductor is None:
+            return  # They are so from the start.
+        with self._parts.manage(release, 'db', 'sync') as one:
+            if one.wait():
+                raise fleet.DrillError(
+                    f'sgconductor-manage db sync failed:\n{one.output}'
+                )
+
+    def _heard(self, call: records.Call) -> None:
+        """Tell when a client begins to speak another version."""
+        speaks = (call.release, call.version)
+        if call.version and self._spoken.get(call.client) != speaks:
+            self._spoken[call.client] = speaks
+            self._say(
+                f'{call.client}, of release {call.release}, speaks '
+                f'{call.version} from now on'
+            )
+
+    def _say(self, text: str) -> None:
+        self._tell(f'{time.monotonic() - self._began:6.1f} s  {text}')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = _parse(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('upgrade-drill: ended'))
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print('upgrade-drill: interrupted', file=sys.stderr)
+        return 130
+    except fleet.DrillError as error:
+        print(f'upgrade-drill: {error}', file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    print('RabbitMQ and MariaDB start', flush=True)
+    why = ''
+    with (
+        _started(rabbitmq.RabbitMQ()) as broker,
+        _started(mariadb.MariaDB()) as server,
+        Drill(
+            broker,
+            server,
+            calls=options.calls,
+            conductors=2,
+            members=options.members,
+            clients=options.clients,
+            pause=0,
+            old_conductor=options.old_conductor,
+            tell=lambda line: print(line, flush=True),
+        ) as drill,
+    ):
+        try:
+            drill.run()
+        except (fleet.DrillError, exception.SGConductorError) as error:
+            why = f'upgrade-drill: {error}'
+        result = drill.report()
+    print('\nWho spoke which version when, in calls:\n')
+    for line in (*result.table(), '', *result.failures()):
+        print(line)
+    if why:
+        print(why)
+    print(result.totals())
+    return 1 if why or not result.is_good(options.calls) else 0
+
+
+@contextlib.contextmanager
+def _started(server: S) -> Iterator[S]:
+    missing = server.missing()
+    if missing:
+        raise fleet.DrillError(
+            f'{server.NAME} is not installed: there is no {missing}'
+        )
+    try:
+        server.setUp()
+    except fixtures.MultipleExceptions as error:
+        (_, cause, _), *_ = error.args
+        raise fleet.DrillError(str(cause)) from None
+    try:
+        yield server
+    finally:
+        server.cleanUp()
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='upgrade-drill', description=__doc__)
+    parser.add_argument(
+        '--calls',
+        type=_at_least(1),
+        default=5000,
+        metavar='N',
+        help='make N calls at least (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--members',
+        type=_at_least(2),
+        default=6,
+        metavar='N',
+        help='call N workers (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--clients',
+        type=_at_least(2),
+        default=4,
+        metavar='N',
+        help='have N clients, of which the last stays as it is '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--old-conductor',
+        type=_programs,
+        metavar='BIN',
+        help='the directory with the programs of the release of sgconductor '
+        'that the conductors are upgraded from (default: that of this '
+        'release)',
+    )
+    return parser.parse_args(argv)
+
+
+def _at_least(lowest: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(
+                f'give a number of {lowest} or more, not {text!r}'
+            )
+        return int(text)
+
+    return number
+
+
+def _programs(text: str) -> pathlib.Path:
+    path = pathlib.Path(text).absolute()
+    if not (path / 'sgconductor-conductor').is_file():
+        raise argparse.ArgumentTypeError(
+            f'there is no sgconductor-conductor in {text}'
+        )
+    return path
+
+
+if __name__ == '__main__':
+    sys.exit(main())
