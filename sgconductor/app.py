@@ -221,10 +221,12 @@ class Conductor:
 
     def start(self) -> None:
         """Serve, in threads, until :meth:`stop`."""
+        # Before anybody asks: in an upgrade, the services are there already,
+        # and the pins not yet.
+        self._settling.start(at_once=True)
         self._rpc_server.start()
         # One thread writes; a second batch meanwhile waits with the broker.
         self._beat_server.start(override_pool_size=1)
-        self._settling.start(at_once=True)
 
     def stop(self) -> None:
         """Finish what was taken from the broker, and take no more.

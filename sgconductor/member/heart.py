@@ -40,9 +40,12 @@ class Heart:
 
         So that a fleet started at one moment does not beat at one moment.
 
-        :param at_once: begin now
+        :param at_once: begin now, and return when the first pulse is over
         """
-        self._due = time.monotonic() + (0 if at_once else self._jitter())
+        if at_once:
+            self._beat()
+        first = self._interval if at_once else self._jitter()
+        self._due = time.monotonic() + first
         self._thread.start()
 
     def stop(self) -> None:
