@@ -79,7 +79,8 @@ class Writers:
         )
 
     def _join_and_leave(self, count: int) -> None:
-        service = self._new(f'joining{count % 50}', 'acme-joiner')
+        # Each host twice: a new row, and one that is taken over.
+        service = self._new(f'joining{count // 2}', 'acme-joiner')
         service.join(uuidutils.generate_uuid())
         service.sync()
         if not service.leave():
