@@ -345,7 +345,14 @@ class TestHold(PinTest):
         self.confirm(service, again.epoch)
         # A beat that was overtaken takes nothing back.
         self.deployment.beat(self.remote, service, epoch=1)
+        self.wait_for('it', lambda: self.look('a').report_count == 3)
         self.service('old', 2)
+
+    def test_a_new_process_has_to_confirm_for_itself(self) -> None:
+        self.confirm(self.service('a', 3), 100)
+        self.service('a', 3)
+        self.hold(2)
+        self.assertIn('only 0 of 1', str(self.refuse('old', 2)))
 
 
 class TestQuarantine(PinTest):

@@ -73,6 +73,11 @@ class TestRule(base.TestCase):
             [(False, 'forced down')], self.judge(row('a', forced_down=True))
         )
 
+    def test_quarantine_is_down_whatever_beats(self) -> None:
+        self.assertEqual(
+            [(False, 'in quarantine')], self.judge(row('a', quarantined=True))
+        )
+
     def test_left_is_down_at_once(self) -> None:
         left_at = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
         self.assertEqual(
