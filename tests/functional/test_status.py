@@ -47,7 +47,7 @@ class TestStatus(StatusTest):
         self.assertEqual(5, told.count('Details: None'), told)
 
     def test_a_stuck_fleet(self) -> None:
-        self.service('dead', 1, age=7200)
+        self.service('dead.rack12.example.org', 1, age=7200)
         self.service('old', 1)
         self.service('api', 3, binary='acme-api')
         self.member('new', version=2)
@@ -67,8 +67,10 @@ class TestStatus(StatusTest):
             versions,
         )
         dead = str(found['Dead services that hold a pin'])
-        self.assertIn('dead: down, with version 1, and counted', dead)
-        self.assertIn('  sgconductor-manage service delete dead acme-', dead)
+        self.assertIn(
+            'dead.rack12.example.org: down, with version 1, and counted', dead
+        )
+        self.assertIn('  sgconductor-manage service delete dead.rack12.', dead)
         self.assertNotIn('old', dead)
         followers = str(found['Members that do not follow'])
         self.assertIn('2 of 3 live members do not follow', followers)
@@ -82,7 +84,8 @@ class TestStatus(StatusTest):
         table = self.check(status=WARNING)
         self.assertRegex(
             table,
-            r'\|   sgconductor-manage service quarantine dead acme-worker +\|',
+            r'\|   sgconductor-manage service quarantine '
+            r'dead.rack12.example.org acme-worker +\|',
         )
 
     def followed_once(self) -> bool:
