@@ -146,14 +146,16 @@ class Drill(fixtures.Fixture):
 
     @contextlib.contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        """What is done up to the next phase, with its share of the calls."""
+        """What is done up to the next phase, and then a share of the calls."""
         self._phases.append(report.Phase(name, time.monotonic()))
         number, of = len(self._phases), len(PHASES)
         self._say(f'{number} of {of}: {name}')
         yield
-        share = self._goal * number // of
+        goal = len(self._ledger.calls) + self._goal // (2 * of)
+        if number == of:
+            goal = max(goal, self._goal)
         self._fleet.until(
-            f'{share} calls', lambda: len(self._ledger.calls) >= share
+            f'{goal} calls', lambda: len(self._ledger.calls) >= goal
         )
         self._wait_for_calls()
         self._say(
