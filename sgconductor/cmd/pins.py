@@ -35,7 +35,8 @@ _EXPLAINED = (*_DETAILS, 'decided_by', 'not_following', 'advice')
 
 # Seconds between two looks at a pin that is waited for.
 _LOOK_EVERY = 0.5
-# Seconds to wait for one answer, of which that needs many.
+# Seconds to wait for one answer, however few there are in all: a look that is
+# cut short tells nothing.
 _ANSWER = 5.0
 
 Shown = tuple[tuple[str, ...], tuple[Any, ...]]
@@ -199,7 +200,7 @@ class Wait(command.Command):
         deadline = time.monotonic() + timeout
         pause = threading.Event()
         told = ''
-        with self.app.context(min(timeout, _ANSWER)) as context:
+        with self.app.context(_ANSWER) as context:
             while True:
                 seen = _look(context, binary, version)
                 if seen.word != told:
