@@ -220,22 +220,16 @@ class TestItsConductor(base.UpgradeTest):
         self.assertEqual(0, len(nobody))
         service.disabled = True
         service.save()
-        self.assertTrue(self.look('node1').disabled)
-
-    def test_the_admin_command(self) -> None:
-        self.join()
-        listed = json.loads(self.manage('service', 'list', '-f', 'json'))
+        told = self.manage('service', 'list', '-f', 'json')
         self.assertEqual(
-            [('node1', 'up')], [(s['host'], s['state']) for s in listed]
+            [
+                ('node1', 'up', 'disabled'),
+                ('node2', 'up', 'enabled'),
+                ('node3', 'up', 'enabled'),
+            ],
+            [(s['host'], s['state'], s['status']) for s in json.loads(told)],
         )
         self.manage('service', 'show', 'node1', 'acme-worker')
-        for command in (
-            ('pins', 'list'),
-            ('service', 'quarantine', 'node1', 'acme-worker'),
-        ):
-            told = self.manage(*command, status=1)
-            self.assertIn('Upgrade all conductors first.', told)
-            self.assertEqual(1, len(told.splitlines()), told)
 
     def test_what_it_has_not_is_refused_by_name(self) -> None:
         self.join()
@@ -264,6 +258,13 @@ class TestItsConductor(base.UpgradeTest):
         for name, call in classes.items():
             unknown = self.assertRaises(ovo_exc.UnsupportedObjectError, call)
             self.assertIn(name, str(unknown))
+        for command in (
+            ('pins', 'list'),
+            ('service', 'quarantine', 'node1', 'acme-worker'),
+        ):
+            told = self.manage(*command, status=1)
+            self.assertIn('Upgrade all conductors first.', told)
+            self.assertEqual(1, len(told.splitlines()), told)
 
     def test_pinned_clients_speak_the_oldest_until_it_is_replaced(
         self,
@@ -286,18 +287,16 @@ class TestItsConductor(base.UpgradeTest):
 
         self.daemon.signal(signal.SIGTERM)
         self.assertEqual(0, self.daemon.wait())
+        path = self.deployment.config_file()
+        early = self.start('sgconductor-conductor', '--config-file', path)
+        self.assertEqual(1, early.wait())
+        self.assertIn('Run: sgconductor-manage db sync', early.output)
+        self.assertNotIn('Traceback', early.output)
         self.manage('db', 'sync')
         self.deployment.conductor()
         for remote in (stranger, self.remote):
             api = WorkerAPI(remote.transport, remote.pins, timeout=20)
             self.wait_for('the pin', api.which)
-
-    def test_a_conductor_of_this_release_wants_its_tables_first(self) -> None:
-        path = self.deployment.config_file(conductor__startup_timeout=0)
-        run = self.start('sgconductor-conductor', '--config-file', path)
-        self.assertEqual(1, run.wait())
-        self.assertIn('Run: sgconductor-manage db sync', run.output)
-        self.assertNotIn('Traceback', run.output)
 
 
 class TestItsServers(base.UpgradeTest):
@@ -393,6 +392,8 @@ class TestItsServers(base.UpgradeTest):
 
 class TestBothConductors(base.UpgradeTest):
     """Conductors of both releases, side by side, on the new tables."""
+
+    scenarios = [base.ON_POSTGRESQL]
 
     def setUp(self) -> None:
         super().setUp()
