@@ -19,9 +19,9 @@ from sgconductor import objects
 from sgconductor.cmd import configuration
 from sgconductor.rpcapi import beats as beats_api
 
-# Between two lines, and between two beats, in seconds.
+# Between two lines, and between two of the same kind, in seconds.
 _LINE = 0.2
-_BEAT = 0.005
+_PAUSE = 0.01
 
 
 class Writers:
@@ -66,6 +66,7 @@ class Writers:
             except Exception as error:
                 self.failed.append(f'{name}: {type(error).__name__}: {error}')
             self.done[name] += 1
+            self.over.wait(_PAUSE)
 
     def _new(self, host: str, binary: str) -> Any:
         return objects.Service(
@@ -91,7 +92,6 @@ class Writers:
         # that release it had no epoch.
         send: Callable[..., None] = self._beats.beat
         send(self._beaten.id, self._beaten.incarnation, self._now)
-        self.over.wait(_BEAT)
 
     def _save(self, count: int) -> None:
         self._edited.disabled_reason = f'edit {count}'
