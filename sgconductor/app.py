@@ -7,6 +7,7 @@ member; a :class:`Conductor` is what a conductor worker runs.
 import datetime
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 from typing import Self
@@ -38,10 +39,12 @@ from sgconductor.rpcapi import conductor as conductor_api
 from sgconductor.rpcapi import drain
 from sgconductor.rpcapi import pins as sg_pins
 from sgconductor.servicegroup import driver as sg_driver
+from sgconductor.servicegroup import hearing
 from sgconductor.servicegroup import liveness
 
 # Seconds; it finds something only where somebody else wrote the table.
 _SETTLE_EVERY = 30.0
+_SETTLES_WITHIN = 10.0
 
 
 class Remote:
@@ -66,6 +69,10 @@ class Remote:
         self._pins = sg_pins.Pins(
             lambda: objects.PinList.in_force(self.context())
         )
+        # See the listener.
+        in_memory = conf.transport_url.startswith('fake:')
+        self._listens_as = str(uuid.uuid4()) if in_memory else 'members'
+        self._closed = False
         self._listening = threading.Lock()
         self._listener: server.RPCServer | None = None
 
@@ -127,6 +134,7 @@ class Remote:
     def close(self) -> None:
         """Give the connections back."""
         with self._listening:
+            self._closed = True
             listener, self._listener = self._listener, None
         if listener is not None:
             listener.stop()
@@ -136,10 +144,12 @@ class Remote:
 
     def _listen(self) -> None:
         with self._listening:
-            if self._listener is None:
+            if self._listener is None and not self._closed:
                 # Without a broker, oslo.messaging would try for ever.
                 rpc_base.ping(self._rpc)
-                listener = announce.listener(self._rpc, self._pins.learn)
+                listener = announce.listener(
+                    self._rpc, self._pins.learn, self._listens_as
+                )
                 listener.start(override_pool_size=1)
                 self._listener = listener
 
@@ -167,6 +177,7 @@ class Conductor:
         self.backend = backend.Backend(
             self._db,
             liveness.Liveness(self._driver),
+            hearing.Hearing(),
             announce.PinsAPI(self._rpc).pins_changed,
         )
         self._settling = heart.Heart(
@@ -176,7 +187,7 @@ class Conductor:
         )
         self._notifications = rpc_base.beat_transport(conf)
         self._stopped = False
-        self.beats = beats.Beats(self._db)
+        self.beats = beats.Beats(self._db, self.backend.hearing)
         # What waits for the database waits with the broker, not in memory.
         rpc_base.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
         self._rpc_server = server.RPCServer(
@@ -224,6 +235,7 @@ class Conductor:
         # Before anybody asks: in an upgrade, the services are there already,
         # and the pins not yet.
         self._settling.start(at_once=True)
+        roster.listen(self.backend)
         self._rpc_server.start()
         # One thread writes; a second batch meanwhile waits with the broker.
         self._beat_server.start(override_pool_size=1)
@@ -243,6 +255,7 @@ class Conductor:
             self.beats.stop()
             self._rpc_server.wait()
             self._beat_server.wait()
+            self._settling.wait(_SETTLES_WITHIN)
         finally:
             self.close()
 
@@ -283,6 +296,7 @@ class Local:
             backend=backend.Backend(
                 self._db,
                 liveness.Liveness(self._driver),
+                hearing.Hearing(),
                 lambda epoch, versions: None,
             )
         )

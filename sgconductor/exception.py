@@ -169,7 +169,8 @@ class MembershipLost(SGConductorError):
             'superseded': 'a newer process joined under the same host and '
             'binary; stop one of the two',
             'deleted': 'its service was deleted; restart it to join again',
-            'too old': 'the pin is beyond its version by now; upgrade it',
+            'too old': 'it was not let in again; what the conductor said is '
+            'logged above',
             'left': 'it was told to leave while it was joining',
         }.get(word, word)
         self.message = f'{binary} on {host} is no longer a member: {why}.'

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sgconductor import backend
 from sgconductor import exception
 from sgconductor.db import pins
+from sgconductor.db import services
 
 T = TypeVar('T')
 
@@ -33,6 +34,7 @@ def change(
 
     def attempt(conn: sa.Connection) -> tuple[T, int, pins.State]:
         before = pins.lock(conn)
+        pins.settle(conn, [binary], _FOUND)
         result = work(conn)
         pins.settle(conn, [binary], cause)
         return result, before, pins.state(conn)
@@ -66,7 +68,13 @@ def settle(here: backend.Backend) -> None:
         here.announce(after.epoch, after.versions)
 
 
-def admit(conn: sa.Connection, host: str, binary: str, version: int) -> None:
+def admit(
+    here: backend.Backend,
+    conn: sa.Connection,
+    host: str,
+    binary: str,
+    version: int,
+) -> None:
     """Let a service count from here on, or refuse it.
 
     One that is older than all others may be spoken to in a way that it does
@@ -75,7 +83,6 @@ def admit(conn: sa.Connection, host: str, binary: str, version: int) -> None:
 
     :raises ServiceTooOld: naming the pin, and what to do
     """
-    pins.settle(conn, [binary], _FOUND)
     pin = pins.get(conn, binary)
     if pin is None or version >= pin['min_version']:
         return
@@ -85,7 +92,7 @@ def admit(conn: sa.Connection, host: str, binary: str, version: int) -> None:
             host, binary, version, pin['version'], held
         )
     # A process that joins is the end of the one before it.
-    known = pins.followers(conn, but=(host, binary))
+    known = pins.followers(conn, here.hearing.gap, but=(host, binary))
     following, live = pins.following(known, pin['epoch'])
     if following < live:
         raise exception.ServiceTooOld(
@@ -107,3 +114,17 @@ def outrun(here: backend.Backend, epoch: int) -> pins.State:
     after = here.db.write(attempt)
     here.announce(after.epoch, after.versions)
     return after
+
+
+def listen(here: backend.Backend) -> None:
+    """Begin to hear: what was said while nobody did may be news.
+
+    Where the database is away, that is until the first beat is written.
+    """
+    here.hearing.lost()
+    try:
+        with here.db.reader() as conn:
+            unheard = services.unheard(conn)
+    except exception.Unreachable:
+        return
+    here.hearing.found(unheard)

@@ -140,12 +140,14 @@ def _fleet(
         )
     if len(pin.services) < 2:
         return
+    held = pin.held_version is not None
     up = [service for service in oldest if service.is_up]
     down = [service for service in oldest if not service.is_up]
     if up:
         yield Advice(
-            f'{names(up)}: up, with version {up[0].version}. Upgrade them; '
-            f'the pin moves by itself when the last has joined anew.'
+            f'{names(up)}: up, with version {up[0].version}. When the last '
+            f'of them is upgraded and has joined anew, the pin moves by '
+            f'itself{", as far as the hold lets it" if held else ""}.'
         )
     if down:
         yield on_dead(down)

@@ -12,6 +12,7 @@ from cliff import columns
 from cliff import command
 from cliff import lister
 from cliff import show
+from oslo_versionedobjects import exception as ovo_exc
 
 from sgconductor import context as sg_context
 from sgconductor import exception
@@ -227,8 +228,11 @@ def _look(
         if pin.version == version:
             return _followed(context, pin)
         return _elsewhere(context, pin, version)
-    except exception.Unreachable as error:
-        # Conductors are restarted in the middle of an upgrade.
+    except (
+        exception.Unreachable,
+        ovo_exc.UnsupportedObjectError,
+    ) as error:
+        # Conductors are upgraded and restarted meanwhile.
         return _Look(False, str(error))
 
 

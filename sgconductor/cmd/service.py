@@ -225,13 +225,20 @@ def _find(
 
 def _line(service: objects.Service, columns: Iterable[str]) -> tuple[Any, ...]:
     words = {
-        'status': 'disabled' if service.disabled else 'enabled',
+        'status': _status(service),
         'state': 'up' if service.is_up else 'down',
     }
     return tuple(
         words[name] if name in words else _value(service, name)
         for name in columns
     )
+
+
+def _status(service: objects.Service) -> str:
+    # A conductor of the release before knows of no quarantine.
+    if service.obj_attr_is_set('quarantined') and service.quarantined:
+        return 'quarantined'
+    return 'disabled' if service.disabled else 'enabled'
 
 
 def _value(service: objects.Service, name: str) -> Any:

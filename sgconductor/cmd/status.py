@@ -128,7 +128,7 @@ class Checks(upgradecheck.UpgradeCommands):
         self, look: Callable[[Pins], list[advice.Advice]]
     ) -> upgradecheck.Result:
         if self._pins is None:
-            return _warning('Cannot tell: the tables are of another release.')
+            return _warning('Cannot tell before the schema is current.')
         if not self._pins.kept:
             return _warning(
                 'Cannot tell: no conductor of this release has run yet.'

@@ -15,14 +15,14 @@ from oslo_messaging.notify import listener
 from sgconductor import exception
 from sgconductor.db import clock
 from sgconductor.db import database
+from sgconductor.db import pins
 from sgconductor.db import services
 from sgconductor.rpcapi import base
+from sgconductor.servicegroup import hearing as sg_hearing
 
 LOG = logging.getLogger(__name__)
 
 _MAX_INT = 2**31 - 1
-# Far from what the column takes, for epochs go on from there.
-_MAX_EPOCH = 2**53
 _MAX_STAMP = clock.to_micros(
     datetime.datetime.max.replace(tzinfo=datetime.UTC)
 )
@@ -43,8 +43,14 @@ class Beats(dispatcher.DispatcherBase):
 
     supported_priorities = ('info',)
 
-    def __init__(self, db: database.Database, retry_after: float = 1) -> None:
+    def __init__(
+        self,
+        db: database.Database,
+        hearing: sg_hearing.Hearing,
+        retry_after: float = 1,
+    ) -> None:
         """
+        :param hearing: is told when beats cannot be written, and when again
         :param retry_after: seconds to wait before giving a batch back to the
             broker when the database does not take it
         """
@@ -52,6 +58,7 @@ class Beats(dispatcher.DispatcherBase):
         self.ignored = 0
         self.written = 0
         self._db = db
+        self._hearing = hearing
         self._retry_after = retry_after
         self._stopping = threading.Event()
         self._failing = False
@@ -103,12 +110,14 @@ class Beats(dispatcher.DispatcherBase):
                 exc_info=not isinstance(error, exception.Unreachable),
             )
             self._failing = True
+        self._hearing.lost()
         self._stopping.wait(self._retry_after)
 
     def _succeed(self, found: int, sent: int) -> None:
         if self._failing:
             LOG.info('Beats are written to the database again.')
             self._failing = False
+        self._hearing.found()
         self.written += found
         self.ignored += sent - found
 
@@ -125,8 +134,7 @@ def read(message: Any) -> services.Beat:
         _number(payload, 'id', 1, _MAX_INT),
         _number(payload, 'incarnation', 1, _MAX_INT),
         _number(payload, 'stamp', 0, _MAX_STAMP),
-        # Members of the release before know of no epochs.
-        epoch=_number({'epoch': 0, **payload}, 'epoch', 0, _MAX_EPOCH),
+        epoch=_epoch(payload.get('epoch')),
     )
 
 
@@ -162,6 +170,13 @@ def server(
         batch_size=batch_size,
         batch_timeout=batch_timeout,
     )
+
+
+def _epoch(value: Any) -> int:
+    # Members of the release before know of none; and a beat is a beat,
+    # whatever it says of pins.
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value <= pins.MAX_EPOCH else 0
 
 
 def _number(payload: Any, name: str, least: int, most: int) -> int:

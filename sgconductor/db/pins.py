@@ -28,6 +28,10 @@ _VERSION = sa.case(
 ).label('version')
 _CAUSE_LENGTH = 255
 
+# No member can make epochs run out: beyond half of this, none is outrun.
+MAX_EPOCH = 2**53
+_OUTRUN_UP_TO = 2**52
+
 
 class State(NamedTuple):
     """All pins at one moment.
@@ -121,9 +125,14 @@ def outrun(conn: sa.Connection, epoch: int) -> None:
     After the database was restored from a backup, members know epochs that
     it has never had, and would take no older one.
     """
-    conn.execute(
-        _ROSTER.update().where(_ROSTER.c.epoch < epoch).values(epoch=epoch + 1)
+    moved = conn.execute(
+        _ROSTER.update()
+        .where(_ROSTER.c.epoch < epoch, sa.literal(epoch) <= _OUTRUN_UP_TO)
+        .values(epoch=epoch + 1)
     )
+    if moved.rowcount:
+        # What was confirmed so far was said of other pins.
+        conn.execute(_T.update().values(epoch=epoch + 1))
 
 
 def get(conn: sa.Connection, binary: str) -> Row | None:
@@ -185,10 +194,13 @@ def hosts(conn: sa.Connection, names: Collection[str]) -> set[str]:
 
 
 def followers(
-    conn: sa.Connection, but: tuple[str, str] | None = None
+    conn: sa.Connection,
+    gap: tuple[float, float],
+    but: tuple[str, str] | None = None,
 ) -> dict[int, int]:
     """How many live members' beats carry which epoch.
 
+    :param gap: as :func:`sgconductor.db.services.live` takes it
     :param but: the host and binary of one that is left out of account
     """
     other = (
@@ -196,10 +208,11 @@ def followers(
         if but
         else []
     )
+    known = services.confirmed().label('pin_epoch')
     rows = conn.execute(
-        sa.select(_SERVICES.c.pin_epoch, sa.func.count().label('number'))
-        .where(*services.LIVE, *other)
-        .group_by(_SERVICES.c.pin_epoch)
+        sa.select(known, sa.func.count().label('number'))
+        .where(*services.live(*gap), *other)
+        .group_by(known)
     )
     return {row.pin_epoch: row.number for row in rows}
 

@@ -38,15 +38,6 @@ _LIVING = _T.c.deleted == 0
 # use the index.
 COUNTS = (_LIVING, _T.c.quarantined == sa.false())
 
-# Has a process that may be speaking to others; neither a driver nor an admin
-# has a say in that.
-LIVE = (
-    _LIVING,
-    _T.c.left_at.is_(None),
-    clock.age(_T.c.last_seen_up)
-    <= sa.cast(_T.c.down_after, sa.BigInteger) * 1_000_000,
-)
-
 
 class Beat(NamedTuple):
     """One beat, or several of one incarnation folded into one.
@@ -237,11 +228,58 @@ def oldest(conn: sa.Connection, binary: str, limit: int) -> list[Row]:
     return cast(list[Row], result.mappings().all())
 
 
-def lagging(conn: sa.Connection, epoch: int, limit: int) -> list[Row]:
-    """Live members that go by older pins than those of an epoch, by id."""
+def live(gap: float, over_for: float) -> tuple[sa.ColumnElement[bool], ...]:
+    """Those whose process may be speaking to others.
+
+    Neither a driver nor an admin has a say in that.
+
+    :param gap: seconds for which no beat could be heard, lately
+    :param over_for: seconds since then
+    """
+    age = clock.age(_T.c.last_seen_up)
+    patience = sa.cast(_T.c.down_after, sa.BigInteger) * 1_000_000
+    return (
+        _LIVING,
+        _T.c.left_at.is_(None),
+        sa.or_(
+            age <= patience,
+            sa.and_(
+                sa.literal(_micros(over_for), sa.BigInteger) < patience,
+                age <= patience + sa.literal(_micros(gap), sa.BigInteger),
+            ),
+        ),
+    )
+
+
+def unheard(conn: sa.Connection) -> float:
+    """Seconds since the last beat of anybody; 0 if there is nobody."""
+    newest = sa.select(sa.func.max(_T.c.last_seen_up)).where(_LIVING)
+    age = conn.execute(
+        sa.select(clock.age(newest.scalar_subquery()))
+    ).scalar_one()
+    return max(0, age or 0) / 1_000_000
+
+
+def confirmed() -> sa.ColumnElement[int]:
+    """The epoch that a member has confirmed.
+
+    0 for one that has not been, as members know after the database was
+    restored from a backup: they do not go by ours.
+    """
+    newest = sa.select(models.roster.c.epoch).scalar_subquery()
+    return sa.case((_T.c.pin_epoch <= newest, _T.c.pin_epoch), else_=0)
+
+
+def lagging(
+    conn: sa.Connection, epoch: int, limit: int, gap: tuple[float, float]
+) -> list[Row]:
+    """Live members that go by older pins than those of an epoch, by id.
+
+    :param gap: as :func:`live` takes it
+    """
     result = conn.execute(
         sa.select(*_READ)
-        .where(*LIVE, _T.c.pin_epoch < epoch)
+        .where(*live(*gap), confirmed() < epoch)
         .order_by(_T.c.id)
         .limit(limit)
     )
@@ -273,6 +311,10 @@ def destroy(conn: sa.Connection, uuid: str) -> Row | None:
         .values(deleted=_T.c.id, deleted_at=clock.utcnow())
     )
     return row if result.rowcount else None
+
+
+def _micros(seconds: float) -> int:
+    return int(min(seconds, 1e9) * 1_000_000)
 
 
 def _text(micros: int) -> str:

@@ -10,6 +10,9 @@ from sgconductor import exception
 
 LOG = logging.getLogger(__name__)
 
+# Seconds, after a first pulse that failed.
+_SOON = 1.0
+
 
 class Heart:
     """Calls ``pulse`` at an interval until it is stopped.
@@ -42,15 +45,24 @@ class Heart:
 
         :param at_once: begin now, and return when the first pulse is over
         """
+        first = self._jitter()
         if at_once:
             self._beat()
-        first = self._interval if at_once else self._jitter()
+            first = self._interval if self._trouble is None else _SOON
         self._due = time.monotonic() + first
         self._thread.start()
 
     def stop(self) -> None:
         """Beat no more; a pulse under way is not waited for."""
         self._stopped.set()
+
+    def wait(self, timeout: float) -> None:
+        """Wait for the end of a pulse under way, after :meth:`stop`.
+
+        :param timeout: seconds
+        """
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
 
     @property
     def stopped(self) -> bool:

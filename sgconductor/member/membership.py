@@ -14,6 +14,7 @@ from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor.member import clock
 from sgconductor.member import heart
+from sgconductor.member import term as term_
 from sgconductor.objects import service as service_objects
 from sgconductor.rpcapi import beats as beats_api
 from sgconductor.rpcapi import pins as sg_pins
@@ -104,7 +105,7 @@ class Membership:
         self._clock = clock.DatabaseClock(monotonic)
         # Guards which term is on. No call to anybody is made under it.
         self._lock = threading.Lock()
-        self._term: _Term | None = None
+        self._term: term_.Term | None = None
 
     @property
     def service(self) -> service_objects.Service:
@@ -129,7 +130,7 @@ class Membership:
         :raises ServiceTooOld: if the pin is beyond its version
         :raises MembershipLost: if leave() was called meanwhile
         """
-        term = _Term()
+        term = term_.Term()
         with self._lock:
             if self._term is not None:
                 raise RuntimeError('a member already: leave() first')
@@ -168,7 +169,7 @@ class Membership:
         self.leave()
 
     def _join_when_reachable(
-        self, term: '_Term', timeout: float | None
+        self, term: term_.Term, timeout: float | None
     ) -> service_objects.Service:
         deadline = None if timeout is None else time.monotonic() + timeout
         warned = False
@@ -215,7 +216,7 @@ class Membership:
         return answer
 
     def _begin(
-        self, term: '_Term', service: service_objects.Service
+        self, term: term_.Term, service: service_objects.Service
     ) -> service_objects.Service:
         """Let the term begin, unless it is over already."""
         name = f'{self._binary} on {self._host}'
@@ -243,7 +244,7 @@ class Membership:
         self._log_join(service)
         return service
 
-    def _end(self, term: '_Term | None') -> '_Term | None':
+    def _end(self, term: term_.Term | None) -> term_.Term | None:
         """End a term; None if that is done already."""
         with self._lock:
             if term is None or term.over.is_set():
@@ -253,9 +254,11 @@ class Membership:
                 each.stop()
             if self._term is term:
                 self._term = None
+        # From here on, nobody waits for what this process speaks.
+        self._pins.lapse()
         return term
 
-    def _beat(self, term: '_Term') -> None:
+    def _beat(self, term: term_.Term) -> None:
         service = term.service
         assert service is not None
         # Trouble with either must not keep the other from hearing it.
@@ -271,25 +274,27 @@ class Membership:
             # then.
             self._pins.vouch(sent + self._down_after)
         finally:
-            self._driver.beat(_member(service))
+            self._driver.beat(term_.member(service))
 
-    def _sync(self, term: '_Term') -> None:
+    def _sync(self, term: term_.Term) -> None:
         service = term.service
         assert service is not None
         asked = self._pins.monotonic()
         answer = self._ask(service.sync)
-        self._pins.learn_from(answer, asked + sg_pins.MAX_AGE)
+        word = answer['word']
         if term.over.is_set():
             return
         # A word that a later conductor may add is none of these.
-        word = answer['word']
         if word == 'rejoin' or (
             word == 'deleted' and self._on_deleted == 'rejoin'
         ):
             self._rejoin(term, word)
-        elif word in ('superseded', 'deleted'):
+            return
+        if word in ('superseded', 'deleted'):
             self._lose(term, word)
-        elif (word == 'forced down') != term.forced_down:
+            return
+        self._pins.learn_from(answer, asked + sg_pins.MAX_AGE)
+        if (word == 'forced down') != term.forced_down:
             term.forced_down = not term.forced_down
             LOG.warning(
                 '%s on %s is %s.',
@@ -300,7 +305,7 @@ class Membership:
                 else 'no longer forced down',
             )
 
-    def _rejoin(self, term: '_Term', word: str) -> None:
+    def _rejoin(self, term: term_.Term, word: str) -> None:
         LOG.warning(
             '%s on %s joins again: the conductor said %r.',
             self._binary,
@@ -323,7 +328,7 @@ class Membership:
         else:
             self._log_join(service)
 
-    def _lose(self, term: '_Term', word: str) -> None:
+    def _lose(self, term: term_.Term, word: str) -> None:
         if self._end(term) is None:
             return
         service = term.service
@@ -349,7 +354,7 @@ class Membership:
     ) -> None:
         """Tell the driver, whose trouble is not the membership's."""
         try:
-            tell(_member(service))
+            tell(term_.member(service))
         except Exception as error:
             LOG.warning(
                 'The servicegroup driver failed for %s on %s: %s',
@@ -369,27 +374,3 @@ class Membership:
             service.uuid,
             service.incarnation,
         )
-
-
-class _Term:
-    """From one join() to its end.
-
-    :ivar over: set when it has ended, by whatever
-    :ivar service: None until it has begun
-    """
-
-    def __init__(self) -> None:
-        self.over = threading.Event()
-        self.service: service_objects.Service | None = None
-        self.hearts: list[heart.Heart] = []
-        self.forced_down = False
-
-
-def _member(service: service_objects.Service) -> sg_driver.Member:
-    return sg_driver.Member(
-        service.uuid,
-        service.host,
-        service.binary,
-        service.topic,
-        service.incarnation,
-    )

@@ -99,10 +99,11 @@ class Pin(base.SGObject):
         self._refresh()
 
     def _refresh(self) -> None:
-        with backend.of(self._context).db.reader() as conn:
+        here = backend.of(self._context)
+        with here.db.reader() as conn:
             row = _row(conn, self.binary)
             census = pins.census(conn, [self.binary])
-            epochs = pins.followers(conn)
+            epochs = pins.followers(conn, here.hearing.gap)
         self._read(row, census[self.binary], epochs)
 
     def _read(
@@ -130,10 +131,11 @@ class PinList(ovo_base.ObjectListBase[Pin], base.SGObject):
     @classmethod
     @ovo_base.remotable
     def get_all(cls, context: sg_context.RequestContext) -> 'PinList':
-        with backend.of(context).db.reader() as conn:
+        here = backend.of(context)
+        with here.db.reader() as conn:
             rows = pins.get_all(conn)
             census = pins.census(conn, [row['binary'] for row in rows])
-            epochs = pins.followers(conn)
+            epochs = pins.followers(conn, here.hearing.gap)
         return cls(
             context,
             objects=[

@@ -131,7 +131,8 @@ class Service(base.SGObject):
         values = {name: getattr(self, name) for name in self.JOINS_WITH}
 
         def join(conn: sa.Connection) -> tuple[services.Row, Any]:
-            roster.admit(conn, self.host, self.binary, self.version)
+            here = backend.of(self._context)
+            roster.admit(here, conn, self.host, self.binary, self.version)
             return services.join(conn, self.host, self.binary, token, values)
 
         cause = f'join of {self.host} with version {self.version}'
@@ -231,8 +232,7 @@ class Service(base.SGObject):
         self._refresh()
 
         def mark(conn: sa.Connection) -> None:
-            row = services.get(conn, uuid=self.uuid)
-            if row is not None and liveness.by_table(row).up:
+            if liveness.by_table(self._row(conn)).up:
                 raise exception.ServiceIsUp(self.host, self.binary)
             services.save(conn, self.uuid, {'quarantined': True})
 
@@ -249,7 +249,9 @@ class Service(base.SGObject):
         self._refresh()
 
         def mark(conn: sa.Connection) -> None:
-            roster.admit(conn, self.host, self.binary, self.version)
+            version = self._row(conn)['version']
+            here = backend.of(self._context)
+            roster.admit(here, conn, self.host, self.binary, version)
             services.save(conn, self.uuid, {'quarantined': False})
 
         self._change(f'end of the quarantine of {self.host}', mark)
@@ -277,10 +279,14 @@ class Service(base.SGObject):
     def _refresh(self) -> None:
         here = backend.of(self._context)
         with here.db.reader() as conn:
-            row = services.get(conn, uuid=self.uuid)
+            row = self._row(conn)
+        self._read(row, *here.liveness.judge([row]))
+
+    def _row(self, conn: sa.Connection) -> services.Row:
+        row = services.get(conn, uuid=self.uuid)
         if row is None:
             raise exception.ServiceNotFound(self.uuid)
-        self._read(row, *here.liveness.judge([row]))
+        return row
 
     def _change(
         self, cause: str, work: Callable[[sa.Connection], T]

@@ -119,7 +119,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
             fields.WholeNumber(0, fields.MAX_BIGINT), 'epoch', epoch
         )
         with here.db.reader() as conn:
-            rows = services.lagging(conn, epoch, limit)
+            rows = services.lagging(conn, epoch, limit, here.hearing.gap)
         return cls._judged(context, rows)
 
     @classmethod

@@ -1,7 +1,6 @@
 """The conductor's word to all members: which pins there are now."""
 
 import logging
-import uuid
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
@@ -58,6 +57,9 @@ class PinsAPI:
                 epoch,
                 error,
             )
+        except Exception:
+            # What is told is done already, and must not seem to have failed.
+            LOG.exception('The members could not be told of pins')
 
 
 class PinsListener:
@@ -90,14 +92,14 @@ class _Server(server.RPCServer):
 def listener(
     transport: transport_types.RPCTransport,
     learn: Callable[[int, Mapping[str, int]], object],
+    name: str,
 ) -> server.RPCServer:
-    """A server that feeds ``learn``; not yet started."""
-    # RabbitMQ gives each listener a queue of its own for what goes to all,
-    # and would keep for ever the one that is named for it: so all share the
-    # name. The bus in memory tells listeners apart by nothing else.
-    name = 'members'
-    if transport.conf.transport_url.startswith('fake:'):
-        name = str(uuid.uuid4())
+    """A server that feeds ``learn``; not yet started.
+
+    :param name: tells it apart on a bus in memory. RabbitMQ gives each
+        listener a queue of its own for what goes to all, and keeps for ever
+        the one that is named for it: there, all had better share the name.
+    """
     return messaging.get_rpc_server(
         transport,
         messaging.Target(exchange=base.EXCHANGE, topic=TOPIC, server=name),

@@ -10,6 +10,7 @@ from oslo_messaging import transport as transport_types
 from oslo_versionedobjects import base as ovo_base
 
 from sgconductor import versions
+from sgconductor.objects import base
 from sgconductor.rpcapi import pins as sg_pins
 
 
@@ -137,12 +138,31 @@ class _Objects(ovo_base.VersionedObjectSerializer):
         self._versions = release.objects
 
     def serialize_entity(self, context: Any, entity: Any) -> Any:
-        if (
-            isinstance(entity, ovo_base.VersionedObject)
-            and entity.obj_name() in self._versions
-        ):
-            return entity.obj_to_primitive(
-                target_version=self._versions[entity.obj_name()],
-                version_manifest=dict(self._versions),
+        if not isinstance(entity, ovo_base.VersionedObject):
+            return super().serialize_entity(context, entity)
+        manifest = dict(self._versions)
+        for one in _tree(entity):
+            # One that came from an older peer stays as old as it is.
+            name = one.obj_name()
+            manifest[name] = base.older(
+                manifest.get(name, one.VERSION), one.VERSION
             )
-        return super().serialize_entity(context, entity)
+        return entity.obj_to_primitive(
+            target_version=manifest[entity.obj_name()],
+            version_manifest=manifest,
+        )
+
+
+def _tree(value: Any) -> Iterator[ovo_base.VersionedObject]:
+    """An object and all that are in it."""
+    if isinstance(value, ovo_base.VersionedObject):
+        yield value
+        for name in value.fields:
+            if value.obj_attr_is_set(name):
+                yield from _tree(getattr(value, name))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tree(item)
+    elif isinstance(value, list | tuple | set):
+        for item in value:
+            yield from _tree(item)

@@ -19,6 +19,8 @@ LOG = logging.getLogger(__name__)
 
 # Seconds for which an answer holds where nobody else keeps the pins fresh.
 MAX_AGE = 5.0
+# Seconds between two questions, whatever they are for.
+_ASK_EVERY = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Pins:
     conductors tell all members. What is known is good while somebody vouches
     for it: for a member, its beats do, since a conductor that hears them
     counts it among those who must confirm. Otherwise the conductor is asked
-    again, at most every few seconds.
+    again, every few seconds, and at most once a second.
 
     :param ask: asks a conductor for ``epoch`` and ``pins``
     :ivar monotonic: the clock for ``good_until``
@@ -74,7 +76,9 @@ class Pins:
         self._good_until = float('-inf')
         # How many calls are under way that were made at an epoch.
         self._in_use: collections.Counter[int] = collections.Counter()
-        self._warned = False
+        # Of the last time that a conductor was asked.
+        self._failure: exception.Unreachable | None = None
+        self._ask_again_at = float('-inf')
 
     def learn(self, epoch: int, versions: Mapping[str, int]) -> bool:
         """Take news, unless they are older than what is known.
@@ -106,7 +110,13 @@ class Pins:
         with self._lock:
             if self._known is None:
                 self._known = Snapshot(0, None)
-            self._good_until = max(self._good_until, good_until)
+            if 'pins' in answer or self._known.versions is None:
+                self._good_until = max(self._good_until, good_until)
+
+    def lapse(self) -> None:
+        """Let what is known be good no longer: nobody vouches for it."""
+        with self._lock:
+            self._good_until = float('-inf')
 
     def vouch(self, good_until: float) -> None:
         """Let what is known be good for longer, if it still is at all.
@@ -158,40 +168,49 @@ class Pins:
                     del self._in_use[known.epoch]
 
     def _refresh(self, binary: str) -> None:
-        known = self._known
-        fresh = self.monotonic() < self._good_until
-        # A binary that is new may have joined a moment ago.
-        new = (
-            known is not None
-            and known.versions is not None
-            and binary not in known.versions
-        )
-        if fresh and not new:
+        if self._is_good(binary):
             return
         with self._asking:
-            if self._known is known and (
-                new or self.monotonic() >= self._good_until
-            ):
+            # Another thread may have asked meanwhile.
+            if self._is_good(binary):
+                return
+            if self.monotonic() >= self._ask_again_at:
                 self._ask_again()
+            elif self._known is None and self._failure is not None:
+                raise self._failure
+
+    def _is_good(self, binary: str) -> bool:
+        with self._lock:
+            known = self._known
+            return self.monotonic() < self._good_until and (
+                known is None
+                or known.versions is None
+                # One that is new may have joined a moment ago.
+                or binary in known.versions
+            )
 
     def _ask_again(self) -> None:
         asked = self.monotonic()
+        answer: Mapping[str, Any] = {}
+        failure: exception.Unreachable | None = None
+        pause = _ASK_EVERY
         try:
             answer = self._ask()
         except ovo_exc.UnsupportedObjectError:
-            # A conductor of the release before.
-            answer = {}
+            # A conductor of the release before: it has none.
+            pass
         except exception.Unreachable as error:
-            if self._known is None:
-                raise
             # While no conductor runs, no pin changes either.
-            if not self._warned:
+            failure = error
+            pause = MAX_AGE
+            if self._failure is None:
                 LOG.warning('The pins cannot be refreshed: %s', error)
-            self._warned = True
-            answer = {}
-        else:
-            self._warned = False
-        self.learn_from(answer, asked + MAX_AGE)
+        self._failure = failure
+        self._ask_again_at = self.monotonic() + pause
+        if failure is None:
+            self.learn_from(answer, asked + MAX_AGE)
+        elif self._known is None:
+            raise failure
 
 
 def _words(versions: Mapping[str, int]) -> str:

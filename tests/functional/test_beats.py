@@ -14,6 +14,7 @@ from sgconductor.conductor import beats
 from sgconductor.db import clock
 from sgconductor.db import services
 from sgconductor.rpcapi import base as rpc_base
+from sgconductor.servicegroup import hearing
 from tests.functional import base
 
 
@@ -174,7 +175,7 @@ class TestGarbage(TableTest):
                 for value in values
             ),
         ]
-        writer = beats.Beats(self.db)
+        writer = beats.Beats(self.db, hearing.Hearing())
         messages = [Message(m) for m in [*bad, {'payload': good}, *bad]]
         self.assertEqual(0, len(writer.dispatch(messages)))
         self.assertEqual(1, self.read(row['id'])['report_count'])
@@ -190,14 +191,16 @@ class TestGarbage(TableTest):
             'stamp': self.now(),
             'mood': 'good',
         }
-        beats.Beats(self.db).dispatch([Message({'payload': payload})])
+        beats.Beats(self.db, hearing.Hearing()).dispatch(
+            [Message({'payload': payload})]
+        )
         self.assertEqual(1, self.read(row['id'])['report_count'])
 
     def test_several_beats_of_one_member_are_all_counted(self) -> None:
         row = self.join('node1')
         self.deployment.age(row['id'], 600)
         sent = clock.to_micros(self.read(row['id'])['last_seen_up'])
-        writer = beats.Beats(self.db)
+        writer = beats.Beats(self.db, hearing.Hearing())
         payload = {'id': row['id'], 'incarnation': 1}
         writer.dispatch(
             [
@@ -221,7 +224,7 @@ class TestRefused(TableTest):
         messages = [Message({'payload': payload})] * 3
         with self.db.writer() as conn:
             conn.exec_driver_sql('ALTER TABLE services RENAME TO elsewhere')
-        writer = beats.Beats(self.db, retry_after=0)
+        writer = beats.Beats(self.db, hearing.Hearing(), retry_after=0)
         for _ in range(2):
             self.assertEqual(messages, list(writer.dispatch(messages)))
         self.assertEqual(1, self.logged('ERROR Beats cannot be written'))

@@ -131,6 +131,30 @@ class TestCalls(PinnedTest):
         _, arrived = self.api.work(service)
         self.assertEqual(primitives.frozen('Service', '1.1'), arrived)
 
+    def test_an_object_of_an_older_peer_stays_as_it_is(self) -> None:
+        self.serve()
+        self.member('node1', version=2)
+        older = primitives.frozen('Service', '1.0')
+        service = objects.Service.obj_from_primitive(older)
+        service.VERSION = '1.0'
+        services = objects.ServiceList(objects=[service])
+        _, arrived = self.api.work([service, services])
+        self.assertEqual(older, arrived[0])
+        nested = arrived[1]['versioned_object.data']['objects']
+        self.assertEqual([older], nested)
+
+    def test_so_does_what_is_in_a_list_that_the_release_names_not(
+        self,
+    ) -> None:
+        self.serve()
+        self.member('node1', version=1)
+        service = objects.Service.obj_from_primitive(
+            primitives.frozen('Service', '1.2')
+        )
+        _, arrived = self.api.work(objects.ServiceList(objects=[service]))
+        nested = arrived['versioned_object.data']['objects']
+        self.assertEqual([primitives.frozen('Service', '1.0')], nested)
+
     def test_a_cast_goes_at_that_version_too(self) -> None:
         listening = self.serve()
         self.member('node1', version=1)

@@ -355,6 +355,46 @@ class TestHold(PinTest):
         self.assertIn('only 0 of 1', str(self.refuse('old', 2)))
 
 
+class TestUnheard(PinTest):
+    """Who could not be heard may be speaking all the same."""
+
+    def restart(self) -> None:
+        self.conductor.stop()
+        self.conductor = self.deployment.conductor()
+
+    def test_no_hold_is_followed_because_no_conductor_ran(self) -> None:
+        member = self.service('a', 3)
+        self.hold(2)
+        self.conductor.stop()
+        # As long as that: its beats wait with the broker.
+        self.deployment.age(member.id, 600)
+        self.conductor = self.deployment.conductor()
+        self.assertEqual((0, 1), (self.pin().following, self.pin().live))
+        self.assertIn('only 0 of 1', str(self.refuse('old', 2)))
+        self.confirm(member, self.pin().epoch)
+        self.service('old', 2)
+
+    def test_who_was_dead_before_is_dead_after(self) -> None:
+        self.service('new', 3)
+        self.deployment.age(self.service('dead', 3).id, 600)
+        self.hold(2)
+        self.restart()
+        self.confirm(self.look('new'), self.pin().epoch)
+        self.service('old', 2)
+
+    def test_nor_because_the_database_was_away(self) -> None:
+        member = self.service('a', 3)
+        self.hold(2)
+        hearing = self.conductor.backend.hearing
+        hearing.lost()
+        self.deployment.age(member.id, 600)
+        self.assertIn('only 0 of 1', str(self.refuse('old', 2)))
+        hearing.found(unheard=600)
+        self.assertIn('only 0 of 1', str(self.refuse('old', 2)))
+        self.confirm(member, self.pin().epoch)
+        self.service('old', 2)
+
+
 class TestQuarantine(PinTest):
     def test_the_dead_do_not_hold_the_pin_any_more(self) -> None:
         dead = self.service('dead', 3)
@@ -454,8 +494,9 @@ class TestWho(PinTest):
         one = objects.ServiceList.get_oldest(self.context, 'acme-worker', 1)
         self.assertEqual(['a'], [service.host for service in one])
         self.assertTrue(one[0].is_up)
-        self.confirm(self.look('b'), 5)
-        lagging = objects.ServiceList.get_lagging(self.context, 5)
+        epoch = self.pin().epoch
+        self.confirm(self.look('b'), epoch)
+        lagging = objects.ServiceList.get_lagging(self.context, epoch)
         self.assertEqual(['a', 'c'], [service.host for service in lagging])
 
 
@@ -465,6 +506,14 @@ class TestFollow(PinTest):
     def follow(self, **more: Any) -> Membership:
         """A member that would ask for nothing in a long time."""
         return self.member('a', version=3, sync_interval=3600, **more)
+
+    def hear_nothing(self) -> None:
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'sgconductor.rpcapi.announce.PinsListener.pins_changed',
+                lambda *args, **kwargs: None,
+            )
+        )
 
     def version(self) -> int | None:
         return self.remote.pins.version('acme-worker')
@@ -478,12 +527,7 @@ class TestFollow(PinTest):
         self.wait_for('the beat', lambda: self.pin().following == 1)
 
     def test_one_that_was_not_heard_is_learnt_at_a_sync(self) -> None:
-        self.useFixture(
-            fixtures.MonkeyPatch(
-                'sgconductor.rpcapi.announce.PinsListener.pins_changed',
-                lambda *args, **kwargs: None,
-            )
-        )
+        self.hear_nothing()
         self.member('a', version=3)
         self.assertEqual(3, self.version())
         self.hold(2)
@@ -518,10 +562,32 @@ class TestFollow(PinTest):
             conn.execute(
                 models.pins.update().values(epoch=1, held_version=None)
             )
+        # What it confirms is of another time.
+        self.assertEqual((0, 1), (self.pin().following, self.pin().live))
         self.wait_for('the older pins', lambda: self.version() == 3)
         self.hold(2)
         self.wait_for('a newer one', lambda: self.version() == 2)
         self.wait_for('the beat', lambda: self.pin().following == 1)
+
+    def test_an_epoch_that_cannot_be_harms_nobody(self) -> None:
+        member = self.follow()
+        impossible = (2**53, 2**70, -1)
+        for epoch in impossible:
+            self.deployment.beat(self.remote, member.service, epoch=epoch)
+        self.wait_for(
+            'them',
+            lambda: self.look('a').report_count >= len(impossible),
+        )
+        self.look('a').sync()
+        before = self.pin().epoch
+        self.assertEqual(before + 1, self.hold(2).epoch)
+        self.assertEqual(0, self.conductor.beats.garbage)
+
+    def test_who_leaves_asks_before_it_speaks_again(self) -> None:
+        self.hear_nothing()
+        self.follow(report_interval=1000, down_after=2000).leave()
+        self.hold(1)
+        self.assertEqual(1, self.version())
 
 
 class TestSettle(PinTest):

@@ -68,7 +68,7 @@ class TestMixedFleet(commands.CommandTest):
             r'decided_by +\| node1: version 1, up, last beat 2.*Z ',
             r'\| node3: version 1, down, last beat 2.*Z ',
             r'not_following +\| node4: acme-api, epoch 0 ',
-            r'advice +\| - node1: up, with version 1. Upgrade them;',
+            r'advice +\| - node1: up, with version 1. When the last',
             r'\|     sgconductor-manage service delete node3 acme-worker ',
             r'\|     sgconductor-manage service quarantine node3 acme-worker ',
             r'\| - acme-api on node4: beating, but of a release that follows',

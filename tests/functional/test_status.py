@@ -115,7 +115,7 @@ class TestWithoutConductor(StatusTest):
         self.assertEqual(FAILURE, code)
         self.assertIn('Run: sgconductor-manage db sync', str(details))
         self.assertEqual(
-            {(WARNING, 'Cannot tell: the tables are of another release.')},
+            {(WARNING, 'Cannot tell before the schema is current.')},
             self.all_but_the_schema(found),
         )
 

@@ -70,7 +70,7 @@ class TestAdvice(base.TestCase):
             service(3),
         ]
         up, down = advice.on(mixed, oldest, [])
-        self.assertIn('node1, node3: up, with version 1. Upgr', up.text)
+        self.assertIn('node1, node3: up, with version 1. When', up.text)
         self.assertEqual((), up.run)
         self.assertIn('node2: down, with version 1, and', down.text)
         self.assertEqual(

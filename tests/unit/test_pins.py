@@ -134,6 +134,7 @@ class TestTrouble(PinsTest):
 
     def test_one_that_has_just_joined_is_found(self) -> None:
         self.pins.version('worker')
+        self.now += 1
         self.conductor.answer = {'epoch': 2, 'pins': {'worker': 1, 'api': 7}}
         self.assertEqual(7, self.pins.version('api'))
 
@@ -148,6 +149,39 @@ class TestTrouble(PinsTest):
         self.now += pins.MAX_AGE
         self.pins.version('worker')
         self.assertEqual(1, self.logged('WARNING The pins cannot be'))
+
+    def test_a_conductor_that_is_gone_is_asked_by_one_thread(self) -> None:
+        def slow() -> Mapping[str, Any]:
+            self.conductor()
+            # It takes longer than an answer would be good for.
+            self.now += 2 * pins.MAX_AGE
+            raise GONE
+
+        self.pins = pins.Pins(slow, lambda: self.now)
+        self.pins.learn(1, {'worker': 1})
+        for _ in range(8):
+            self.assertEqual(1, self.pins.version('worker'))
+        self.assertEqual(1, self.conductor.asked)
+
+    def test_one_that_failed_to_answer_vouches_for_nothing(self) -> None:
+        self.pins.learn_from({'epoch': 1, 'pins': {'worker': 1}}, 1060)
+        self.now = 1100.0
+        self.conductor.answer = GONE
+        self.pins.version('worker')
+        self.pins.vouch(1160)
+        self.now += pins.MAX_AGE
+        self.conductor.answer = {'epoch': 2, 'pins': {'worker': 0}}
+        self.assertEqual(0, self.pins.version('worker'))
+
+    def test_an_unknown_binary_is_asked_for_once_a_second(self) -> None:
+        for _ in range(5):
+            self.assertRaises(
+                exception.UnknownBinary, self.pins.version, 'wroker'
+            )
+        self.assertEqual(1, self.conductor.asked)
+        self.now += 1
+        self.conductor.answer = {'epoch': 2, 'pins': {'wroker': 1}}
+        self.assertEqual(1, self.pins.version('wroker'))
 
     def test_without_any_the_caller_is_told(self) -> None:
         self.conductor.answer = GONE

@@ -16,7 +16,7 @@ Size = tuple[int, int]
 
 
 class NotYet(Exception):
-    """It waits until all workers can do it; the message says which."""
+    """It has to wait until all workers can do it; the message says what."""
 
 
 class WorkerAPI(rpcapi.PinnedAPI):
@@ -67,13 +67,13 @@ class WorkerAPI(rpcapi.PinnedAPI):
         :param host: whose worker is to do it
         :param size: width and height of the image
         :param degrees: a multiple of 90
-        :raises NotYet: while there are workers of release 1
+        :raises NotYet: while not all workers know it
         """
         with self.prepare(server=host) as rpc:
             if not rpc.can_send('1.1'):
                 raise NotYet(
-                    f'not every {BINARY} can rotate yet: there are some of '
-                    f'release 1, or a hold of their pin'
+                    f'not every {BINARY} can rotate yet; see '
+                    f'"sgconductor-manage pins explain {BINARY}"'
                 )
             width, height = rpc.call(
                 context.to_dict(), 'rotate', size=size, degrees=degrees
