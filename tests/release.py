@@ -97,8 +97,14 @@ class Release:
         self._stamp.write_text(self._what())
 
     def _archive(self) -> bytes:
+        archive = ('git', 'archive', '--format=tar', self.commit)
+        with contextlib.suppress(ReleaseError):
+            return _run(*archive)
+        # A shallow clone can be made whole; any other refuses that.
+        with contextlib.suppress(ReleaseError):
+            _run('git', 'fetch', '--quiet', '--unshallow')
         try:
-            return _run('git', 'archive', '--format=tar', self.commit)
+            return _run(*archive)
         except ReleaseError as error:
             raise ReleaseError(
                 f'The tests want release {self.commit} out of the history of '
@@ -109,10 +115,19 @@ class Release:
 
 def _run(*command: str) -> bytes:
     # pbr looks for a version in git, where this is another one's.
-    env = {**os.environ, 'PBR_VERSION': '0.0.1'}
+    env = {
+        **os.environ,
+        'PBR_VERSION': '0.0.1',
+        'GIT_TERMINAL_PROMPT': '0',
+    }
     try:
         done = subprocess.run(
-            command, cwd=_CLONE, env=env, capture_output=True, check=False
+            command,
+            cwd=_CLONE,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
         )
     except FileNotFoundError as error:
         raise ReleaseError(f'{command[0]} is missing: {error}') from None

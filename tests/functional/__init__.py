@@ -1,22 +1,5 @@
 """Tests of the whole house, on every database and transport."""
 
-import pathlib
-import unittest
+from tests import loading
 
-import testresources
-import testscenarios
-
-
-def load_tests(
-    loader: unittest.TestLoader,
-    standard_tests: unittest.TestSuite,
-    pattern: str | None,
-) -> unittest.TestSuite:
-    """All tests, in an order in which each server starts but once."""
-    here = pathlib.Path(__file__).parent
-    found = loader.discover(
-        str(here), pattern or 'test*.py', str(here.parent.parent)
-    )
-    suite: unittest.TestSuite = testresources.OptimisingTestSuite()
-    suite.addTests(testscenarios.generate_scenarios(found))
-    return suite
+load_tests = loading.in_order(__file__)
