@@ -60,6 +60,7 @@ class Drill(fixtures.Fixture):
     :param calls: how many are to be made at least
     :param conductors: how many
     :param members: how many workers
+    :param back: how many of them are rolled back
     :param clients: how many, of which the last stays as it is
     :param pause: seconds between two calls of a client
     :param old_conductor: the directory of the programs of the release of
@@ -75,6 +76,7 @@ class Drill(fixtures.Fixture):
         calls: int,
         conductors: int,
         members: int,
+        back: int,
         clients: int,
         pause: float,
         old_conductor: pathlib.Path | None,
@@ -85,6 +87,7 @@ class Drill(fixtures.Fixture):
         )
         self._goal = calls
         self._counts = (conductors, members, clients)
+        self._back = back
         self._pause = pause
         self._old_conductor = old_conductor
         self._tell = tell
@@ -127,9 +130,9 @@ class Drill(fixtures.Fixture):
             self._pin().hold(1)
             self._wait_for_pin(1)
         with self._phase(WORKERS_BACK):
-            self._upgrade(self._workers, 1)
+            self._upgrade(self._workers[: self._back], 1)
         with self._phase(WORKERS_AGAIN):
-            self._upgrade(self._workers, 2)
+            self._upgrade(self._workers[: self._back], 2)
         with self._phase(RELEASE):
             self._pin().release()
             self._wait_for_pin(2)
@@ -151,7 +154,7 @@ class Drill(fixtures.Fixture):
         number, of = len(self._phases), len(PHASES)
         self._say(f'{number} of {of}: {name}')
         yield
-        goal = len(self._ledger.calls) + self._goal // (2 * of)
+        goal = len(self._ledger.calls) + self._goal // (4 * of)
         if number == of:
             goal = max(goal, self._goal)
         self._fleet.until(
@@ -258,6 +261,7 @@ def _run(options: argparse.Namespace) -> int:
             calls=options.calls,
             conductors=2,
             members=options.members,
+            back=options.members,
             clients=options.clients,
             pause=0,
             old_conductor=options.old_conductor,

@@ -31,8 +31,9 @@ class TestDrill(testresources.ResourcedTestCase, base.TestCase):
                 calls=200,
                 conductors=1,
                 members=2,
+                back=1,
                 clients=2,
-                pause=0.25,
+                pause=0.15,
                 old_conductor=None,
                 tell=lines.append,
             )
