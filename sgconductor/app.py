@@ -16,7 +16,6 @@ import oslo_messaging as messaging
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_messaging import transport as transport_types
-from oslo_messaging.rpc import server
 
 from sgconductor import backend
 from sgconductor import conf as sg_conf
@@ -74,7 +73,7 @@ class Remote:
         self._listens_as = str(uuid.uuid4()) if in_memory else 'members'
         self._closed = False
         self._listening = threading.Lock()
-        self._listener: server.RPCServer | None = None
+        self._listener: drain.Server | None = None
 
     @property
     def transport(self) -> transport_types.RPCTransport:
@@ -190,7 +189,7 @@ class Conductor:
         self.beats = beats.Beats(self._db, self.backend.hearing)
         # What waits for the database waits with the broker, not in memory.
         rpc_base.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
-        self._rpc_server = server.RPCServer(
+        self._rpc_server = drain.Server(
             self._rpc,
             messaging.Target(
                 exchange=rpc_base.EXCHANGE,

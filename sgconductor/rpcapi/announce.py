@@ -7,18 +7,14 @@ from typing import Any
 
 import oslo_messaging as messaging
 from oslo_messaging import transport as transport_types
-from oslo_messaging.rpc import server
 
 from sgconductor import exception
 from sgconductor.rpcapi import base
+from sgconductor.rpcapi import drain
 
 LOG = logging.getLogger(__name__)
 
 TOPIC = 'sgconductor-pins'
-
-# Seconds after which an idle listener looks whether it is to stop; with
-# oslo.messaging 18.3 alone it can take 5.
-_LOOK_EVERY = 0.5
 
 
 class PinsAPI:
@@ -82,28 +78,22 @@ class PinsListener:
         self._learn(epoch, versions)
 
 
-class _Server(server.RPCServer):
-    """Stops soon."""
-
-    def _create_listener(self) -> Any:
-        return self.transport._listen(self._target, 1, _LOOK_EVERY)
-
-
 def listener(
     transport: transport_types.RPCTransport,
     learn: Callable[[int, Mapping[str, int]], object],
     name: str,
-) -> server.RPCServer:
+) -> drain.Server:
     """A server that feeds ``learn``; not yet started.
 
     :param name: tells it apart on a bus in memory. RabbitMQ gives each
         listener a queue of its own for what goes to all, and keeps for ever
         the one that is named for it: there, all had better share the name.
     """
-    return messaging.get_rpc_server(
+    made: drain.Server = messaging.get_rpc_server(
         transport,
         messaging.Target(exchange=base.EXCHANGE, topic=TOPIC, server=name),
         [PinsListener(learn)],
         access_policy=messaging.ExplicitRPCAccessPolicy,
-        server_cls=_Server,
+        server_cls=drain.Server,
     )
+    return made

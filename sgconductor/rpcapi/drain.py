@@ -1,10 +1,24 @@
-"""Stopping an RPC server without losing a call."""
+"""Stopping an RPC server soon, and without losing a call."""
 
 import contextlib
 import functools
 from typing import Any
 
 from oslo_messaging import server as msg_server
+from oslo_messaging.rpc import server as rpc_server
+
+# Seconds.
+_LOOK_EVERY = 0.2
+
+
+class Server(rpc_server.RPCServer):
+    """Looks several times a second whether it is to stop.
+
+    With oslo.messaging 18.3 alone, an idle one takes up to 5 seconds.
+    """
+
+    def _create_listener(self) -> Any:
+        return self.transport._listen(self._target, 1, _LOOK_EVERY)
 
 
 def drain(server: msg_server.MessageHandlingServer) -> None:
