@@ -112,7 +112,8 @@ def outrun(here: backend.Backend, epoch: int) -> pins.State:
         return pins.state(conn)
 
     after = here.db.write(attempt)
-    here.announce(after.epoch, after.versions)
+    if after.epoch > epoch:
+        here.announce(after.epoch, after.versions)
     return after
 
 
