@@ -228,12 +228,12 @@ def _look(
         if pin.version == version:
             return _followed(context, pin)
         return _elsewhere(context, pin, version)
-    except (
-        exception.Unreachable,
-        ovo_exc.UnsupportedObjectError,
-    ) as error:
-        # Conductors are upgraded and restarted meanwhile.
+    except exception.Unreachable as error:
+        # Conductors are restarted in the middle of an upgrade,
         return _Look(False, str(error))
+    except ovo_exc.UnsupportedObjectError:
+        # and not all are of this release until its end.
+        return _Look(False, str(manage.ConductorTooOld()))
 
 
 def _followed(context: sg_context.RequestContext, pin: objects.Pin) -> _Look:

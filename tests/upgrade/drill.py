@@ -20,6 +20,7 @@ import fixtures
 from sgconductor import exception
 from sgconductor import objects
 from tests import deployment
+from tests import release
 from tests.servers import mariadb
 from tests.servers import process
 from tests.servers import rabbitmq
@@ -250,6 +251,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    old_conductor = options.old_conductor
+    if old_conductor is None:
+        print('The conductors of the release before are got ready', flush=True)
+        try:
+            old_conductor = release.PREVIOUS.bin
+        except release.ReleaseError as error:
+            raise fleet.DrillError(str(error)) from None
     print('RabbitMQ and MariaDB start', flush=True)
     why = ''
     with (
@@ -264,7 +272,7 @@ def _run(options: argparse.Namespace) -> int:
             back=options.members,
             clients=options.clients,
             pause=0,
-            old_conductor=options.old_conductor,
+            old_conductor=old_conductor,
             tell=lambda line: print(line, flush=True),
         ) as drill,
     ):
@@ -329,8 +337,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         type=_programs,
         metavar='BIN',
         help='the directory with the programs of the release of sgconductor '
-        'that the conductors are upgraded from (default: that of this '
-        'release)',
+        'that the conductors are upgraded from (default: the release before, '
+        'which is installed for that; it takes a minute the first time)',
     )
     return parser.parse_args(argv)
 
