@@ -32,17 +32,13 @@ def change(
     :returns: what ``work`` returned, and all pins after it
     """
 
-    def attempt(conn: sa.Connection) -> tuple[T, int, pins.State]:
-        before = pins.lock(conn)
+    def settled(conn: sa.Connection) -> T:
         pins.settle(conn, [binary], _FOUND)
         result = work(conn)
         pins.settle(conn, [binary], cause)
-        return result, before, pins.state(conn)
+        return result
 
-    result, before, after = here.db.write(attempt)
-    if after.epoch != before:
-        here.announce(after.epoch, after.versions)
-    return result, after
+    return _move(here, settled)
 
 
 def settle(here: backend.Backend) -> None:
@@ -52,20 +48,13 @@ def settle(here: backend.Backend) -> None:
     database that was restored.
     """
 
-    def attempt(conn: sa.Connection) -> tuple[int, pins.State]:
-        before = pins.lock(conn)
-        pins.settle(conn, pins.binaries(conn), _FOUND)
-        return before, pins.state(conn)
-
     with here.db.reader() as conn:
         rows = pins.get_all(conn)
         lowest = pins.minimum(conn, pins.binaries(conn))
     known = {row['binary']: row['min_version'] for row in rows}
     if all(v is None or known.get(name) == v for name, v in lowest.items()):
         return
-    before, after = here.db.write(attempt)
-    if after.epoch != before:
-        here.announce(after.epoch, after.versions)
+    _move(here, lambda conn: pins.settle(conn, pins.binaries(conn), _FOUND))
 
 
 def admit(
@@ -105,15 +94,7 @@ def outrun(here: backend.Backend, epoch: int) -> pins.State:
 
     :returns: the pins, which are what they were
     """
-
-    def attempt(conn: sa.Connection) -> pins.State:
-        pins.lock(conn)
-        pins.outrun(conn, epoch)
-        return pins.state(conn)
-
-    after = here.db.write(attempt)
-    if after.epoch > epoch:
-        here.announce(after.epoch, after.versions)
+    _, after = _move(here, lambda conn: pins.outrun(conn, epoch))
     return after
 
 
@@ -129,3 +110,19 @@ def listen(here: backend.Backend) -> None:
     except exception.Unreachable:
         return
     here.hearing.found(unheard)
+
+
+def _move(
+    here: backend.Backend, work: Callable[[sa.Connection], T]
+) -> tuple[T, pins.State]:
+    """Do ``work`` alone, commit, and tell the members of a new epoch."""
+
+    def attempt(conn: sa.Connection) -> tuple[T, int, pins.State]:
+        before = pins.lock(conn)
+        result = work(conn)
+        return result, before, pins.state(conn)
+
+    result, before, after = here.db.write(attempt)
+    if after.epoch != before:
+        here.announce(after.epoch, after.versions)
+    return result, after

@@ -16,6 +16,8 @@ from sgconductor.objects import service
 
 MAX_PAGE = 1000
 
+_LIMIT = fields.WholeNumber(1, MAX_PAGE)
+
 
 @ovo_base.VersionedObjectRegistry.register
 class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
@@ -57,7 +59,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         filters = base.take(
             service.Service, {k: v for k, v in wanted.items() if v is not None}
         )
-        limit = base.coerce(fields.WholeNumber(1, MAX_PAGE), 'limit', limit)
+        limit = base.coerce(_LIMIT, 'limit', limit)
         marker = base.coerce(
             fields.WholeNumber(0, fields.MAX_INT), 'marker', marker or 0
         )
@@ -95,7 +97,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         :param limit: how many at most, 1 to 1000
         """
         here = backend.of(context)
-        limit = base.coerce(fields.WholeNumber(1, MAX_PAGE), 'limit', limit)
+        limit = base.coerce(_LIMIT, 'limit', limit)
         key = base.take(service.Service, {'binary': binary})
         with here.db.reader() as conn:
             rows = services.oldest(conn, **key, limit=limit)
@@ -114,7 +116,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         :param limit: how many at most, 1 to 1000
         """
         here = backend.of(context)
-        limit = base.coerce(fields.WholeNumber(1, MAX_PAGE), 'limit', limit)
+        limit = base.coerce(_LIMIT, 'limit', limit)
         epoch = base.coerce(
             fields.WholeNumber(0, fields.MAX_BIGINT), 'epoch', epoch
         )
