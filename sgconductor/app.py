@@ -110,9 +110,10 @@ class Remote:
             given are those of ``[servicegroup]``
         """
         group = self._conf.servicegroup
+        report_interval, down_after = sg_conf.pace(self._conf)
         options = {
-            'report_interval': group.report_interval,
-            'down_after': group.down_after,
+            'report_interval': report_interval,
+            'down_after': down_after,
             'sync_interval': group.sync_interval,
             'on_deleted': group.on_deleted,
             **more,

@@ -17,7 +17,8 @@
     ├── Unreachable            a server did not answer
     │   ├── BrokerUnreachable
     │   ├── ConductorUnreachable
-    │   └── DatabaseUnreachable
+    │   ├── DatabaseUnreachable
+    │   └── DriverUnreachable
     ├── SchemaMismatch         the database has another release's tables
     │   ├── SchemaTooOld
     │   └── SchemaTooNew
@@ -206,6 +207,21 @@ class DatabaseUnreachable(Unreachable):
             f'The database at {database} cannot be reached, or does not do '
             f'what it should: {why}. Check that it runs, and [database] '
             f'connection.'
+        )
+
+
+class DriverUnreachable(Unreachable):
+    """
+    :param driver: its name, as 'zookeeper'
+    :param where: its servers
+    """
+
+    def __init__(self, driver: str, where: str, why: str) -> None:
+        super().__init__(driver, where, why)
+        self.message = (
+            f'The {driver} of the servicegroup driver, at {where}, cannot be '
+            f'reached: {why}. Until it can, the services table decides '
+            f'alone. Check that it runs, and [servicegroup_{driver}].'
         )
 
 

@@ -8,7 +8,9 @@ import abc
 import dataclasses
 from collections.abc import Collection
 from collections.abc import Mapping
+from collections.abc import Set
 from typing import Any
+from typing import NamedTuple
 from typing import Self
 
 import stevedore.driver
@@ -42,49 +44,119 @@ class Member:
         )
 
 
+class Roll(NamedTuple):
+    """What a driver says of the members it was asked about.
+
+    Who is in neither set is not there.
+
+    :ivar alive: those that are
+    :ivar unknown: those of whom it cannot tell, as while one of several
+        servers is away; the table then decides
+    """
+
+    alive: Set[Member]
+    unknown: Set[Member] = frozenset()
+
+
 class Driver(abc.ABC):
-    @abc.abstractmethod
-    def join(self, member: Member) -> None:
-        """Start to count as alive; again does no harm."""
+    """
+    Nothing is opened before it is needed, so a driver may be made before a
+    fork, and used after it.
+
+    :cvar name: of its entry point
+    :ivar interval: seconds between two beats that a member sends it; None
+        where it wants none
+    :ivar patience: seconds that it may take until a live member is there:
+        after its join, or after the driver's server was away. For so long
+        its absence means nothing.
+    """
+
+    name: str
+    interval: float | None = None
+    patience: float = 0.0
 
     @abc.abstractmethod
+    def join(self, member: Member) -> None:
+        """Have the member be there from now on; again does no harm.
+
+        :raises Unreachable: if that is not certain; it is tried again
+        """
+
     def beat(self, member: Member) -> None:
-        """Still alive; nothing to do where a session proves it."""
+        """Keep it there, and bring it back if it was lost.
+
+        :raises Unreachable: as :meth:`join`
+        """
+        self.join(member)
 
     @abc.abstractmethod
     def leave(self, member: Member) -> None:
-        """Forget the member now; again does no harm."""
+        """Forget this incarnation now; again does no harm.
 
-    @abc.abstractmethod
-    def alive(self, members: Collection[Member]) -> set[Member]:
-        """Those of ``members`` that are alive, in at most one round trip.
+        Members call it, and for those that cannot any more, conductors do.
 
-        :raises Unreachable: if it cannot tell; the table then decides
+        :raises Unreachable: if it may still be there
+        """
+
+    def watch(self) -> None:  # noqa: B027
+        """Get ready to be asked. A conductor calls it once.
+
+        :raises Unreachable: if the server is away; it may come
         """
 
     @abc.abstractmethod
+    def alive(self, members: Collection[Member]) -> Roll:
+        """Who of ``members`` is there, in at most one round trip a server.
+
+        It waits for no server that is known to be away.
+
+        :raises Unreachable: if it cannot tell of any
+        """
+
+    def explain(self, member: Member) -> str:
+        """Where a look at the server would find the member; for people."""
+        return f'member {member.uuid}, incarnation {member.incarnation}'
+
+    @abc.abstractmethod
     def close(self) -> None:
-        """Give back what the driver holds."""
+        """Give back what the driver holds; again does no harm."""
 
 
 def load(conf: cfg.ConfigOpts) -> Driver:
     """The driver that ``[servicegroup] driver`` names.
 
-    :raises ConfigError: if no installed package brings it
+    :raises ConfigError: if it is not installed, lacks what it needs, or is
+        not configured right
     """
-    name = conf.servicegroup.driver
+    return _load(conf, 'driver', conf.servicegroup.driver)
+
+
+def load_shadow(conf: cfg.ConfigOpts) -> Driver | None:
+    """The driver that ``[servicegroup] shadow_driver`` names, if any.
+
+    :raises ConfigError: as :func:`load`
+    """
+    name = conf.servicegroup.shadow_driver
+    return _load(conf, 'shadow_driver', name) if name else None
+
+
+def _load(conf: cfg.ConfigOpts, option: str, name: str) -> Driver:
     try:
-        loaded: Any = stevedore.driver.DriverManager(NAMESPACE, name).driver(
-            conf
+        found: Any = stevedore.driver.DriverManager(
+            NAMESPACE, name, on_missing_entrypoints_callback=None
         )
     except stevedore.exception.NoMatches:
+        names = sorted(stevedore.ExtensionManager(NAMESPACE).names())
         raise exception.ConfigError(
-            f'[servicegroup] driver {name!r} is not installed; '
-            f'there is: {", ".join(_names())}'
+            f'[servicegroup] {option} {name!r} is not installed; '
+            f'there is: {", ".join(names)}'
         ) from None
+    except ImportError as error:
+        raise exception.ConfigError(
+            f'[servicegroup] {option} {name!r} needs a package that is not '
+            f'installed ({error}). For zookeeper and memcache: '
+            f'pip install sgconductor[{name}]'
+        ) from None
+    loaded = found.driver(conf)
     assert isinstance(loaded, Driver)
     return loaded
-
-
-def _names() -> list[str]:
-    return sorted(stevedore.ExtensionManager(NAMESPACE).names())

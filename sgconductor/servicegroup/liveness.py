@@ -47,12 +47,12 @@ class Liveness:
             if verdict.up
         }
         try:
-            alive = self._driver.alive(members.values())
+            roll = self._driver.alive(members.values())
         except exception.Unreachable:
             # Who cannot be asked has no say.
             return verdicts
         for i, member in members.items():
-            if member not in alive:
+            if member not in roll.alive | roll.unknown:
                 verdicts[i] = Verdict(
                     False, f'the servicegroup driver has no {member.binary}'
                 )

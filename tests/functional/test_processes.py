@@ -385,7 +385,10 @@ class TestStart(ProcessTest):
 
     def test_a_driver_that_is_not_installed(self) -> None:
         told = self.run_conductor(servicegroup__driver='pigeon')
-        self.assertIn("driver 'pigeon' is not installed; there is: db", told)
+        self.assertIn(
+            "driver 'pigeon' is not installed; there is: db, memcache, zoo",
+            told,
+        )
 
     def test_tables_of_another_release(self) -> None:
         with self.deployment.db.writer() as conn:

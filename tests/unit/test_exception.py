@@ -26,6 +26,7 @@ EXAMPLES = (
     exception.BrokerUnreachable('rabbit://x', 'gone'),
     exception.ConductorUnreachable('sgconductor', 5),
     exception.DatabaseUnreachable('sqlite://', 'gone'),
+    exception.DriverUnreachable('zookeeper', 'h:2181', 'gone'),
     exception.SchemaTooOld(None, '0001'),
     exception.SchemaTooNew('0009', '0001'),
     exception.UnexpectedFailure('req-1'),

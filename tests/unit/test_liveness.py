@@ -12,6 +12,8 @@ from tests import base
 class Roll(driver.Driver):
     """A driver that knows who is alive, and counts how often it is asked."""
 
+    name = 'roll'
+
     def __init__(self, *hosts: str) -> None:
         self.hosts = hosts
         self.asked: list[list[str]] = []
@@ -19,14 +21,14 @@ class Roll(driver.Driver):
 
     def join(self, member: driver.Member) -> None: ...
 
-    def beat(self, member: driver.Member) -> None: ...
-
     def leave(self, member: driver.Member) -> None:
         self.left.append(member.host)
 
-    def alive(self, members: Collection[driver.Member]) -> set[driver.Member]:
+    def alive(self, members: Collection[driver.Member]) -> driver.Roll:
         self.asked.append([member.host for member in members])
-        return {member for member in members if member.host in self.hosts}
+        return driver.Roll(
+            {member for member in members if member.host in self.hosts}
+        )
 
     def close(self) -> None: ...
 

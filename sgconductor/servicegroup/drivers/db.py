@@ -8,20 +8,19 @@ from sgconductor.servicegroup import driver
 
 
 class DbDriver(driver.Driver):
+    name = 'db'
+
     def __init__(self, conf: cfg.ConfigOpts | None = None) -> None:
         """Take, and need, no options."""
 
     def join(self, member: driver.Member) -> None:
         """The row was stamped by the join itself."""
 
-    def beat(self, member: driver.Member) -> None:
-        """The conductor stamps the row."""
-
     def leave(self, member: driver.Member) -> None:
         """The row was marked by the leave itself."""
 
-    def alive(self, members: Collection[driver.Member]) -> set[driver.Member]:
-        return set(members)
+    def alive(self, members: Collection[driver.Member]) -> driver.Roll:
+        return driver.Roll(frozenset(members))
 
     def close(self) -> None:
         """Nothing is held."""
