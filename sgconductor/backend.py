@@ -1,27 +1,50 @@
 """What a conductor has and nobody else: the database, the verdict, a voice."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor.db import database
-from sgconductor.servicegroup import hearing
-from sgconductor.servicegroup import liveness
+from sgconductor.db import hearing
+from sgconductor.servicegroup import driver as sg_driver
+from sgconductor.servicegroup import liveness as sg_liveness
+from sgconductor.servicegroup import voice
 
 
 @dataclasses.dataclass(frozen=True)
 class Backend:
     """
-    :ivar hearing: whether members that seem silent could be heard at all
+    :ivar drivers: all that members feed
+    :ivar liveness: judges by the first of them
+    :ivar shadow: judges by the second, for comparison; None without one
     :ivar announce: tells all members the epoch and the pins by binary
     """
 
     db: database.Database
-    liveness: liveness.Liveness
-    hearing: hearing.Hearing
+    drivers: Sequence[sg_driver.Driver]
+    liveness: sg_liveness.Liveness
+    shadow: sg_liveness.Liveness | None
     announce: Callable[[int, Mapping[str, int]], None]
+
+
+def make(
+    db: database.Database,
+    drivers: Sequence[sg_driver.Driver],
+    announce: Callable[[int, Mapping[str, int]], None],
+) -> Backend:
+    """The backend of a conductor.
+
+    :param drivers: the one that counts, and a shadow if there is one
+    """
+    hear = functools.partial(hearing.read, db)
+    first, *more = (
+        sg_liveness.Liveness(voice.Voice(driver), hear) for driver in drivers
+    )
+    return Backend(db, drivers, first, more[0] if more else None, announce)
 
 
 def of(context: sg_context.RequestContext) -> Backend:

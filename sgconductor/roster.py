@@ -3,13 +3,17 @@
 Each change of it is one transaction with the pins that it moves.
 """
 
+import datetime
 from collections.abc import Callable
+from typing import Any
 from typing import TypeVar
 
 import sqlalchemy as sa
 
 from sgconductor import backend
 from sgconductor import exception
+from sgconductor.db import clock
+from sgconductor.db import hearing
 from sgconductor.db import pins
 from sgconductor.db import services
 
@@ -58,7 +62,6 @@ def settle(here: backend.Backend) -> None:
 
 
 def admit(
-    here: backend.Backend,
     conn: sa.Connection,
     host: str,
     binary: str,
@@ -81,12 +84,44 @@ def admit(
             host, binary, version, pin['version'], held
         )
     # A process that joins is the end of the one before it.
-    known = pins.followers(conn, here.hearing.gap, but=(host, binary))
+    known = pins.followers(conn, hearing.spans(conn), but=(host, binary))
     following, live = pins.following(known, pin['epoch'])
     if following < live:
         raise exception.ServiceTooOld(
             host, binary, version, pin['version'], held, following, live
         )
+
+
+def word(row: services.Row | None, incarnation: int) -> str:
+    """What a conductor says to a member that asks how it stands.
+
+    :param row: of the member's service, deleted or not; None if there is
+        none
+    :param incarnation: the member's
+    """
+    if row is None or row['deleted']:
+        return 'deleted'
+    if row['incarnation'] > incarnation:
+        return 'superseded'
+    if (
+        row['incarnation'] < incarnation
+        or row['left_at']
+        or row['quarantined']
+    ):
+        return 'rejoin'
+    return 'forced down' if row['forced_down'] else 'fine'
+
+
+def news(now: datetime.datetime, state: pins.State) -> dict[str, Any]:
+    """What joins and syncs answer, to keep a member's clock and pins right.
+
+    :param now: the database's
+    """
+    return {
+        'now': clock.to_micros(now),
+        'epoch': state.epoch,
+        'pins': state.versions,
+    }
 
 
 def outrun(here: backend.Backend, epoch: int) -> pins.State:
@@ -96,20 +131,6 @@ def outrun(here: backend.Backend, epoch: int) -> pins.State:
     """
     _, after = _move(here, lambda conn: pins.outrun(conn, epoch))
     return after
-
-
-def listen(here: backend.Backend) -> None:
-    """Begin to hear: what was said while nobody did may be news.
-
-    Where the database is away, that is until the first beat is written.
-    """
-    here.hearing.lost()
-    try:
-        with here.db.reader() as conn:
-            unheard = services.unheard(conn)
-    except exception.Unreachable:
-        return
-    here.hearing.found(unheard)
 
 
 def _move(

@@ -107,8 +107,9 @@ class Deployment(fixtures.Fixture):
             lines.append(f'[{group}]')
             section = conf if group == 'DEFAULT' else conf[group]
             lines += [
-                f'{name} = {section[name]}'.replace('$', '$$')
+                f'{name} = {_text(section[name])}'.replace('$', '$$')
                 for name in dict.fromkeys(names)
+                if section[name] is not None
             ]
         path = self.directory / f'{secrets.token_hex(4)}.conf'
         path.write_text('\n'.join(lines) + '\n')
@@ -176,3 +177,7 @@ class Deployment(fixtures.Fixture):
                 .where(table.c.id == id_)
                 .values(last_seen_up=past)
             )
+
+
+def _text(value: Any) -> str:
+    return ','.join(value) if isinstance(value, list) else str(value)

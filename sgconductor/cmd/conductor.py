@@ -20,21 +20,24 @@ class ConductorService(service.ServiceBase):
 
     It keeps nothing but the configuration until it is started, so that it
     can be forked or spawned.
+
+    :param worker: its number on this host
     """
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, worker: int = 0) -> None:
         self._conf = conf
+        self._worker = worker
         self._stopped = threading.Event()
         self._conductor: app.Conductor | None = None
 
-    def __getstate__(self) -> cfg.ConfigOpts:
-        return self._conf
+    def __getstate__(self) -> tuple[cfg.ConfigOpts, int]:
+        return self._conf, self._worker
 
-    def __setstate__(self, conf: cfg.ConfigOpts) -> None:
-        self.__init__(conf)  # type: ignore[misc]
+    def __setstate__(self, state: tuple[cfg.ConfigOpts, int]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
 
     def start(self) -> None:
-        self._conductor = app.Conductor(self._conf)
+        self._conductor = app.Conductor(self._conf, self._worker)
         self._conductor.start()
         LOG.info('Conductor worker is ready.')
 
@@ -77,10 +80,12 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    launcher = service.launch(
-        conf,
-        ConductorService(conf),
-        workers=conf.conductor.workers or 1,
-        restart_method='mutate',
+    # Each worker has a place of its own in the group.
+    first, *more = (
+        ConductorService(conf, worker)
+        for worker in range(conf.conductor.workers)
     )
+    launcher = service.launch(conf, first, restart_method='mutate')
+    for each in more:
+        launcher.launch_service(each)
     return launcher.wait() or 0

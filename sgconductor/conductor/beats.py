@@ -3,11 +3,13 @@
 import datetime
 import logging
 import threading
+import time
 from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 
 import oslo_messaging as messaging
+import sqlalchemy as sa
 from oslo_messaging import dispatcher
 from oslo_messaging import transport as transport_types
 from oslo_messaging.notify import listener
@@ -15,10 +17,10 @@ from oslo_messaging.notify import listener
 from sgconductor import exception
 from sgconductor.db import clock
 from sgconductor.db import database
+from sgconductor.db import hearing
 from sgconductor.db import pins
 from sgconductor.db import services
 from sgconductor.rpcapi import base
-from sgconductor.servicegroup import hearing as sg_hearing
 
 LOG = logging.getLogger(__name__)
 
@@ -46,11 +48,11 @@ class Beats(dispatcher.DispatcherBase):
     def __init__(
         self,
         db: database.Database,
-        hearing: sg_hearing.Hearing,
+        gap: float,
         retry_after: float = 1,
     ) -> None:
         """
-        :param hearing: is told when beats cannot be written, and when again
+        :param gap: seconds without any beat that are a gap in the hearing
         :param retry_after: seconds to wait before giving a batch back to the
             broker when the database does not take it
         """
@@ -58,7 +60,10 @@ class Beats(dispatcher.DispatcherBase):
         self.ignored = 0
         self.written = 0
         self._db = db
-        self._hearing = hearing
+        self._gap = gap
+        # Often enough that no gap is seen where none is.
+        self._note_every = min(1.0, gap / 4)
+        self._noted_at = float('-inf')
         self._retry_after = retry_after
         self._stopping = threading.Event()
         self._failing = False
@@ -77,15 +82,24 @@ class Beats(dispatcher.DispatcherBase):
         if not beats:
             return ()
         try:
-            found = self._db.write(
-                lambda conn: services.beat_many(conn, beats)
-            )
+            found = self._db.write(lambda conn: self._write(conn, beats))
         except Exception as error:
             # Whatever it is, it is not the beats, which were looked at.
             self._fail(error)
             return incoming
         self._succeed(found, len(beats))
         return ()
+
+    def _write(
+        self, conn: sa.Connection, beats: Sequence[services.Beat]
+    ) -> int:
+        found = services.beat_many(conn, beats)
+        now = time.monotonic()
+        if now - self._noted_at >= self._note_every:
+            newest = max(beat.stamp for beat in beats)
+            hearing.heard(conn, newest, int(self._gap * 1_000_000))
+            self._noted_at = now
+        return found
 
     def _read(self, incoming: Iterable[Any]) -> Iterable[services.Beat]:
         for message in incoming:
@@ -110,14 +124,12 @@ class Beats(dispatcher.DispatcherBase):
                 exc_info=not isinstance(error, exception.Unreachable),
             )
             self._failing = True
-        self._hearing.lost()
         self._stopping.wait(self._retry_after)
 
     def _succeed(self, found: int, sent: int) -> None:
         if self._failing:
             LOG.info('Beats are written to the database again.')
             self._failing = False
-        self._hearing.found()
         self.written += found
         self.ignored += sent - found
 

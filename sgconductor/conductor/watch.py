@@ -1,8 +1,10 @@
 """Looking at the whole group: the reason for each verdict, and the pins."""
 
 import dataclasses
+from collections.abc import Iterator
 
 from sgconductor import backend
+from sgconductor.db import database
 from sgconductor.db import pins
 from sgconductor.db import services
 
@@ -40,23 +42,29 @@ class Watch:
 
     def look(self) -> list[Sighting]:
         """All services, by id: one SELECT and one verdict a page."""
-        seen: list[Sighting] = []
-        marker = 0
-        while True:
-            with self._here.db.reader() as conn:
-                rows = services.page(conn, {}, _PAGE, marker)
-            verdicts = self._here.liveness.judge(rows)
-            seen += [
-                Sighting(
-                    row['host'],
-                    row['binary'],
-                    row['version'],
-                    verdict.up,
-                    row['age'] / 1_000_000,
-                    verdict.reason,
-                )
-                for row, verdict in zip(rows, verdicts, strict=True)
-            ]
-            if len(rows) < _PAGE:
-                return seen
-            marker = rows[-1]['id']
+        return [
+            Sighting(
+                row['host'],
+                row['binary'],
+                row['version'],
+                verdict.up,
+                row['age'] / 1_000_000,
+                verdict.reason,
+            )
+            for rows in pages(self._here.db)
+            for row, verdict in zip(
+                rows, self._here.liveness.judge(rows), strict=True
+            )
+        ]
+
+
+def pages(db: database.Database) -> Iterator[list[services.Row]]:
+    """All services, by id, in pages of one SELECT each."""
+    marker = 0
+    while True:
+        with db.reader() as conn:
+            rows = services.page(conn, {}, _PAGE, marker)
+        yield rows
+        if len(rows) < _PAGE:
+            return
+        marker = rows[-1]['id']

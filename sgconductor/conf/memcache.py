@@ -6,8 +6,10 @@ OPTS = [
     cfg.ListOpt(
         'servers',
         default=['127.0.0.1:11211'],
-        help='The servers, as host:port; each service has its key on one of '
-        'them. All conductors and members must name the same.',
+        help='The servers, as host:port or [IPv6]:port; each service has its '
+        'key on one of them. All conductors and members must name the same, '
+        'in the same words. Give them to sgconductor alone, with memory '
+        'enough that they never evict a key (200 bytes for each service).',
     ),
     cfg.FloatOpt(
         'interval',
@@ -18,11 +20,14 @@ OPTS = [
     ),
     cfg.IntOpt(
         'ttl',
-        min=2,
+        min=4,
         max=86400,
         default=10,
         help='Seconds for which a key lasts, and so after which a member '
-        'that has died is gone. At least two intervals and two seconds.',
+        'that has died is gone. At least two intervals, a timeout and three '
+        'seconds, or a server that was away for a moment could not be told '
+        'from members that are. The same for all conductors and members, as '
+        'interval and timeout.',
     ),
     cfg.FloatOpt(
         'timeout',

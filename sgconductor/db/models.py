@@ -34,6 +34,12 @@ services = sa.Table(
     # Written by joins and beats alone; never by an admin's edit.
     sa.Column('last_seen_up', clock.UtcDateTime, nullable=False),
     sa.Column('left_at', clock.UtcDateTime),
+    # Of the incarnation; null for one that joined at the release before.
+    sa.Column('joined_at', clock.UtcDateTime),
+    # Which of up and down it was last announced to be, and since when; null
+    # until then.
+    sa.Column('state', sa.String(4)),
+    sa.Column('state_since', clock.UtcDateTime),
     sa.Column('disabled', sa.Boolean, nullable=False),
     sa.Column('disabled_reason', sa.String(255)),
     sa.Column('forced_down', sa.Boolean, nullable=False),
@@ -85,5 +91,75 @@ roster = sa.Table(
     sa.Column('id', sa.Integer, primary_key=True, autoincrement=False),
     sa.Column('changes', sa.BigInteger, nullable=False),
     sa.Column('epoch', sa.BigInteger, nullable=False),
+    **_MYSQL,
+)
+
+# One row: the stamp of the newest beat that was no old news when written.
+hearing = sa.Table(
+    'hearing',
+    metadata,
+    sa.Column('id', sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column('heard_at', clock.UtcDateTime, nullable=False),
+    **_MYSQL,
+)
+
+# Times in which nobody was heard.
+gaps = sa.Table(
+    'gaps',
+    metadata,
+    sa.Column('id', sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column('began', clock.UtcDateTime, nullable=False),
+    sa.Column('ended', clock.UtcDateTime, nullable=False),
+    **_MYSQL,
+)
+
+# One row: which conductor watches, and until when unless it says so again.
+watch = sa.Table(
+    'watch',
+    metadata,
+    sa.Column('id', sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column('holder', sa.String(36), nullable=False),
+    sa.Column('until', clock.UtcDateTime, nullable=False),
+    **_MYSQL,
+)
+
+# What happened to services; each is written with what it tells of, and sent
+# afterwards.
+events = sa.Table(
+    'events',
+    metadata,
+    sa.Column('id', sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column('uuid', sa.String(36), nullable=False),
+    sa.Column('type', sa.String(64), nullable=False),
+    sa.Column('at', clock.UtcDateTime, nullable=False),
+    # The notification's, in JSON.
+    sa.Column('payload', sa.Text, nullable=False),
+    sa.Column('sent_at', clock.UtcDateTime),
+    sa.Index('ix_events_sent_at_id', 'sent_at', 'id'),
+    **_MYSQL,
+)
+
+# Members that a driver could not be told to forget.
+farewells = sa.Table(
+    'farewells',
+    metadata,
+    sa.Column('id', sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column('driver', sa.String(64), nullable=False),
+    sa.Column('uuid', sa.String(36), nullable=False),
+    sa.Column('host', sa.String(190), nullable=False),
+    sa.Column('binary', sa.String(64), nullable=False),
+    sa.Column('topic', sa.String(64), nullable=False),
+    sa.Column('incarnation', sa.Integer, nullable=False),
+    **_MYSQL,
+)
+
+# Of services on which driver and shadow driver have disagreed.
+disagreements = sa.Table(
+    'disagreements',
+    metadata,
+    sa.Column('service_id', sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column('times', sa.Integer, nullable=False),
+    # Of one that lasts.
+    sa.Column('since', clock.UtcDateTime),
     **_MYSQL,
 )

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from sgconductor.db import clock
+from sgconductor.db import hearing
 from sgconductor.db import models
 from sgconductor.db import services
 
@@ -195,12 +196,12 @@ def hosts(conn: sa.Connection, names: Collection[str]) -> set[str]:
 
 def followers(
     conn: sa.Connection,
-    gap: tuple[float, float],
+    spans: Sequence[hearing.Span],
     but: tuple[str, str] | None = None,
 ) -> dict[int, int]:
     """How many live members' beats carry which epoch.
 
-    :param gap: as :func:`sgconductor.db.services.live` takes it
+    :param spans: as :func:`sgconductor.db.services.live` takes them
     :param but: the host and binary of one that is left out of account
     """
     other = (
@@ -211,7 +212,7 @@ def followers(
     known = services.confirmed().label('pin_epoch')
     rows = conn.execute(
         sa.select(known, sa.func.count().label('number'))
-        .where(*services.live(*gap), *other)
+        .where(*services.live(spans), *other)
         .group_by(known)
     )
     return {row.pin_epoch: row.number for row in rows}

@@ -5,9 +5,11 @@ are mappings by column name, with ``age`` beside them: the microseconds since
 ``last_seen_up`` by the database's clock.
 """
 
+import datetime
 import json
 from collections.abc import Collection
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 from typing import cast
 from typing import NamedTuple
@@ -19,6 +21,7 @@ from oslo_utils import uuidutils
 from sgconductor import exception
 from sgconductor.db import batch
 from sgconductor.db import clock
+from sgconductor.db import hearing
 from sgconductor.db import models
 
 Row = Mapping[str, Any]
@@ -37,6 +40,20 @@ _LIVING = _T.c.deleted == 0
 # Counts for the pin of its binary. Not "IS false", with which MariaDB cannot
 # use the index.
 COUNTS = (_LIVING, _T.c.quarantined == sa.false())
+
+
+class Joined(NamedTuple):
+    """What a join has done.
+
+    :ivar row: with its new incarnation
+    :ivar now: the database's
+    :ivar news: 'create' of a new service, 'update' of one that has changed,
+        else None
+    """
+
+    row: Row
+    now: datetime.datetime
+    news: str | None
 
 
 class Beat(NamedTuple):
@@ -60,31 +77,35 @@ def join(
     binary: str,
     token: str,
     values: Mapping[str, Any],
-) -> tuple[Row, Any]:
+) -> Joined:
     """Take over the row of (host, binary), or make it.
 
     :param token: names this join. One that the row has already is a join
         sent twice, of which the first answer was late: it changes nothing.
     :param values: topic, version, report_interval, down_after
-    :returns: the row with its new incarnation, and the database's now
     :raises DBDuplicateEntry: if another join made the row first
     :raises RetryRequest: if a delete came between; for both, start over
     """
-    known = conn.execute(
-        sa.select(_T.c.id, _T.c.join_token).where(
-            _T.c.host == host, _T.c.binary == binary, _LIVING
+    known = (
+        conn.execute(
+            sa.select(
+                _T.c.id, _T.c.join_token, *(_T.c[name] for name in values)
+            ).where(_T.c.host == host, _T.c.binary == binary, _LIVING)
         )
-    ).one_or_none()
-    found = None if known is None else known.id
+        .mappings()
+        .one_or_none()
+    )
     stamp = {
         'last_seen_up': clock.utcnow(),
+        'joined_at': clock.utcnow(),
         'left_at': None,
         'join_token': token,
         'quarantined': False,
         'pin_epoch': 0,
         **values,
     }
-    if found is None:
+    news = None
+    if known is None:
         inserted = conn.execute(
             _T.insert().values(
                 uuid=uuidutils.generate_uuid(),
@@ -99,26 +120,19 @@ def join(
                 **stamp,
             )
         )
-        found = cast(sa.Row[Any], inserted.inserted_primary_key)[0]
-    elif known is not None and known.join_token != token:
-        taken = conn.execute(
-            _T.update()
-            .where(_T.c.id == found, _T.c.join_token != token, _LIVING)
-            .values(
-                incarnation=_T.c.incarnation + 1,
-                updated_at=clock.utcnow(),
-                **stamp,
-            )
-        )
-        if not taken.rowcount:
-            # Deleted, or joined by the same, since we looked. Only a new
-            # transaction sees that.
-            raise db_exc.RetryRequest(exception.ServiceNotFound(str(found)))
+        id_ = cast(sa.Row[Any], inserted.inserted_primary_key)[0]
+        news = 'create'
+    else:
+        id_ = known['id']
+        if known['join_token'] != token:
+            _take_over(conn, id_, token, stamp)
+            changed = any(known[name] != values[name] for name in values)
+            news = 'update' if changed else None
     result = conn.execute(
-        sa.select(*_READ, clock.utcnow().label('now')).where(_T.c.id == found)
+        sa.select(*_READ, clock.utcnow().label('now')).where(_T.c.id == id_)
     )
     row = cast(Row, result.mappings().one())
-    return row, row['now']
+    return Joined(row, row['now'], news)
 
 
 def beat_many(conn: sa.Connection, beats: Collection[Beat]) -> int:
@@ -228,36 +242,29 @@ def oldest(conn: sa.Connection, binary: str, limit: int) -> list[Row]:
     return cast(list[Row], result.mappings().all())
 
 
-def live(gap: float, over_for: float) -> tuple[sa.ColumnElement[bool], ...]:
+def live(
+    spans: Sequence[hearing.Span],
+) -> tuple[sa.ColumnElement[bool], ...]:
     """Those whose process may be speaking to others.
 
     Neither a driver nor an admin has a say in that.
 
-    :param gap: seconds for which no beat could be heard, lately
-    :param over_for: seconds since then
+    :param spans: of :func:`sgconductor.db.hearing.spans`
     """
     age = clock.age(_T.c.last_seen_up)
     patience = sa.cast(_T.c.down_after, sa.BigInteger) * 1_000_000
+    # In none of the spans was it silent for longer than is allowed.
     return (
         _LIVING,
         _T.c.left_at.is_(None),
-        sa.or_(
-            age <= patience,
-            sa.and_(
-                sa.literal(_micros(over_for), sa.BigInteger) < patience,
-                age <= patience + sa.literal(_micros(gap), sa.BigInteger),
-            ),
+        *(
+            sa.or_(
+                age - sa.literal(span.ended, sa.BigInteger) <= patience,
+                sa.literal(span.began - span.ended, sa.BigInteger) <= patience,
+            )
+            for span in spans
         ),
     )
-
-
-def unheard(conn: sa.Connection) -> float:
-    """Seconds since the last beat of anybody; 0 if there is nobody."""
-    newest = sa.select(sa.func.max(_T.c.last_seen_up)).where(_LIVING)
-    age = conn.execute(
-        sa.select(clock.age(newest.scalar_subquery()))
-    ).scalar_one()
-    return max(0, age or 0) / 1_000_000
 
 
 def confirmed() -> sa.ColumnElement[int]:
@@ -271,15 +278,18 @@ def confirmed() -> sa.ColumnElement[int]:
 
 
 def lagging(
-    conn: sa.Connection, epoch: int, limit: int, gap: tuple[float, float]
+    conn: sa.Connection,
+    epoch: int,
+    limit: int,
+    spans: Sequence[hearing.Span],
 ) -> list[Row]:
     """Live members that go by older pins than those of an epoch, by id.
 
-    :param gap: as :func:`live` takes it
+    :param spans: as :func:`live` takes them
     """
     result = conn.execute(
         sa.select(*_READ)
-        .where(*live(*gap), confirmed() < epoch)
+        .where(*live(spans), confirmed() < epoch)
         .order_by(_T.c.id)
         .limit(limit)
     )
@@ -313,8 +323,22 @@ def destroy(conn: sa.Connection, uuid: str) -> Row | None:
     return row if result.rowcount else None
 
 
-def _micros(seconds: float) -> int:
-    return int(min(seconds, 1e9) * 1_000_000)
+def _take_over(
+    conn: sa.Connection, id_: int, token: str, stamp: Mapping[str, Any]
+) -> None:
+    taken = conn.execute(
+        _T.update()
+        .where(_T.c.id == id_, _T.c.join_token != token, _LIVING)
+        .values(
+            incarnation=_T.c.incarnation + 1,
+            updated_at=clock.utcnow(),
+            **stamp,
+        )
+    )
+    if not taken.rowcount:
+        # Deleted, or joined by the same, since we looked. Only a new
+        # transaction sees that.
+        raise db_exc.RetryRequest(exception.ServiceNotFound(str(id_)))
 
 
 def _text(micros: int) -> str:

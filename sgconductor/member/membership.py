@@ -5,6 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 from typing import Literal
@@ -13,6 +14,7 @@ from typing import Self
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor.member import clock
+from sgconductor.member import feed
 from sgconductor.member import heart
 from sgconductor.member import term as term_
 from sgconductor.objects import service as service_objects
@@ -42,13 +44,15 @@ class Membership:
     :param pins: what this process may speak; fed by joins and syncs, and
         confirmed by beats
     :param listen: has ``pins`` hear of changes at once; again does no harm
-    :param driver: the servicegroup driver of the deployment
+    :param drivers: the servicegroup drivers of the deployment
     :param host: where; up to 190 characters
     :param binary: what; up to 64 characters
     :param topic: its group
     :param version: the service version, see the project's history
     :param report_interval: seconds between two beats
     :param down_after: seconds without one after which it is down
+    :param beat_interval: seconds between two beats, if it is to beat more
+        often than it promises
     :param sync_interval: seconds between two syncs
     :param on_deleted: what to do if its service is deleted
     :param on_lost: called once, from the thread that syncs, with a
@@ -63,7 +67,7 @@ class Membership:
         beats: beats_api.BeatAPI,
         pins: sg_pins.Pins,
         listen: Callable[[], None],
-        driver: sg_driver.Driver,
+        drivers: Sequence[sg_driver.Driver],
         host: str,
         binary: str,
         topic: str,
@@ -71,6 +75,7 @@ class Membership:
         *,
         report_interval: int = 10,
         down_after: int = 60,
+        beat_interval: float | None = None,
         sync_interval: float = 60,
         on_deleted: Literal['stop', 'rejoin'] = 'stop',
         on_lost: Callable[[exception.MembershipLost], None] | None = None,
@@ -88,7 +93,7 @@ class Membership:
         self._beats = beats
         self._pins = pins
         self._listen = listen
-        self._driver = driver
+        self._drivers = [driver for driver in drivers if driver.detects]
         self._host = host
         self._binary = binary
         self._joins_with = {
@@ -97,7 +102,7 @@ class Membership:
             'report_interval': report_interval,
             'down_after': down_after,
         }
-        self._report_interval = report_interval
+        self._beat_interval = beat_interval or report_interval
         self._down_after = down_after
         self._sync_interval = sync_interval
         self._on_deleted = on_deleted
@@ -150,7 +155,7 @@ class Membership:
         """
         term = self._end(self._term)
         if term is not None and term.service is not None:
-            self._tell_of_leave(term.service)
+            self._tell_of_leave(term, term.service)
 
     def stop(self) -> None:
         """Stop beating and tell nobody, as a process that dies."""
@@ -201,7 +206,6 @@ class Membership:
         asked = self._pins.monotonic()
         answer = self._ask(lambda: service.join(token))
         self._pins.learn_from(answer, asked + self._down_after)
-        self._feed(self._driver.join, service)
         return service
 
     def _ask(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -227,7 +231,7 @@ class Membership:
                 term.hearts = [
                     heart.Heart(
                         f'beat of {name}',
-                        self._report_interval,
+                        self._beat_interval,
                         lambda: self._beat(term),
                     ),
                     heart.Heart(
@@ -236,11 +240,19 @@ class Membership:
                         lambda: self._sync(term),
                     ),
                 ]
+                term.feeds = [
+                    feed.Feed(driver, name, lambda: _joined(term))
+                    for driver in self._drivers
+                ]
                 for each in term.hearts:
                     each.start()
         if left:
-            self._tell_of_leave(service)
+            self._tell_of_leave(term, service)
             raise self._left()
+        for each_feed in term.feeds:
+            each_feed.start()
+        if term.over.is_set():
+            term.forget()
         self._log_join(service)
         return service
 
@@ -252,6 +264,8 @@ class Membership:
             term.over.set()
             for each in term.hearts:
                 each.stop()
+            for each_feed in term.feeds:
+                each_feed.stop()
             if self._term is term:
                 self._term = None
         # From here on, nobody waits for what this process speaks.
@@ -259,26 +273,19 @@ class Membership:
         return term
 
     def _beat(self, term: term_.Term) -> None:
-        service = term.service
-        assert service is not None
-        # Trouble with either must not keep the other from hearing it.
+        service = _joined(term)
         sent = self._pins.monotonic()
-        try:
-            self._beats.beat(
-                service.id,
-                service.incarnation,
-                self._clock.now(),
-                self._pins.epoch,
-            )
-            # A conductor takes it for alive, and waits for its word, until
-            # then.
-            self._pins.vouch(sent + self._down_after)
-        finally:
-            self._driver.beat(term_.member(service))
+        self._beats.beat(
+            service.id,
+            service.incarnation,
+            self._clock.now(),
+            self._pins.epoch,
+        )
+        # A conductor takes it for alive, and waits for its word, until then.
+        self._pins.vouch(sent + self._down_after)
 
     def _sync(self, term: term_.Term) -> None:
-        service = term.service
-        assert service is not None
+        service = _joined(term)
         asked = self._pins.monotonic()
         answer = self._ask(service.sync)
         word = answer['word']
@@ -324,44 +331,28 @@ class Membership:
                 term.service = service
                 term.forced_down = False
         if left:
-            self._tell_of_leave(service)
+            self._tell_of_leave(term, service)
         else:
             self._log_join(service)
 
     def _lose(self, term: term_.Term, word: str) -> None:
         if self._end(term) is None:
             return
-        service = term.service
-        assert service is not None
         lost = exception.MembershipLost(self._host, self._binary, word)
         LOG.error('%s Beating stops.', lost)
-        # The driver's record of an older incarnation is its own to remove.
-        self._feed(self._driver.leave, service)
+        # Drivers' records of an older incarnation are its own to remove.
+        term.forget()
         if self._on_lost is not None:
             self._on_lost(lost)
 
-    def _tell_of_leave(self, service: service_objects.Service) -> None:
+    def _tell_of_leave(
+        self, term: term_.Term, service: service_objects.Service
+    ) -> None:
         try:
             service.leave()
         except exception.SGConductorError as error:
             LOG.warning('Left without telling anybody: %s', error)
-        self._feed(self._driver.leave, service)
-
-    def _feed(
-        self,
-        tell: Callable[[sg_driver.Member], None],
-        service: service_objects.Service,
-    ) -> None:
-        """Tell the driver, whose trouble is not the membership's."""
-        try:
-            tell(term_.member(service))
-        except Exception as error:
-            LOG.warning(
-                'The servicegroup driver failed for %s on %s: %s',
-                self._binary,
-                self._host,
-                error,
-            )
+        term.forget()
 
     def _left(self) -> exception.MembershipLost:
         return exception.MembershipLost(self._host, self._binary, 'left')
@@ -374,3 +365,8 @@ class Membership:
             service.uuid,
             service.incarnation,
         )
+
+
+def _joined(term: term_.Term) -> service_objects.Service:
+    assert term.service is not None
+    return term.service

@@ -11,6 +11,7 @@ from sgconductor import backend
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import roster
+from sgconductor.db import hearing
 from sgconductor.db import pins
 from sgconductor.objects import base
 from sgconductor.objects import fields
@@ -103,7 +104,7 @@ class Pin(base.SGObject):
         with here.db.reader() as conn:
             row = _row(conn, self.binary)
             census = pins.census(conn, [self.binary])
-            epochs = pins.followers(conn, here.hearing.gap)
+            epochs = pins.followers(conn, hearing.spans(conn))
         self._read(row, census[self.binary], epochs)
 
     def _read(
@@ -135,7 +136,7 @@ class PinList(ovo_base.ObjectListBase[Pin], base.SGObject):
         with here.db.reader() as conn:
             rows = pins.get_all(conn)
             census = pins.census(conn, [row['binary'] for row in rows])
-            epochs = pins.followers(conn, here.hearing.gap)
+            epochs = pins.followers(conn, hearing.spans(conn))
         return cls(
             context,
             objects=[

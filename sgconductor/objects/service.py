@@ -1,6 +1,5 @@
 """The service: a row of the services table, as everybody sees it."""
 
-import datetime
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
@@ -9,15 +8,20 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo_base
+from oslo_versionedobjects import fields as ovo_fields
 
 from sgconductor import backend
 from sgconductor import context as sg_context
 from sgconductor import exception
+from sgconductor import farewell
 from sgconductor import roster
-from sgconductor.db import clock
+from sgconductor.db import hearing
 from sgconductor.db import pins
 from sgconductor.db import services
+from sgconductor.db import states
 from sgconductor.objects import base
+from sgconductor.objects import event
+from sgconductor.objects import evidence
 from sgconductor.objects import fields
 from sgconductor.servicegroup import liveness
 
@@ -28,16 +32,24 @@ T = TypeVar('T')
 class Service(base.SGObject):
     """A service of the group.
 
-    ``is_up`` is the conductor's verdict at the moment it read the row: RPC
-    liveness from the table and the servicegroup driver's word. It is not
-    stored, and no caller can set it.
+    ``liveness`` is the conductor's verdict at the moment it read the row: RPC
+    liveness from the table and the servicegroup driver's word, 'up', 'down'
+    or 'unknown'. It is not stored, and no caller can set it. ``is_up`` is
+    false only of what is certainly down.
     """
 
     # 1.0: Initial version
     # 1.1: Added is_up
     # 1.2: Added quarantined, pin_epoch, quarantine() and unquarantine()
-    VERSION = '1.2'
-    ADDED = {'is_up': '1.1', 'quarantined': '1.2', 'pin_epoch': '1.2'}
+    # 1.3: Added liveness, liveness_reason and explain()
+    VERSION = '1.3'
+    ADDED = {
+        'is_up': '1.1',
+        'quarantined': '1.2',
+        'pin_epoch': '1.2',
+        'liveness': '1.3',
+        'liveness_reason': '1.3',
+    }
 
     fields = {
         'id': fields.IdField(),
@@ -61,6 +73,8 @@ class Service(base.SGObject):
         'is_up': fields.TrueOrFalseField(nullable=True),
         'quarantined': fields.TrueOrFalseField(),
         'pin_epoch': fields.CountField(),
+        'liveness': ovo_fields.EnumField(('up', 'down', 'unknown')),
+        'liveness_reason': ovo_fields.StringField(),
     }
 
     IDENTITY = ('host', 'binary')
@@ -130,23 +144,27 @@ class Service(base.SGObject):
         token = base.coerce(fields.Uuid(), 'token', token)
         values = {name: getattr(self, name) for name in self.JOINS_WITH}
 
-        def join(conn: sa.Connection) -> tuple[services.Row, Any]:
-            here = backend.of(self._context)
-            roster.admit(here, conn, self.host, self.binary, self.version)
-            return services.join(conn, self.host, self.binary, token, values)
+        def join(conn: sa.Connection) -> services.Joined:
+            roster.admit(conn, self.host, self.binary, self.version)
+            joined = services.join(conn, self.host, self.binary, token, values)
+            # The driver hears of the member only after this.
+            verdict = liveness.by_table(joined.row, ())
+            if joined.news:
+                self._note(conn, f'service.{joined.news}', joined.row, verdict)
+            self._turn(conn, joined.row, verdict)
+            return joined
 
         cause = f'join of {self.host} with version {self.version}'
         try:
-            (row, now), state = self._change(cause, join)
+            joined, state = self._change(cause, join)
         except exception.ServiceTooOld as error:
             if 'pin_epoch' not in self.added_since(self.VERSION):
                 raise
             # To the release before, an error that it does not know is a
             # failure of the conductor's; this one it can show.
             raise exception.InvalidInput(str(error)) from None
-        # The driver hears of the member only after this.
-        self._read(row, liveness.by_table(row))
-        return _news(now, state)
+        self._read(joined.row, liveness.by_table(joined.row, ()))
+        return roster.news(joined.now, state)
 
     @ovo_base.remotable
     def sync(self) -> dict[str, Any]:
@@ -163,7 +181,10 @@ class Service(base.SGObject):
             state = pins.state(conn)
         if row is not None and row['pin_epoch'] > state.epoch:
             state = roster.outrun(here, row['pin_epoch'])
-        return {'word': self._word(row), **_news(now, state)}
+        return {
+            'word': roster.word(row, self.incarnation),
+            **roster.news(now, state),
+        }
 
     @ovo_base.remotable
     def leave(self) -> bool:
@@ -172,12 +193,17 @@ class Service(base.SGObject):
         :returns: whether it counted; not if a newer process has joined
         """
         here = backend.of(self._context)
-        row = here.db.write(
-            lambda conn: services.leave(conn, self.uuid, self.incarnation)
-        )
-        if row is not None:
-            here.liveness.leave(row)
-        return row is not None
+
+        def leave(conn: sa.Connection) -> bool:
+            row = services.leave(conn, self.uuid, self.incarnation)
+            if row is not None:
+                self._turn(conn, row, liveness.by_table(row, ()))
+                farewell.owe(here, conn, row)
+            return row is not None
+
+        counts = here.db.write(leave)
+        farewell.pay(here, self.uuid)
+        return counts
 
     @ovo_base.remotable
     def save(self) -> None:
@@ -189,11 +215,10 @@ class Service(base.SGObject):
         changes = self._may_change(self.SAVES, 'save')
         if not changes:
             return
-        here = backend.of(self._context)
-        if not here.db.write(
-            lambda conn: services.save(conn, self.uuid, changes)
-        ):
-            raise exception.ServiceNotFound(self.uuid)
+        _, verdict = self._judged()
+        backend.of(self._context).db.write(
+            lambda conn: self._edit(conn, changes, verdict)
+        )
         self._refresh()
 
     @ovo_base.remotable
@@ -212,13 +237,17 @@ class Service(base.SGObject):
         """
         self._refresh()
 
-        def destroy(conn: sa.Connection) -> services.Row | None:
-            return services.destroy(conn, self.uuid)
+        here = backend.of(self._context)
 
-        row, _ = self._change(f'delete of {self.host}', destroy)
-        if row is None:
-            raise exception.ServiceNotFound(self.uuid)
-        backend.of(self._context).liveness.leave(row)
+        def destroy(conn: sa.Connection) -> None:
+            row = services.destroy(conn, self.uuid)
+            if row is None:
+                raise exception.ServiceNotFound(self.uuid)
+            event.note(conn, 'service.delete', self)
+            farewell.owe(here, conn, row)
+
+        self._change(f'delete of {self.host}', destroy)
+        farewell.pay(here, self.uuid)
 
     @ovo_base.remotable
     def quarantine(self) -> None:
@@ -229,12 +258,13 @@ class Service(base.SGObject):
         :raises ServiceIsUp: for one that is up
         :raises ServiceNotFound: if it was deleted meanwhile
         """
-        self._refresh()
+        _, verdict = self._judged()
 
         def mark(conn: sa.Connection) -> None:
-            if liveness.by_table(self._row(conn)).up:
+            row = self._row(conn)
+            if liveness.by_table(row, hearing.spans(conn)).up:
                 raise exception.ServiceIsUp(self.host, self.binary)
-            services.save(conn, self.uuid, {'quarantined': True})
+            self._edit(conn, {'quarantined': True}, verdict)
 
         self._change(f'quarantine of {self.host}', mark)
         self._refresh()
@@ -246,16 +276,29 @@ class Service(base.SGObject):
         :raises ServiceTooOld: if the pin is beyond its version by now
         :raises ServiceNotFound: if it was deleted meanwhile
         """
-        self._refresh()
+        _, verdict = self._judged()
 
         def mark(conn: sa.Connection) -> None:
             version = self._row(conn)['version']
-            here = backend.of(self._context)
-            roster.admit(here, conn, self.host, self.binary, version)
-            services.save(conn, self.uuid, {'quarantined': False})
+            roster.admit(conn, self.host, self.binary, version)
+            self._edit(conn, {'quarantined': False}, verdict)
 
         self._change(f'end of the quarantine of {self.host}', mark)
         self._refresh()
+
+    @ovo_base.remotable
+    def explain(self) -> list[dict[str, Any]]:
+        """The evidence behind ``liveness``, piece by piece.
+
+        :returns: mappings of ``source``, ``says`` (for people), ``age``
+            (seconds; None where it has none) and ``speaks_for`` ('up',
+            'down', 'unknown', or '' for what only explains another). Later
+            releases may add to them.
+        :raises ServiceNotFound: if it was deleted meanwhile
+        """
+        row, verdict = self._judged()
+        self._read(row, verdict)
+        return evidence.collect(backend.of(self._context), row, verdict)
 
     @classmethod
     def from_row(
@@ -271,16 +314,57 @@ class Service(base.SGObject):
 
     def _read(self, row: services.Row, verdict: liveness.Verdict) -> None:
         for name in self.fields:
-            if name != 'is_up':
+            if name in row:
                 setattr(self, name, row[name])
         self.is_up = verdict.up
+        self.liveness = verdict.liveness
+        self.liveness_reason = verdict.reason
         self.obj_reset_changes()
 
-    def _refresh(self) -> None:
+    def _judged(self) -> tuple[services.Row, liveness.Verdict]:
         here = backend.of(self._context)
         with here.db.reader() as conn:
             row = self._row(conn)
-        self._read(row, *here.liveness.judge([row]))
+        (verdict,) = here.liveness.judge([row])
+        return row, verdict
+
+    def _refresh(self) -> None:
+        self._read(*self._judged())
+
+    def _edit(
+        self,
+        conn: sa.Connection,
+        values: dict[str, Any],
+        verdict: liveness.Verdict,
+    ) -> None:
+        """Write what an admin has ordered.
+
+        :param verdict: of just before
+        """
+        if not services.save(conn, self.uuid, values):
+            raise exception.ServiceNotFound(self.uuid)
+        row = self._row(conn)
+        ordered = liveness.by_order(row)
+        self._note(conn, 'service.update', row, ordered or verdict)
+        if ordered is not None:
+            self._turn(conn, row, ordered)
+
+    def _turn(
+        self, conn: sa.Connection, row: services.Row, verdict: liveness.Verdict
+    ) -> None:
+        """Announce a verdict, unless it is what was announced last."""
+        incarnation = {row['id']: row['incarnation']}
+        if states.turn(conn, incarnation, verdict.liveness):
+            self._note(conn, f'service.{verdict.liveness}', row, verdict)
+
+    def _note(
+        self,
+        conn: sa.Connection,
+        type_: str,
+        row: services.Row,
+        verdict: liveness.Verdict,
+    ) -> None:
+        event.note(conn, type_, self.from_row(self._context, row, verdict))
 
     def _row(self, conn: sa.Connection) -> services.Row:
         row = services.get(conn, uuid=self.uuid)
@@ -303,19 +387,6 @@ class Service(base.SGObject):
             )
         return changes
 
-    def _word(self, row: services.Row | None) -> str:
-        if row is None or row['deleted']:
-            return 'deleted'
-        if row['incarnation'] > self.incarnation:
-            return 'superseded'
-        if (
-            row['incarnation'] < self.incarnation
-            or row['left_at']
-            or row['quarantined']
-        ):
-            return 'rejoin'
-        return 'forced down' if row['forced_down'] else 'fine'
-
 
 def _get(context: sg_context.RequestContext, name: str, **key: Any) -> Service:
     here = backend.of(context)
@@ -324,11 +395,3 @@ def _get(context: sg_context.RequestContext, name: str, **key: Any) -> Service:
     if row is None:
         raise exception.ServiceNotFound(name)
     return Service.from_row(context, row, *here.liveness.judge([row]))
-
-
-def _news(now: datetime.datetime, state: pins.State) -> dict[str, Any]:
-    return {
-        'now': clock.to_micros(now),
-        'epoch': state.epoch,
-        'pins': state.versions,
-    }

@@ -9,14 +9,15 @@ from oslo_versionedobjects import fields as ovo_fields
 
 from sgconductor import backend
 from sgconductor import context as sg_context
+from sgconductor.db import disagreements
+from sgconductor.db import hearing
 from sgconductor.db import services
 from sgconductor.objects import base
 from sgconductor.objects import fields
 from sgconductor.objects import service
 
-MAX_PAGE = 1000
-
-_LIMIT = fields.WholeNumber(1, MAX_PAGE)
+PAGE = 1000
+_LIMIT = fields.WholeNumber(1, 10 * PAGE)
 
 
 @ovo_base.VersionedObjectRegistry.register
@@ -25,7 +26,8 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
 
     # 1.0: Initial version
     # 1.1: Added get_oldest() and get_lagging()
-    VERSION = '1.1'
+    # 1.2: Added compare(); pages of up to 10000
+    VERSION = '1.2'
 
     fields = {
         'objects': ovo_fields.ListOfObjectsField('Service'),
@@ -36,7 +38,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
     def get_page(
         cls,
         context: sg_context.RequestContext,
-        limit: int = MAX_PAGE,
+        limit: int = PAGE,
         marker: int | None = None,
         host: str | None = None,
         binary: str | None = None,
@@ -46,7 +48,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
     ) -> 'ServiceList':
         """The first services after a marker that match all filters.
 
-        :param limit: how many at most, 1 to 1000; fewer come only at the end
+        :param limit: how many at most, 1 to 10000; fewer come only at the end
         :param marker: the ``id`` of the last service of the page before
         :raises InvalidInput: for a filter that no service can match
         """
@@ -69,7 +71,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         found: list[service.Service] = []
         # The verdict is not SQL's to give, so a filter on it takes as many
         # large pages as it needs; any other list is one SELECT.
-        size = limit if up is None else MAX_PAGE
+        size = limit if up is None else PAGE
         while len(found) < limit:
             with here.db.reader() as conn:
                 rows = services.page(conn, filters, size, marker)
@@ -90,11 +92,11 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         cls,
         context: sg_context.RequestContext,
         binary: str,
-        limit: int = MAX_PAGE,
+        limit: int = PAGE,
     ) -> 'ServiceList':
         """Those of the lowest version among all that count for a pin.
 
-        :param limit: how many at most, 1 to 1000
+        :param limit: how many at most, 1 to 10000
         """
         here = backend.of(context)
         limit = base.coerce(_LIMIT, 'limit', limit)
@@ -109,11 +111,11 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         cls,
         context: sg_context.RequestContext,
         epoch: int,
-        limit: int = MAX_PAGE,
+        limit: int = PAGE,
     ) -> 'ServiceList':
         """Live members whose beats carry no such epoch, nor a newer one.
 
-        :param limit: how many at most, 1 to 1000
+        :param limit: how many at most, 1 to 10000
         """
         here = backend.of(context)
         limit = base.coerce(_LIMIT, 'limit', limit)
@@ -121,8 +123,60 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
             fields.WholeNumber(0, fields.MAX_BIGINT), 'epoch', epoch
         )
         with here.db.reader() as conn:
-            rows = services.lagging(conn, epoch, limit, here.hearing.gap)
+            spans = hearing.spans(conn)
+            rows = services.lagging(conn, epoch, limit, spans)
         return cls._judged(context, rows)
+
+    @classmethod
+    @ovo_base.remotable
+    def compare(
+        cls,
+        context: sg_context.RequestContext,
+        limit: int = PAGE,
+        marker: int | None = None,
+    ) -> dict[str, Any]:
+        """What the driver and the shadow driver say, of a page of services.
+
+        :param limit: how many at most, 1 to 10000
+        :param marker: the ``id`` of the last service of the page before
+        :returns: ``drivers``: for each of them, the one that counts first,
+            ``name``, ``trouble`` (why it cannot be asked, or '') and
+            ``outages`` (how often that was so, as this conductor saw it);
+            ``services``: for each its ``id``, ``host``, ``binary``,
+            ``verdicts`` (liveness and reason by each driver), how many
+            ``disagreements`` of the two there have been, and since when
+            (``since``) one lasts. Later releases may add to all.
+        """
+        here = backend.of(context)
+        limit = base.coerce(_LIMIT, 'limit', limit)
+        marker = base.coerce(
+            fields.WholeNumber(0, fields.MAX_INT), 'marker', marker or 0
+        )
+        with here.db.reader() as conn:
+            rows = services.page(conn, {}, limit, marker)
+            counts = disagreements.of(conn, [row['id'] for row in rows])
+        judges = [here.liveness, *([here.shadow] if here.shadow else [])]
+        verdicts = zip(*(judge.judge(rows) for judge in judges), strict=True)
+        return {
+            'drivers': [
+                {
+                    'name': judge.voice.name,
+                    'trouble': judge.voice.trouble,
+                    'outages': judge.voice.outages,
+                }
+                for judge in judges
+            ],
+            'services': [
+                {
+                    'id': row['id'],
+                    'host': row['host'],
+                    'binary': row['binary'],
+                    'verdicts': [(one.liveness, one.reason) for one in each],
+                    **_disagreement(counts.get(row['id'])),
+                }
+                for row, each in zip(rows, verdicts, strict=True)
+            ],
+        }
 
     @classmethod
     def _judged(
@@ -149,8 +203,15 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         """
         marker: int | None = None
         while True:
-            page = cls.get_page(context, MAX_PAGE, marker, **filters)
+            page = cls.get_page(context, PAGE, marker, **filters)
             yield from page.objects
-            if len(page.objects) < MAX_PAGE:
+            if len(page.objects) < PAGE:
                 return
             marker = page.objects[-1].id
+
+
+def _disagreement(row: disagreements.Row | None) -> dict[str, Any]:
+    if row is None:
+        return {'disagreements': 0, 'since': None}
+    since = row['since'] and fields.Moment().stringify(row['since'])
+    return {'disagreements': row['times'], 'since': since}

@@ -87,6 +87,18 @@ def beat_transport(
         )
 
 
+def event_transport(
+    conf: cfg.ConfigOpts,
+) -> transport_types.NotificationTransport:
+    """The transport for notifications, as the ecosystem configures it.
+
+    :raises ConfigError: for a URL that cannot be used
+    """
+    _register_globals(conf)
+    with _clear_url_errors():
+        return messaging.get_notification_transport(conf)
+
+
 def limit_prefetch(conf: cfg.ConfigOpts, messages: int) -> None:
     """Let a listener take no more than so many messages that it has not
     acknowledged, unless the configuration says otherwise.

@@ -64,15 +64,16 @@ class Driver(abc.ABC):
     fork, and used after it.
 
     :cvar name: of its entry point
-    :ivar interval: seconds between two beats that a member sends it; None
-        where it wants none
+    :cvar detects: whether it has a word of its own; the null driver has none
+    :ivar interval: seconds between two beats that a member sends it
     :ivar patience: seconds that it may take until a live member is there:
         after its join, or after the driver's server was away. For so long
         its absence means nothing.
     """
 
     name: str
-    interval: float | None = None
+    detects = True
+    interval: float = 1.0
     patience: float = 0.0
 
     @abc.abstractmethod
@@ -122,22 +123,19 @@ class Driver(abc.ABC):
         """Give back what the driver holds; again does no harm."""
 
 
-def load(conf: cfg.ConfigOpts) -> Driver:
-    """The driver that ``[servicegroup] driver`` names.
+def load(conf: cfg.ConfigOpts) -> list[Driver]:
+    """The drivers that a configuration names.
 
-    :raises ConfigError: if it is not installed, lacks what it needs, or is
+    :returns: that of ``[servicegroup] driver``, whose word counts, and that
+        of ``shadow_driver`` if there is one
+    :raises ConfigError: if one is not installed, lacks what it needs, or is
         not configured right
     """
-    return _load(conf, 'driver', conf.servicegroup.driver)
-
-
-def load_shadow(conf: cfg.ConfigOpts) -> Driver | None:
-    """The driver that ``[servicegroup] shadow_driver`` names, if any.
-
-    :raises ConfigError: as :func:`load`
-    """
-    name = conf.servicegroup.shadow_driver
-    return _load(conf, 'shadow_driver', name) if name else None
+    group = conf.servicegroup
+    drivers = [_load(conf, 'driver', group.driver)]
+    if group.shadow_driver:
+        drivers.append(_load(conf, 'shadow_driver', group.shadow_driver))
+    return drivers
 
 
 def _load(conf: cfg.ConfigOpts, option: str, name: str) -> Driver:

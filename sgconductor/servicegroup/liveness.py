@@ -1,38 +1,56 @@
 """The rule that decides who is up; there is no other."""
 
 import dataclasses
+import datetime
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
+from typing import Literal
 
-from sgconductor import exception
 from sgconductor.servicegroup import driver as sg_driver
+from sgconductor.servicegroup import voice as sg_voice
 
 _SECOND = 1_000_000
+
+# The times, newest first, in which beats were heard: from and to so many
+# microseconds ago.
+Spans = Sequence[tuple[int, int]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
     """
-    :ivar up: whether the service is up
-    :ivar reason: why it is down, for people; empty if it is up
+    :ivar liveness: 'unknown' of one that may be heard again, and that
+        nothing has shown to be down
+    :ivar reason: for people; empty of one that is plainly up
     """
 
-    up: bool
+    liveness: Literal['up', 'down', 'unknown']
     reason: str = ''
 
+    @property
+    def up(self) -> bool:
+        """Nobody is called down before it is certain."""
+        return self.liveness != 'down'
 
-_UP = Verdict(True)
+
+_UP = Verdict('up')
 
 
 class Liveness:
     """Judges services by the table's evidence and a driver's word.
 
-    :param driver: asked once for a whole list
+    :ivar voice: asked once for a whole list
+    :param hear: reads when beats could be heard; asked once, for a list in
+        which somebody is overdue
     """
 
-    def __init__(self, driver: sg_driver.Driver) -> None:
-        self._driver = driver
+    def __init__(
+        self, voice: sg_voice.Voice, hear: Callable[[], Spans]
+    ) -> None:
+        self.voice = voice
+        self._hear = hear
 
     def judge(self, rows: Sequence[Mapping[str, Any]]) -> list[Verdict]:
         """A verdict on each row, in order.
@@ -40,41 +58,109 @@ class Liveness:
         :param rows: of :mod:`sgconductor.db.services`, all read with their
             ``age``
         """
-        verdicts = [by_table(row) for row in rows]
+        overdue = any(_overdue(row) for row in rows)
+        spans = self._hear() if overdue else ()
+        verdicts = [by_table(row, spans) for row in rows]
+        if not self.voice.detects:
+            return verdicts
         members = {
             i: sg_driver.Member.of(rows[i])
             for i, verdict in enumerate(verdicts)
             if verdict.up
         }
-        try:
-            roll = self._driver.alive(members.values())
-        except exception.Unreachable:
-            # Who cannot be asked has no say.
-            return verdicts
+        roll = self.voice.roll(members.values())
         for i, member in members.items():
-            if member not in roll.alive | roll.unknown:
-                verdicts[i] = Verdict(
-                    False, f'the servicegroup driver has no {member.binary}'
-                )
+            if member in roll.alive:
+                verdicts[i] = _UP
+            elif member in roll.unknown or self._has_just_joined(rows[i]):
+                verdicts[i] = _without_driver(rows[i], verdicts[i])
+            else:
+                verdicts[i] = self._absent(member)
         return verdicts
 
-    def leave(self, row: Mapping[str, Any]) -> None:
-        """Have the driver forget the member behind a row."""
-        self._driver.leave(sg_driver.Member.of(row))
+    def _has_just_joined(self, row: Mapping[str, Any]) -> bool:
+        # The driver hears of a member only after the table.
+        if row['joined_at'] is None:
+            return False
+        known_for = row['last_seen_up'] - row['joined_at']
+        seconds: float = known_for.total_seconds() + row['age'] / _SECOND
+        return seconds < self.voice.patience
 
-
-def by_table(row: Mapping[str, Any]) -> Verdict:
-    """What the table alone says of a row."""
-    if row['forced_down']:
-        return Verdict(False, 'forced down')
-    if row['quarantined']:
-        return Verdict(False, 'in quarantine')
-    if row['left_at'] is not None:
-        return Verdict(False, f'left at {row["left_at"]:%Y-%m-%dT%H:%M:%SZ}')
-    if row['age'] > row['down_after'] * _SECOND:
+    def _absent(self, member: sg_driver.Member) -> Verdict:
         return Verdict(
-            False,
-            f'last beat {row["age"] / _SECOND:.1f} s ago, '
-            f'allowed {row["down_after"]} s',
+            'down',
+            f'{self.voice.name} has no {member.binary} on {member.host} in '
+            f'group {member.topic}',
         )
-    return _UP
+
+
+def by_table(row: Mapping[str, Any], spans: Spans) -> Verdict:
+    """What the table alone says of a row.
+
+    :param spans: when beats could be heard
+    """
+    ordered = by_order(row)
+    if ordered is not None:
+        return ordered
+    if not _overdue(row):
+        return _UP
+    seen = f'last beat {row["age"] / _SECOND:.1f} s ago'
+    if silence(row['age'], spans) > row['down_after'] * _SECOND:
+        return Verdict('down', f'{seen}, allowed {row["down_after"]} s')
+    why = f'{seen}, but {_deaf(row["age"], spans)}'
+    if row['state'] == 'down':
+        return Verdict('down', f'down since {_since(row)}; {why}')
+    return Verdict('unknown', why)
+
+
+def by_order(row: Mapping[str, Any]) -> Verdict | None:
+    """Down, where somebody has said so; None where evidence decides."""
+    if row['forced_down']:
+        return Verdict('down', 'forced down')
+    if row['quarantined']:
+        return Verdict('down', 'in quarantine')
+    if row['left_at'] is not None:
+        return Verdict('down', f'left at {_text(row["left_at"])}')
+    return None
+
+
+def silence(age: int, spans: Spans) -> int:
+    """The longest time for which one was silent that could be heard.
+
+    :param age: microseconds since its last beat
+    :returns: microseconds, without a gap in the hearing
+    """
+    return max((min(age, began) - ended for began, ended in spans), default=0)
+
+
+def _without_driver(row: Mapping[str, Any], verdict: Verdict) -> Verdict:
+    """What is left where the driver cannot tell: the table decides.
+
+    But who went down by the driver's word is up again only if it has been
+    heard since.
+    """
+    if row['state'] == 'down' and row['last_seen_up'] <= row['state_since']:
+        return Verdict(
+            'down', f'down since {_since(row)}, and not heard of since'
+        )
+    return verdict
+
+
+def _overdue(row: Mapping[str, Any]) -> bool:
+    late: bool = row['age'] > row['down_after'] * _SECOND
+    return late
+
+
+def _deaf(age: int, spans: Spans) -> str:
+    began, ended = spans[0]
+    if began > age:
+        return f'nobody has been heard for {ended / _SECOND:.1f} s'
+    return f'nobody could be heard until {began / _SECOND:.1f} s ago'
+
+
+def _since(row: Mapping[str, Any]) -> str:
+    return _text(row['state_since'])
+
+
+def _text(moment: datetime.datetime) -> str:
+    return f'{moment:%Y-%m-%dT%H:%M:%SZ}'

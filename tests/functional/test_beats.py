@@ -14,7 +14,6 @@ from sgconductor.conductor import beats
 from sgconductor.db import clock
 from sgconductor.db import services
 from sgconductor.rpcapi import base as rpc_base
-from sgconductor.servicegroup import hearing
 from tests.functional import base
 
 
@@ -33,10 +32,10 @@ class TableTest(base.DeploymentTest):
             'down_after': 60,
         }
         with self.db.writer() as conn:
-            row, _ = services.join(
+            joined = services.join(
                 conn, host, 'acme-worker', uuidutils.generate_uuid(), values
             )
-        return row
+        return joined.row
 
     def read(self, id_: int) -> services.Row:
         with self.db.reader() as conn:
@@ -175,7 +174,7 @@ class TestGarbage(TableTest):
                 for value in values
             ),
         ]
-        writer = beats.Beats(self.db, hearing.Hearing())
+        writer = beats.Beats(self.db, gap=15)
         messages = [Message(m) for m in [*bad, {'payload': good}, *bad]]
         self.assertEqual(0, len(writer.dispatch(messages)))
         self.assertEqual(1, self.read(row['id'])['report_count'])
@@ -191,16 +190,14 @@ class TestGarbage(TableTest):
             'stamp': self.now(),
             'mood': 'good',
         }
-        beats.Beats(self.db, hearing.Hearing()).dispatch(
-            [Message({'payload': payload})]
-        )
+        beats.Beats(self.db, gap=15).dispatch([Message({'payload': payload})])
         self.assertEqual(1, self.read(row['id'])['report_count'])
 
     def test_several_beats_of_one_member_are_all_counted(self) -> None:
         row = self.join('node1')
         self.deployment.age(row['id'], 600)
         sent = clock.to_micros(self.read(row['id'])['last_seen_up'])
-        writer = beats.Beats(self.db, hearing.Hearing())
+        writer = beats.Beats(self.db, gap=15)
         payload = {'id': row['id'], 'incarnation': 1}
         writer.dispatch(
             [
@@ -224,7 +221,7 @@ class TestRefused(TableTest):
         messages = [Message({'payload': payload})] * 3
         with self.db.writer() as conn:
             conn.exec_driver_sql('ALTER TABLE services RENAME TO elsewhere')
-        writer = beats.Beats(self.db, hearing.Hearing(), retry_after=0)
+        writer = beats.Beats(self.db, gap=15, retry_after=0)
         for _ in range(2):
             self.assertEqual(messages, list(writer.dispatch(messages)))
         self.assertEqual(1, self.logged('ERROR Beats cannot be written'))

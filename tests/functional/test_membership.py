@@ -318,6 +318,8 @@ class TestRaces(base.ConductorTest):
 class Broken(db_driver.DbDriver):
     """A driver whose server is gone."""
 
+    detects = True
+
     def fail(self, member: Any) -> None:
         raise ConnectionError('the driver is broken')
 
@@ -333,15 +335,15 @@ class TestBrokenDriver(base.ConductorTest):
     def setUp(self) -> None:
         super().setUp()
         remote: Any = self.remote
-        remote._driver = Broken()
-        liveness: Any = self.conductor.backend.liveness
-        liveness._driver = Broken()
+        remote._drivers = [Broken()]
+        voice: Any = self.conductor.backend.liveness.voice
+        voice._driver = Broken()
 
     def test_its_members_live_by_the_table(self) -> None:
         self.member()
         self.wait_for('beats', lambda: self.look().report_count >= 2)
         self.assertTrue(self.look().is_up)
-        self.assertEqual(1, self.logged('ERROR beat of acme-worker'))
+        self.assertEqual(1, self.logged('ERROR db of acme-worker'))
 
     def test_its_members_are_told_of_their_loss(self) -> None:
         lost: list[exception.MembershipLost] = []

@@ -6,7 +6,10 @@ from typing import Any
 
 from sgconductor.servicegroup import driver
 from sgconductor.servicegroup import liveness
+from sgconductor.servicegroup import voice
 from tests import base
+
+NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
 
 
 class Roll(driver.Driver):
@@ -44,6 +47,10 @@ def row(host: str, **other: Any) -> dict[str, Any]:
         'quarantined': False,
         'left_at': None,
         'age': 10_000_000,
+        'joined_at': None,
+        'last_seen_up': NOW,
+        'state': 'up',
+        'state_since': NOW,
         'down_after': 60,
         **other,
     }
@@ -52,7 +59,10 @@ def row(host: str, **other: Any) -> dict[str, Any]:
 class TestRule(base.TestCase):
     def judge(self, *rows: dict[str, Any]) -> list[tuple[bool, str]]:
         self.roll = Roll('a', 'b')
-        verdicts = liveness.Liveness(self.roll).judge(rows)
+        heard = liveness.Liveness(
+            voice.Voice(self.roll), lambda: [(10**15, 0)]
+        )
+        verdicts = heard.judge(rows)
         return [(verdict.up, verdict.reason) for verdict in verdicts]
 
     def test_fresh_and_present_is_up(self) -> None:
@@ -68,7 +78,7 @@ class TestRule(base.TestCase):
     def test_absent_is_down_though_fresh(self) -> None:
         ((up, reason),) = self.judge(row('z'))
         self.assertFalse(up)
-        self.assertIn('driver', reason)
+        self.assertIn('roll has no acme-worker', reason)
 
     def test_forced_down_wins_over_all(self) -> None:
         self.assertEqual(

@@ -19,10 +19,12 @@ from tests import primitives
 # A hash of an object's fields and remotable methods. One that is not the same
 # any more wants a new VERSION, a frozen primitive of it, and then a new hash.
 FINGERPRINTS = {
+    'Event': '1.0-bffb0ace218119fe3f8497a59a4af3dc',
+    'EventList': '1.0-4fa867da033e4fdffd5fc1bfd6eadec9',
     'Pin': '1.0-53c07c782c6e37c96625ab2f7f19e64a',
     'PinList': '1.0-ebfe4ca2800ee151581324ae4cdd455b',
-    'Service': '1.2-af7f685a2c1d2a14baa22a949e7c8928',
-    'ServiceList': '1.1-5f6574cfb1a4eeec731e29e731ea3fce',
+    'Service': '1.3-9692bb71d44b39acb1cac4f05cffa771',
+    'ServiceList': '1.2-914e83f794a7a26f225432ed7ac3c11d',
 }
 
 NAMES = sorted(FINGERPRINTS)
@@ -137,7 +139,7 @@ class TestFrozen(FrozenTest):
                 )
 
     def test_a_list_is_backported_with_what_is_in_it(self) -> None:
-        services = self.load(primitives.frozen('ServiceList', '1.1'))
+        services = self.load(primitives.frozen('ServiceList', '1.2'))
         for to, inner in itertools.product(
             primitives.versions('ServiceList'), primitives.versions('Service')
         ):
@@ -205,10 +207,10 @@ class TestBackport(FrozenTest):
                 )
 
     def test_of_what_is_in_it_no_more_than_it_is(self) -> None:
-        services = primitives.frozen('ServiceList', '1.1')
+        services = primitives.frozen('ServiceList', '1.2')
         self.assertEqual(
             services,
-            self.backport(services, {'ServiceList': '1.1', 'Service': '1.9'}),
+            self.backport(services, {'ServiceList': '1.2', 'Service': '1.9'}),
         )
 
 

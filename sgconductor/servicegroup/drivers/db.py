@@ -9,6 +9,7 @@ from sgconductor.servicegroup import driver
 
 class DbDriver(driver.Driver):
     name = 'db'
+    detects = False
 
     def __init__(self, conf: cfg.ConfigOpts | None = None) -> None:
         """Take, and need, no options."""

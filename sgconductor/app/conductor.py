@@ -1,0 +1,217 @@
+"""What a conductor worker runs."""
+
+import contextlib
+import threading
+from concurrent import futures
+
+import oslo_messaging as messaging
+from oslo_config import cfg
+
+from sgconductor import backend
+from sgconductor import conf as sg_conf
+from sgconductor import context as sg_context
+from sgconductor import exception
+from sgconductor import objects
+from sgconductor import roster
+from sgconductor.app import ear
+from sgconductor.conductor import beats
+from sgconductor.conductor import dispatcher
+from sgconductor.conductor import manager
+from sgconductor.conductor import rounds
+from sgconductor.db import database
+from sgconductor.db import schema
+from sgconductor.member import heart
+from sgconductor.member import membership
+from sgconductor.rpcapi import announce
+from sgconductor.rpcapi import base as rpc_base
+from sgconductor.rpcapi import beats as beats_api
+from sgconductor.rpcapi import drain
+from sgconductor.rpcapi import events as events_api
+from sgconductor.rpcapi import pins as sg_pins
+from sgconductor.servicegroup import driver as sg_driver
+
+# Seconds; it finds something only where somebody else wrote the table.
+_SETTLE_EVERY = 30.0
+_ROUND_EVERY = 1.0
+_HEARTS_END_WITHIN = 10.0
+
+# As what conductors are members themselves.
+_BINARY = 'sgconductor-conductor'
+_VERSION = 1
+
+
+class Conductor:
+    """One conductor worker: it answers calls and writes beats.
+
+    :param conf: with ``[database]``, ``transport_url`` and the options of
+        :mod:`sgconductor.conf`
+    :param worker: its number on this host
+    :raises ConfigError: for a configuration that cannot work
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, worker: int = 0) -> None:
+        sg_conf.validate(conf)
+        self._conf = conf
+        host = conf.conductor.host
+        self._host = f'{host}:{worker}' if worker else host
+        self._db = database.Database.from_conf(conf)
+        self._drivers = sg_driver.load(conf)
+        self._rpc = rpc_base.rpc_transport(conf)
+        self.backend = backend.make(
+            self._db, self._drivers, announce.PinsAPI(self._rpc).pins_changed
+        )
+        self._pins = sg_pins.Pins(
+            lambda: objects.PinList.in_force(self._context())
+        )
+        self._ear = ear.Ear(self._rpc, self._pins)
+        # A time in which nobody was heard.
+        gap = conf.servicegroup.down_after / 4
+        self._membership = self._member(gap)
+        self._events = rpc_base.event_transport(conf)
+        self._rounds = rounds.Rounds(
+            self.backend,
+            events_api.EventAPI(self._events, self._host).send,
+        )
+        self._walking = heart.Heart(
+            'looking after the group', _ROUND_EVERY, self._rounds.go
+        )
+        self._settling = heart.Heart(
+            'settling of the pins',
+            _SETTLE_EVERY,
+            lambda: roster.settle(self.backend),
+        )
+        self._notifications = rpc_base.beat_transport(conf)
+        self._stopped = False
+        self.beats = beats.Beats(self._db, gap)
+        # What waits for the database waits with the broker, not in memory.
+        rpc_base.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
+        self._rpc_server = drain.Server(
+            self._rpc,
+            messaging.Target(
+                exchange=rpc_base.EXCHANGE,
+                topic=rpc_base.RPC_TOPIC,
+                server=conf.conductor.host,
+            ),
+            dispatcher.Dispatcher(
+                [manager.ConductorManager()],
+                rpc_base.Serializer(backend=self.backend),
+                messaging.ExplicitRPCAccessPolicy,
+            ),
+        )
+        self._beat_server = beats.server(
+            self._notifications,
+            self.beats,
+            conf.conductor.beat_batch_size,
+            conf.conductor.beat_batch_timeout,
+        )
+
+    def sync_schema(self) -> None:
+        """Bring the database's tables up to this release.
+
+        :raises DatabaseUnreachable: naming it
+        :raises SchemaTooNew: if a newer release has been here
+        """
+        self._db.ping()
+        schema.sync(self._db)
+
+    def check(self) -> None:
+        """Reach what a conductor needs, and see that it fits.
+
+        :raises DatabaseUnreachable: naming it
+        :raises BrokerUnreachable: naming it
+        :raises SchemaMismatch: naming the command to run
+        """
+        self._db.ping()
+        schema.check(self._db)
+        rpc_base.ping(self._rpc)
+
+    def start(self) -> None:
+        """Serve, in threads, until :meth:`stop`."""
+        for judge in (self.backend.liveness, self.backend.shadow):
+            if judge is not None:
+                judge.voice.watch()
+        # Before anybody asks: in an upgrade, the services are there already,
+        # and the pins not yet.
+        self._settling.start(at_once=True)
+        self._rpc_server.start()
+        # One thread writes; a second batch meanwhile waits with the broker.
+        self._beat_server.start(override_pool_size=1)
+        try:
+            self._membership.join(timeout=0)
+        except exception.Unreachable:
+            # It serves all the same, and need not be waited for.
+            threading.Thread(target=self._join, daemon=True).start()
+        self._walking.start()
+
+    def stop(self) -> None:
+        """Finish what was taken from the broker, and take no more.
+
+        Again does no harm.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
+        self._settling.stop()
+        self._walking.stop()
+        try:
+            self._membership.leave()
+            self._ear.stop()
+            drain.drain(self._rpc_server)
+            self._beat_server.stop()
+            self.beats.stop()
+            # oslo.messaging takes a second to stop each of its servers.
+            with futures.ThreadPoolExecutor() as stopping:
+                waits = (
+                    self._rpc_server.wait,
+                    self._beat_server.wait,
+                    self._ear.close,
+                )
+                for done in [stopping.submit(wait) for wait in waits]:
+                    done.result()
+            for each in (self._settling, self._walking):
+                each.wait(_HEARTS_END_WITHIN)
+            with contextlib.suppress(exception.Unreachable):
+                self._rounds.stop()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._ear.close()
+        for driver in self._drivers:
+            driver.close()
+        self._rpc.cleanup()
+        self._events.cleanup()
+        self._notifications.cleanup()
+        self._db.close()
+
+    def _context(self) -> sg_context.RequestContext:
+        return sg_context.RequestContext(backend=self.backend)
+
+    def _member(self, gap: float) -> membership.Membership:
+        """Its own place in the group, as a member like any other.
+
+        Its beats go the way of all, and often, so that they prove that this
+        way is open.
+        """
+        group = self._conf.servicegroup
+        return membership.Membership(
+            self._context,
+            beats_api.BeatAPI(self._rpc),
+            self._pins,
+            self._ear.listen,
+            self._drivers,
+            self._host,
+            _BINARY,
+            rpc_base.RPC_TOPIC,
+            _VERSION,
+            report_interval=group.report_interval,
+            down_after=group.down_after,
+            beat_interval=min(1.0, gap / 4),
+            sync_interval=group.sync_interval,
+            on_deleted='rejoin',
+        )
+
+    def _join(self) -> None:
+        with contextlib.suppress(exception.MembershipLost):
+            self._membership.join()

@@ -1,0 +1,56 @@
+"""SQL on services about which driver and shadow driver disagree."""
+
+from collections.abc import Collection
+from collections.abc import Mapping
+from typing import Any
+from typing import cast
+
+import sqlalchemy as sa
+
+from sgconductor.db import clock
+from sgconductor.db import models
+
+Row = Mapping[str, Any]
+
+_T = models.disagreements
+
+
+def lasting(conn: sa.Connection) -> set[int]:
+    """The ids of services about which they disagree since the last look."""
+    return set(
+        conn.execute(
+            sa.select(_T.c.service_id).where(_T.c.since.is_not(None))
+        ).scalars()
+    )
+
+
+def begin(conn: sa.Connection, ids: Collection[int]) -> None:
+    """Note that they disagree, once more."""
+    known = set(
+        conn.execute(
+            sa.select(_T.c.service_id).where(_T.c.service_id.in_(ids))
+        ).scalars()
+    )
+    conn.execute(
+        _T.update()
+        .where(_T.c.service_id.in_(known))
+        .values(times=_T.c.times + 1, since=clock.utcnow())
+    )
+    for new in sorted(set(ids) - known):
+        conn.execute(
+            _T.insert().values(service_id=new, times=1, since=clock.utcnow())
+        )
+
+
+def end(conn: sa.Connection, ids: Collection[int]) -> None:
+    """Note that they agree again."""
+    conn.execute(
+        _T.update().where(_T.c.service_id.in_(ids)).values(since=None)
+    )
+
+
+def of(conn: sa.Connection, ids: Collection[int]) -> dict[int, Row]:
+    """What is known of services, by id: ``times`` and ``since``."""
+    rows = conn.execute(sa.select(_T).where(_T.c.service_id.in_(ids)))
+    found = cast(list[Row], rows.mappings().all())
+    return {row['service_id']: row for row in found}

@@ -1,0 +1,79 @@
+"""SQL on the events table: what happened to services.
+
+An event is written in the transaction of what it tells of, so neither is
+without the other. It is sent afterwards, and again until that is noted.
+"""
+
+import datetime
+from collections.abc import Collection
+from collections.abc import Mapping
+from typing import Any
+from typing import cast
+
+import sqlalchemy as sa
+from oslo_utils import uuidutils
+
+from sgconductor.db import clock
+from sgconductor.db import models
+
+Row = Mapping[str, Any]
+
+_T = models.events
+# Of those that were sent; the rest stay.
+_KEPT = datetime.timedelta(days=1)
+
+
+def add(conn: sa.Connection, type_: str, payloads: Collection[str]) -> None:
+    """
+    :param type_: for example 'service.up'
+    :param payloads: JSON, one for each event
+    """
+    conn.execute(
+        _T.insert().values(at=clock.utcnow()),
+        [
+            {
+                'uuid': uuidutils.generate_uuid(),
+                'type': type_,
+                'payload': payload,
+            }
+            for payload in payloads
+        ],
+    )
+
+
+def page(conn: sa.Connection, marker: int, limit: int) -> list[Row]:
+    """The events after ``marker``, by id."""
+    result = conn.execute(
+        sa.select(_T).where(_T.c.id > marker).order_by(_T.c.id).limit(limit)
+    )
+    return cast(list[Row], result.mappings().all())
+
+
+def newest(conn: sa.Connection, limit: int) -> list[Row]:
+    """The last events, by id."""
+    result = conn.execute(sa.select(_T).order_by(_T.c.id.desc()).limit(limit))
+    return cast(list[Row], result.mappings().all())[::-1]
+
+
+def unsent(conn: sa.Connection, limit: int) -> list[Row]:
+    """The first events that are not known to have been sent, by id."""
+    result = conn.execute(
+        sa.select(_T)
+        .where(_T.c.sent_at.is_(None))
+        .order_by(_T.c.id)
+        .limit(limit)
+    )
+    return cast(list[Row], result.mappings().all())
+
+
+def sent(conn: sa.Connection, ids: Collection[int]) -> None:
+    """Note that these were sent."""
+    conn.execute(
+        _T.update().where(_T.c.id.in_(ids)).values(sent_at=clock.utcnow())
+    )
+
+
+def forget(conn: sa.Connection) -> None:
+    """Delete those that were sent long ago."""
+    now = conn.execute(sa.select(clock.utcnow())).scalar_one()
+    conn.execute(_T.delete().where(_T.c.sent_at < now - _KEPT))

@@ -1,0 +1,54 @@
+"""The farewell: drivers forget members that are gone.
+
+It is owed in the transaction that made them gone, and paid afterwards: a
+driver that is away does not stand in the way.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from sgconductor import backend
+from sgconductor.db import farewells
+from sgconductor.servicegroup import driver as sg_driver
+
+LOG = logging.getLogger(__name__)
+
+_AT_ONCE = 1000
+
+
+def owe(
+    here: backend.Backend, conn: sa.Connection, row: Mapping[str, Any]
+) -> None:
+    """Note that all drivers are to forget the member behind a row."""
+    names = [driver.name for driver in here.drivers if driver.detects]
+    farewells.add(conn, row, names)
+
+
+def pay(here: backend.Backend, uuid: str | None = None) -> None:
+    """Have drivers forget who is owed to be, as far as they can now.
+
+    :param uuid: of one service; None for all
+    """
+    drivers = {d.name: d for d in here.drivers if d.detects}
+    if not drivers:
+        return
+    with here.db.reader() as conn:
+        owed = farewells.first(conn, _AT_ONCE, uuid)
+    paid = []
+    away = set()
+    for row in owed:
+        name = row['driver']
+        try:
+            # One that is not configured any more will never be asked.
+            if name in drivers and name not in away:
+                drivers[name].leave(sg_driver.Member.of(row))
+        except Exception as error:
+            LOG.debug('%s will be told again: %s', name, error)
+            away.add(name)
+        if name not in away:
+            paid.append(row['id'])
+    if paid:
+        here.db.write(lambda conn: farewells.done(conn, paid))

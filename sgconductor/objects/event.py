@@ -1,0 +1,92 @@
+"""What happened to services, in the order of its writing."""
+
+import json
+
+import sqlalchemy as sa
+from oslo_versionedobjects import base as ovo_base
+from oslo_versionedobjects import fields as ovo_fields
+
+from sgconductor import backend
+from sgconductor import context as sg_context
+from sgconductor.db import events
+from sgconductor.objects import base
+from sgconductor.objects import fields
+
+_MAX_PAGE = 1000
+_LIMIT = fields.WholeNumber(1, _MAX_PAGE)
+
+
+@ovo_base.VersionedObjectRegistry.register
+class Event(base.SGObject):
+    """An event: service.create, .update, .delete, .up or .down.
+
+    ``uuid`` is the message id of its notification, and ``payload``, in JSON,
+    what that carries: the primitive of the Service, in the version of the
+    conductor that saw it.
+    """
+
+    # 1.0: Initial version
+    VERSION = '1.0'
+
+    fields = {
+        'id': fields.IdField(),
+        'uuid': fields.UuidField(),
+        'type': ovo_fields.StringField(),
+        'at': fields.MomentField(),
+        'payload': ovo_fields.StringField(),
+    }
+
+
+@ovo_base.VersionedObjectRegistry.register
+class EventList(ovo_base.ObjectListBase[Event], base.SGObject):
+    """Events of the last day, in the order of their ids."""
+
+    # 1.0: Initial version
+    VERSION = '1.0'
+
+    fields = {
+        'objects': ovo_fields.ListOfObjectsField('Event'),
+    }
+
+    @classmethod
+    @ovo_base.remotable
+    def get_page(
+        cls,
+        context: sg_context.RequestContext,
+        limit: int = _MAX_PAGE,
+        marker: int | None = None,
+    ) -> 'EventList':
+        """The first events after a marker; without one, the last there are.
+
+        An event may still appear before one that has a higher id, for a
+        moment: whoever follows them looks back a little.
+
+        :param limit: how many at most, 1 to 1000
+        :param marker: the ``id`` of an event
+        """
+        limit = base.coerce(_LIMIT, 'limit', limit)
+        with backend.of(context).db.reader() as conn:
+            if marker is None:
+                rows = events.newest(conn, limit)
+            else:
+                marker = base.coerce(
+                    fields.WholeNumber(0, fields.MAX_INT), 'marker', marker
+                )
+                rows = events.page(conn, marker, limit)
+        return cls(
+            context,
+            objects=[
+                Event(context, **{name: row[name] for name in Event.fields})
+                for row in rows
+            ],
+        )
+
+
+def note(conn: sa.Connection, type_: str, *services: base.SGObject) -> None:
+    """Write events into the transaction of what they tell of.
+
+    :param type_: for example 'service.update'
+    :param services: as they are then, one for each event
+    """
+    payloads = [json.dumps(each.obj_to_primitive()) for each in services]
+    events.add(conn, type_, payloads)

@@ -1,0 +1,131 @@
+"""A driver, as far as its word can be trusted."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Collection
+from typing import NamedTuple
+
+from sgconductor import exception
+from sgconductor.servicegroup import driver as sg_driver
+
+LOG = logging.getLogger(__name__)
+
+
+class Word(NamedTuple):
+    """
+    :ivar says: for people
+    :ivar speaks_for: 'up', 'down' or 'unknown'
+    """
+
+    says: str
+    speaks_for: str
+
+
+class Voice:
+    """Asks a driver; while that cannot tell, everybody is unknown to it.
+
+    So they are who is missing just after it could not: its server may be
+    about to hear of them again. It is warned of once, and said when it is
+    over.
+
+    :ivar outages: how often it could not be asked
+    :param monotonic: the host's clock that only goes forward
+    """
+
+    def __init__(
+        self,
+        driver: sg_driver.Driver,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.outages = 0
+        self._driver = driver
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._trouble = ''
+        self._sound_since: float | None = None
+
+    @property
+    def name(self) -> str:
+        return self._driver.name
+
+    @property
+    def detects(self) -> bool:
+        """Whether the driver has a word of its own."""
+        return self._driver.detects
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a live member may be missing after its join."""
+        return self._driver.patience
+
+    @property
+    def trouble(self) -> str:
+        """Why it cannot be asked; empty if it can."""
+        return self._trouble
+
+    def watch(self) -> None:
+        """Get the driver ready; if its server is away, it may come."""
+        try:
+            self._driver.watch()
+        except Exception as error:
+            self._lose(error)
+
+    def roll(self, members: Collection[sg_driver.Member]) -> sg_driver.Roll:
+        """Who is there, and of whom nobody can tell; whatever happens."""
+        if not members:
+            return sg_driver.Roll(frozenset())
+        try:
+            roll = self._driver.alive(members)
+        except Exception as error:
+            self._lose(error)
+            return sg_driver.Roll(frozenset(), frozenset(members))
+        if self._sound():
+            return roll
+        return sg_driver.Roll(roll.alive, frozenset(members) - roll.alive)
+
+    def word(self, member: sg_driver.Member) -> Word:
+        """What it says of one member, in words."""
+        roll = self.roll([member])
+        where = self._driver.explain(member)
+        if member in roll.alive:
+            return Word(f'has {where}', 'up')
+        if self._trouble:
+            return Word(f'cannot be asked: {self._trouble}', 'unknown')
+        if member in roll.unknown:
+            return Word(f'cannot tell yet whether it has {where}', 'unknown')
+        return Word(f'has no {where}', 'down')
+
+    def _lose(self, error: Exception) -> None:
+        with self._lock:
+            news = not self._trouble
+            self._trouble = str(error) or repr(error)
+            self._sound_since = None
+            self.outages += news
+        if news:
+            expected = isinstance(error, exception.Unreachable)
+            LOG.warning(
+                'The servicegroup driver %s has no voice: %s',
+                self.name,
+                self._trouble,
+                exc_info=not expected,
+            )
+
+    def _sound(self) -> bool:
+        """Whether it has been reachable for long enough; it is now."""
+        now = self._monotonic()
+        with self._lock:
+            over = self._trouble
+            self._trouble = ''
+            if self._sound_since is None:
+                self._sound_since = now
+            age = now - self._sound_since
+        if over:
+            LOG.info(
+                'The servicegroup driver %s can be asked again; who is '
+                'missing counts as down in %g s.',
+                self.name,
+                self.patience,
+            )
+        return age >= self.patience
