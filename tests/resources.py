@@ -16,11 +16,19 @@ import fixtures
 import testresources
 
 from tests.servers import mariadb
+from tests.servers import memcached
 from tests.servers import postgresql
 from tests.servers import process
 from tests.servers import rabbitmq
 
-__all__ = ['MARIADB', 'POSTGRESQL', 'RABBITMQ']
+__all__ = [
+    'MARIADB',
+    'MEMCACHED',
+    'MEMCACHED_MORE',
+    'MEMCACHED_TLS',
+    'POSTGRESQL',
+    'RABBITMQ',
+]
 
 # NOTE: tools/tally.py looks for these words.
 MISSING = 'server missing'
@@ -98,3 +106,8 @@ def _clean_up(server: process.Server, owner: int) -> None:
 RABBITMQ: Final = ServerResource(rabbitmq.RabbitMQ())
 MARIADB: Final = ServerResource(mariadb.MariaDB())
 POSTGRESQL: Final = ServerResource(postgresql.PostgreSQL())
+MEMCACHED: Final = ServerResource(memcached.Memcached())
+MEMCACHED_MORE: Final = tuple(
+    ServerResource(memcached.Memcached()) for _ in range(2)
+)
+MEMCACHED_TLS: Final = ServerResource(memcached.SecureMemcached())

@@ -1,0 +1,74 @@
+"""A servicegroup driver of another package: a file per member.
+
+It is in a directory that all hosts share, and touched at each beat. setup.cfg
+of the package makes the driver known::
+
+    [entry_points]
+    sgconductor.servicegroup =
+        files = acme_files.driver:from_conf
+"""
+
+import contextlib
+import os
+import pathlib
+from collections.abc import Collection
+from collections.abc import Iterator
+
+from oslo_config import cfg
+
+from sgconductor import exception
+from sgconductor.servicegroup import driver
+
+DIRECTORY = cfg.StrOpt('directory', default='/srv/acme', help='The files.')
+
+
+def from_conf(conf: cfg.ConfigOpts) -> driver.Driver:
+    conf.register_opt(DIRECTORY, group='servicegroup_files')
+    return FileDriver(pathlib.Path(conf.servicegroup_files.directory))
+
+
+class FileDriver(driver.Driver):
+    name = 'files'
+    interval = 3.0
+    patience = 10.0
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self._directory = directory
+
+    def join(self, member: driver.Member) -> None:
+        with self._reached():
+            self._touch(_file(member))
+
+    def leave(self, member: driver.Member) -> None:
+        with self._reached():
+            (self._directory / _file(member)).unlink(missing_ok=True)
+            self._directory.stat()  # One that is away has forgotten nobody.
+
+    def alive(self, members: Collection[driver.Member]) -> driver.Roll:
+        with self._reached(), os.scandir(self._directory) as files:
+            # By the clock that stamps the files, not that of this host. A
+            # file that goes meanwhile fails this look; the next has it right.
+            since = self._touch('now') - self.patience
+            seen = {f.name for f in files if f.stat().st_mtime > since}
+        return driver.Roll({m for m in members if _file(m) in seen})
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _touch(self, name: str) -> float:
+        path = self._directory / name
+        path.touch()
+        return path.stat().st_mtime
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            where = str(self._directory)
+            why = str(error)
+            raise exception.DriverUnreachable(self.name, where, why) from error
+
+
+def _file(member: driver.Member) -> str:
+    return f'{member.uuid}.{member.incarnation}'
