@@ -12,6 +12,7 @@ import oslo_messaging as messaging
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import options as db_options
+from oslo_messaging.notify import notifier
 
 from sgconductor import app
 from sgconductor import conf as sg_conf
@@ -78,6 +79,9 @@ class Deployment(fixtures.Fixture):
         sg_conf.register_conductor_opts(conf)
         conf.register_opts(db_options.database_opts, 'database')
         messaging.TransportURL.parse(conf, self.transport_url)
+        conf.register_opts(
+            notifier._notifier_opts, 'oslo_messaging_notifications'
+        )
         values = {
             'conductor__host': 'conductor1',
             'transport_url': self.transport_url,
@@ -177,6 +181,14 @@ class Deployment(fixtures.Fixture):
                 .where(table.c.id == id_)
                 .values(last_seen_up=past)
             )
+
+    def deafen(self, seconds: float) -> None:
+        """Have nobody heard until now, since so long ago."""
+        table = models.hearing
+        with self.db.writer() as conn:
+            now = conn.execute(sa.select(clock.utcnow())).scalar_one()
+            past = now - datetime.timedelta(seconds=seconds)
+            conn.execute(table.update().values(heard_at=past))
 
 
 def _text(value: Any) -> str:

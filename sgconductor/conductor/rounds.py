@@ -75,6 +75,7 @@ class Rounds:
         self._send_events()
         if begin >= self._forget_at:
             self._here.db.write(events.forget)
+            self._here.db.write(disagreements.forget)
             self._forget_at = begin + _FORGET_EVERY
 
     def stop(self) -> None:

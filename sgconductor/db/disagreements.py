@@ -54,3 +54,11 @@ def of(conn: sa.Connection, ids: Collection[int]) -> dict[int, Row]:
     rows = conn.execute(sa.select(_T).where(_T.c.service_id.in_(ids)))
     found = cast(list[Row], rows.mappings().all())
     return {row['service_id']: row for row in found}
+
+
+def forget(conn: sa.Connection) -> None:
+    """Delete those on services that are gone."""
+    living = sa.select(models.services.c.id).where(
+        models.services.c.deleted == 0
+    )
+    conn.execute(_T.delete().where(_T.c.service_id.not_in(living)))

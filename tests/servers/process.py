@@ -328,6 +328,9 @@ class Server(fixtures.Fixture, abc.ABC):
             'PATH': '/usr/sbin:/usr/bin:/sbin:/bin',
             'LANG': 'C.UTF-8',
             'HOME': str(self.directory),
+            # NOTE: not shared, for a MariaDB that starts removes what looks
+            # like temporary tables there, whosever they are.
+            'TMPDIR': str(self.directory),
         }
 
     def _account(self) -> pwd.struct_passwd | None:

@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Collection
 from typing import Any
 
+from sgconductor import exception
 from sgconductor.servicegroup import driver
 from sgconductor.servicegroup import liveness
 from sgconductor.servicegroup import voice
@@ -19,6 +20,8 @@ class Roll(driver.Driver):
 
     def __init__(self, *hosts: str) -> None:
         self.hosts = hosts
+        self.unknown: tuple[str, ...] = ()
+        self.trouble: Exception | None = None
         self.asked: list[list[str]] = []
         self.left: list[str] = []
 
@@ -29,8 +32,11 @@ class Roll(driver.Driver):
 
     def alive(self, members: Collection[driver.Member]) -> driver.Roll:
         self.asked.append([member.host for member in members])
+        if self.trouble is not None:
+            raise self.trouble
         return driver.Roll(
-            {member for member in members if member.host in self.hosts}
+            {member for member in members if member.host in self.hosts},
+            {member for member in members if member.host in self.unknown},
         )
 
     def close(self) -> None: ...
@@ -56,45 +62,65 @@ def row(host: str, **other: Any) -> dict[str, Any]:
     }
 
 
-class TestRule(base.TestCase):
-    def judge(self, *rows: dict[str, Any]) -> list[tuple[bool, str]]:
+EVER = 10**15
+S = 1_000_000
+
+
+class RuleTest(base.TestCase):
+    """
+    :ivar spans: when beats were heard: always, until now
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.now = 1000.0
+        self.spans = [(EVER, 0)]
         self.roll = Roll('a', 'b')
-        heard = liveness.Liveness(
-            voice.Voice(self.roll), lambda: [(10**15, 0)]
-        )
-        verdicts = heard.judge(rows)
-        return [(verdict.up, verdict.reason) for verdict in verdicts]
+        self.voice = voice.Voice(self.roll, lambda: self.now)
+
+    def judge(self, *rows: dict[str, Any]) -> list[liveness.Verdict]:
+        judge = liveness.Liveness(self.voice, lambda: self.spans)
+        return judge.judge(rows)
+
+    def verdict(self, host: str, **other: Any) -> liveness.Verdict:
+        (verdict,) = self.judge(row(host, **other))
+        return verdict
+
+
+class TestRule(RuleTest):
+    def judged(self, *rows: dict[str, Any]) -> list[tuple[bool, str]]:
+        return [(one.up, one.reason) for one in self.judge(*rows)]
 
     def test_fresh_and_present_is_up(self) -> None:
-        self.assertEqual([(True, '')], self.judge(row('a')))
+        self.assertEqual([(True, '')], self.judged(row('a')))
 
     def test_stale_is_down_though_present(self) -> None:
         self.assertEqual(
             [(False, 'last beat 60.1 s ago, allowed 60 s')],
-            self.judge(row('a', age=60_100_000)),
+            self.judged(row('a', age=60_100_000)),
         )
-        self.assertEqual([(True, '')], self.judge(row('a', age=60_000_000)))
+        self.assertEqual([(True, '')], self.judged(row('a', age=60_000_000)))
 
     def test_absent_is_down_though_fresh(self) -> None:
-        ((up, reason),) = self.judge(row('z'))
+        ((up, reason),) = self.judged(row('z'))
         self.assertFalse(up)
         self.assertIn('roll has no acme-worker', reason)
 
     def test_forced_down_wins_over_all(self) -> None:
         self.assertEqual(
-            [(False, 'forced down')], self.judge(row('a', forced_down=True))
+            [(False, 'forced down')], self.judged(row('a', forced_down=True))
         )
 
     def test_quarantine_is_down_whatever_beats(self) -> None:
         self.assertEqual(
-            [(False, 'in quarantine')], self.judge(row('a', quarantined=True))
+            [(False, 'in quarantine')], self.judged(row('a', quarantined=True))
         )
 
     def test_left_is_down_at_once(self) -> None:
         left_at = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
         self.assertEqual(
             [(False, 'left at 2026-01-02T03:04:05Z')],
-            self.judge(row('a', left_at=left_at)),
+            self.judged(row('a', left_at=left_at)),
         )
 
     def test_each_is_judged_by_its_own_patience(self) -> None:
@@ -102,14 +128,14 @@ class TestRule(base.TestCase):
             [True, False],
             [
                 up
-                for up, _ in self.judge(
+                for up, _ in self.judged(
                     row('a', down_after=11), row('b', down_after=9)
                 )
             ],
         )
 
     def test_the_driver_is_asked_once_and_only_about_the_fresh(self) -> None:
-        self.judge(
+        self.judged(
             row('a'),
             row('b', age=10**9),
             row('z'),
@@ -117,5 +143,153 @@ class TestRule(base.TestCase):
         )
         self.assertEqual([['a', 'z']], self.roll.asked)
 
+    def test_the_null_driver_is_not_asked(self) -> None:
+        self.roll.detects = False
+        self.assertEqual([(True, '')], self.judged(row('z')))
+        self.assertEqual([], self.roll.asked)
+
     def test_nobody_is_judged_without_fuss(self) -> None:
-        self.assertEqual([], self.judge())
+        self.assertEqual([], self.judged())
+
+
+class TestHearing(RuleTest):
+    """Silence counts only where it could be broken."""
+
+    def table(self, age: float, **other: Any) -> str:
+        """What is said of one last heard so many seconds ago."""
+        return self.verdict('a', age=int(age * S), **other).liveness
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.roll.detects = False
+
+    def test_nobody_goes_down_while_nobody_is_heard(self) -> None:
+        self.spans = [(EVER, 600 * S)]
+        self.assertEqual('unknown', self.table(610))
+        self.assertTrue(self.verdict('a', age=610 * S).up)
+        self.assertIn(
+            'nobody has been heard for 600.0 s',
+            self.verdict('a', age=610 * S).reason,
+        )
+
+    def test_who_was_down_before_stays_down(self) -> None:
+        self.spans = [(EVER, 600 * S)]
+        self.assertEqual('down', self.table(661))
+        self.spans = [(5 * S, 0), (EVER, 605 * S)]
+        self.assertEqual('down', self.table(666))
+
+    def test_after_a_gap_all_have_time_to_be_heard_again(self) -> None:
+        self.spans = [(59 * S, 0), (EVER, 659 * S)]
+        self.assertEqual('unknown', self.table(660))
+        self.assertIn(
+            'nobody could be heard until 59.0 s ago',
+            self.verdict('a', age=660 * S).reason,
+        )
+        self.spans = [(61 * S, 0), (EVER, 661 * S)]
+        self.assertEqual('down', self.table(662))
+
+    def test_who_is_heard_after_a_gap_is_up(self) -> None:
+        self.spans = [(5 * S, 0), (EVER, 605 * S)]
+        self.assertEqual('up', self.table(3))
+
+    def test_gaps_one_after_the_other_give_time_after_each(self) -> None:
+        self.spans = [(50 * S, 0), (100 * S, 60 * S), (EVER, 110 * S)]
+        self.assertEqual('unknown', self.table(120))
+        # Silent for 61 s between the first two.
+        self.spans = [(50 * S, 0), (200 * S, 139 * S), (EVER, 210 * S)]
+        self.assertEqual('down', self.table(220))
+
+    def test_silence_ends_where_hearing_does(self) -> None:
+        self.spans = [(EVER, 20 * S)]
+        self.assertEqual('unknown', self.table(79))
+        self.assertEqual('down', self.table(81))
+
+    def test_who_was_called_down_is_not_called_unknown(self) -> None:
+        self.spans = [(5 * S, 0), (EVER, 605 * S)]
+        self.assertEqual('unknown', self.table(610, state=None))
+        self.assertEqual('down', self.table(610, state='down'))
+
+    def test_the_driver_may_know_more(self) -> None:
+        self.roll.detects = True
+        self.spans = [(EVER, 600 * S)]
+        self.assertEqual('up', self.verdict('a', age=610 * S).liveness)
+        self.assertEqual('down', self.verdict('z', age=610 * S).liveness)
+
+
+class TestVoice(RuleTest):
+    """A driver that cannot tell has no say."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.roll.patience = 10.0
+        self.judge(row('a'))
+        self.now += 11
+
+    def lose(self) -> None:
+        self.roll.trouble = exception.DriverUnreachable('roll', 'here', 'gone')
+        self.judge(row('a'))
+
+    def find(self) -> None:
+        self.roll.trouble = None
+        self.judge(row('a'))
+
+    def test_while_it_is_away_the_table_decides(self) -> None:
+        self.lose()
+        self.assertEqual('up', self.verdict('z').liveness)
+        self.assertEqual('down', self.verdict('a', age=61 * S).liveness)
+
+    def test_one_warning_one_count_and_word_of_its_return(self) -> None:
+        for _ in range(3):
+            self.lose()
+        self.assertEqual(1, self.logged('WARNING The servicegroup driver'))
+        self.assertEqual(1, self.voice.outages)
+        self.assertIn('gone', self.voice.trouble)
+        self.find()
+        self.assertEqual(1, self.logged('INFO The servicegroup driver roll'))
+        self.assertEqual('', self.voice.trouble)
+        self.lose()
+        self.assertEqual(2, self.voice.outages)
+
+    def test_on_its_return_the_missing_have_time_to_come(self) -> None:
+        self.lose()
+        self.find()
+        self.now += 9
+        self.assertEqual('up', self.verdict('z').liveness)
+        self.now += 2
+        self.assertEqual('down', self.verdict('z').liveness)
+
+    def test_who_was_down_by_its_word_stays_so_until_heard(self) -> None:
+        self.lose()
+        since = NOW + datetime.timedelta(seconds=1)
+        down = {'state': 'down', 'state_since': since}
+        self.assertEqual('down', self.verdict('z', **down).liveness)
+        heard = since + datetime.timedelta(seconds=1)
+        self.assertEqual(
+            'up', self.verdict('z', last_seen_up=heard, **down).liveness
+        )
+
+    def test_who_has_just_joined_may_be_missing(self) -> None:
+        def joined(seconds: int) -> datetime.datetime:
+            # It was last seen 10 s ago.
+            return NOW - datetime.timedelta(seconds=seconds - 10)
+
+        self.roll.patience = 20.0
+        self.now += 20
+        self.assertEqual(
+            'up', self.verdict('z', joined_at=joined(19)).liveness
+        )
+        self.assertEqual(
+            'down', self.verdict('z', joined_at=joined(21)).liveness
+        )
+
+    def test_of_some_it_may_be_unable_to_tell(self) -> None:
+        self.roll.unknown = ('y',)
+        self.assertEqual(
+            ['up', 'down'],
+            [one.liveness for one in self.judge(row('y'), row('z'))],
+        )
+
+    def test_a_bug_in_it_is_no_ones_death(self) -> None:
+        self.roll.trouble = ZeroDivisionError()
+        self.assertEqual('up', self.verdict('z').liveness)
+        self.assertEqual(1, self.logged('Traceback'))

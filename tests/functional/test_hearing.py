@@ -1,0 +1,153 @@
+"""When beats could be heard, as all conductors know it."""
+
+import datetime
+import threading
+
+import sqlalchemy as sa
+
+from sgconductor import objects
+from sgconductor.db import clock
+from sgconductor.db import hearing
+from sgconductor.db import models
+from tests.functional import base
+
+SECOND = 1_000_000
+GAP = 15 * SECOND
+
+
+class HearingTest(base.DeploymentTest):
+    def heard(self, ago: float = 0) -> None:
+        """Write a beat that was sent so many seconds ago."""
+
+        def note(conn: sa.Connection) -> None:
+            now = conn.execute(sa.select(clock.utcnow())).scalar_one()
+            stamp = clock.to_micros(now) - int(ago * SECOND)
+            hearing.heard(conn, stamp, GAP)
+
+        self.deployment.db.write(note)
+
+    def spans(self) -> list[tuple[int, int]]:
+        """In whole seconds ago."""
+        return [
+            (round(span.began / SECOND), round(span.ended / SECOND))
+            for span in hearing.read(self.deployment.db)
+        ]
+
+
+class TestTable(HearingTest):
+    ever = hearing.EVER // SECOND
+
+    def test_at_first_all_was_heard(self) -> None:
+        ((began, ended),) = self.spans()
+        self.assertEqual(self.ever, began)
+        self.assertLess(ended, GAP // SECOND)
+
+    def test_a_short_silence_is_no_gap(self) -> None:
+        self.deployment.deafen(10)
+        self.heard()
+        self.assertEqual([(self.ever, 0)], self.spans())
+
+    def test_a_long_one_is(self) -> None:
+        self.deployment.deafen(100)
+        self.assertEqual([(self.ever, 100)], self.spans())
+        self.heard()
+        self.assertEqual([(0, 0), (self.ever, 100)], self.spans())
+
+    def test_old_news_is_no_proof(self) -> None:
+        self.deployment.deafen(100)
+        self.heard(ago=50)
+        self.assertEqual([(self.ever, 100)], self.spans())
+
+    def test_nobody_is_heard_from_the_future(self) -> None:
+        self.heard(ago=-1000)
+        self.deployment.deafen(100)
+        self.heard(ago=-1000)
+        self.assertEqual([(0, 0), (self.ever, 100)], self.spans())
+
+    def test_an_overtaken_beat_takes_nothing_back(self) -> None:
+        self.heard()
+        self.heard(ago=5)
+        self.assertEqual([(self.ever, 0)], self.spans())
+
+    def test_all_writers_see_one_gap(self) -> None:
+        self.deployment.deafen(100)
+        start = threading.Barrier(4)
+
+        def write() -> None:
+            start.wait()
+            self.heard()
+
+        threads = [threading.Thread(target=write) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(2, len(self.spans()))
+
+    def test_only_the_newest_gaps_are_told(self) -> None:
+        with self.deployment.db.writer() as conn:
+            now = conn.execute(sa.select(clock.utcnow())).scalar_one()
+            for i in range(60, 0, -1):
+                began = now - datetime.timedelta(hours=i)
+                ended = began + datetime.timedelta(minutes=1)
+                conn.execute(
+                    models.gaps.insert().values(began=began, ended=ended)
+                )
+        spans = self.spans()
+        self.assertEqual(51, len(spans))
+        self.assertEqual((3540, 0), spans[0])
+        self.assertEqual((self.ever, 50 * 3600), spans[-1])
+        self.deployment.deafen(100)
+        self.heard()
+        with self.deployment.db.reader() as conn:
+            left = conn.execute(
+                sa.select(sa.func.count()).select_from(models.gaps)
+            ).scalar_one()
+        # Two days, and the new one.
+        self.assertEqual(48 + 1, left)
+
+
+class TestVerdicts(base.ConductorTest):
+    """What a lookup says after a time in which nobody was heard."""
+
+    scenarios = [base.EMBEDDED, base.ON_MARIADB]
+
+    def test_who_was_up_is_not_called_down_and_the_dead_are(self) -> None:
+        # None of them beats again.
+        for host in ('dead', 'unlucky'):
+            self.member(host, report_interval=1, down_after=60).stop()
+        self.deployment.age(self.look('dead').id, 200)
+        self.deployment.age(self.look('unlucky').id, 101)
+        self.deployment.deafen(100)
+        self.wait_for('a gap', self.gaps)
+        dead, unlucky = self.look('dead'), self.look('unlucky')
+        self.assertEqual(('down', False), (dead.liveness, dead.is_up))
+        self.assertEqual(('unknown', True), (unlucky.liveness, unlucky.is_up))
+        self.assertIn('nobody could be heard until', unlucky.liveness_reason)
+        # It had its time to be heard again.
+        with self.deployment.db.writer() as conn:
+            ended = conn.execute(sa.select(models.gaps.c.ended)).scalar_one()
+            minute = datetime.timedelta(seconds=61)
+            conn.execute(models.gaps.update().values(ended=ended - minute))
+        self.wait_for('the dead', lambda: not self.look('unlucky').is_up)
+        self.assertIn('allowed 60 s', self.look('unlucky').liveness_reason)
+
+    def test_conductors_are_members(self) -> None:
+        here = objects.Service.get_by_host_and_binary(
+            self.context, 'conductor1', 'sgconductor-conductor'
+        )
+        self.assertEqual('up', here.liveness)
+        self.wait_for(
+            'its beats',
+            lambda: here.refresh() or here.report_count,
+        )
+        self.conductor.stop()
+        other = self.deployment.conductor(conductor__host='conductor2')
+        service = objects.Service.get_by_host_and_binary(
+            self.deployment.local(other), 'conductor1', 'sgconductor-conductor'
+        )
+        self.assertEqual('down', service.liveness)
+        self.assertIn('left at', service.liveness_reason)
+
+    def gaps(self) -> int:
+        return len(hearing.read(self.deployment.db)) - 1
