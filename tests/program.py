@@ -46,7 +46,7 @@ class Program(fixtures.Fixture):
                 env=self._env,
                 start_new_session=True,
             )
-        self.addCleanup(self._end)
+        self.addCleanup(self.kill)
 
     @property
     def output(self) -> str:
@@ -64,11 +64,8 @@ class Program(fixtures.Fixture):
     def signal(self, signum: signal.Signals) -> None:
         self.process.send_signal(signum)
 
-    def wait(self, timeout: float = 60) -> int:
-        """Its exit status."""
-        return self.process.wait(timeout)
-
-    def _end(self) -> None:
+    def kill(self) -> None:
+        """End it and all that it has started, by SIGKILL."""
         if self.process.poll() is None:
             family = psutil.Process(self.process.pid).children(recursive=True)
             self.process.kill()
@@ -76,3 +73,7 @@ class Program(fixtures.Fixture):
                 if child.is_running():
                     child.kill()
             self.process.wait()
+
+    def wait(self, timeout: float = 60) -> int:
+        """Its exit status."""
+        return self.process.wait(timeout)

@@ -27,6 +27,9 @@ class Local:
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._db = database.Database.from_conf(conf)
         self._drivers = sg_driver.load(conf)
+        self._backend = backend.make(
+            self._db, self._drivers, lambda epoch, versions: None
+        )
 
     def check(self) -> None:
         """Reach the database, and see that its tables fit.
@@ -39,11 +42,7 @@ class Local:
 
     def context(self) -> sg_context.RequestContext:
         """A context in which objects are read here."""
-        return sg_context.RequestContext(
-            backend=backend.make(
-                self._db, self._drivers, lambda epoch, versions: None
-            )
-        )
+        return sg_context.RequestContext(backend=self._backend)
 
     def now(self) -> datetime.datetime:
         """The moment by the database's clock, as all of its moments are."""

@@ -13,23 +13,20 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
-from typing import TypeVar
 
 import fixtures
 
 from sgconductor import exception
 from sgconductor import objects
 from tests import deployment
+from tests import drills
 from tests import release
 from tests.servers import mariadb
-from tests.servers import process
 from tests.servers import rabbitmq
 from tests.upgrade import fleet
 from tests.upgrade import parts
 from tests.upgrade import records
 from tests.upgrade import report
-
-S = TypeVar('S', bound=process.Server)
 
 BINARY = 'acme-worker'
 
@@ -219,7 +216,7 @@ class Drill(fixtures.Fixture):
             return  # They are so from the start.
         with self._parts.manage(release, 'db', 'sync') as one:
             if one.wait():
-                raise fleet.DrillError(
+                raise drills.DrillError(
                     f'sgconductor-manage db sync failed:\n{one.output}'
                 )
 
@@ -245,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('upgrade-drill: interrupted', file=sys.stderr)
         return 130
-    except fleet.DrillError as error:
+    except drills.DrillError as error:
         print(f'upgrade-drill: {error}', file=sys.stderr)
         return 1
 
@@ -257,12 +254,12 @@ def _run(options: argparse.Namespace) -> int:
         try:
             old_conductor = release.PREVIOUS.bin
         except release.ReleaseError as error:
-            raise fleet.DrillError(str(error)) from None
+            raise drills.DrillError(str(error)) from None
     print('RabbitMQ and MariaDB start', flush=True)
     why = ''
     with (
-        _started(rabbitmq.RabbitMQ()) as broker,
-        _started(mariadb.MariaDB()) as server,
+        drills.started(rabbitmq.RabbitMQ()) as broker,
+        drills.started(mariadb.MariaDB()) as server,
         Drill(
             broker,
             server,
@@ -278,7 +275,7 @@ def _run(options: argparse.Namespace) -> int:
     ):
         try:
             drill.run()
-        except (fleet.DrillError, exception.SGConductorError) as error:
+        except (drills.DrillError, exception.SGConductorError) as error:
             why = f'upgrade-drill: {error}'
         result = drill.report()
     print('\nWho spoke which version when, in calls:\n')
@@ -290,43 +287,25 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if why or not result.is_good(options.calls) else 0
 
 
-@contextlib.contextmanager
-def _started(server: S) -> Iterator[S]:
-    missing = server.missing()
-    if missing:
-        raise fleet.DrillError(
-            f'{server.NAME} is not installed: there is no {missing}'
-        )
-    try:
-        server.setUp()
-    except fixtures.MultipleExceptions as error:
-        (_, cause, _), *_ = error.args
-        raise fleet.DrillError(str(cause)) from None
-    try:
-        yield server
-    finally:
-        server.cleanUp()
-
-
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='upgrade-drill', description=__doc__)
     parser.add_argument(
         '--calls',
-        type=_at_least(1),
+        type=drills.at_least(1),
         default=5000,
         metavar='N',
         help='make N calls at least (default: %(default)s)',
     )
     parser.add_argument(
         '--members',
-        type=_at_least(2),
+        type=drills.at_least(2),
         default=6,
         metavar='N',
         help='call N workers (default: %(default)s)',
     )
     parser.add_argument(
         '--clients',
-        type=_at_least(2),
+        type=drills.at_least(2),
         default=4,
         metavar='N',
         help='have N clients, of which the last stays as it is '
@@ -341,17 +320,6 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         'which is installed for that; it takes a minute the first time)',
     )
     return parser.parse_args(argv)
-
-
-def _at_least(lowest: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.isdecimal() or int(text) < lowest:
-            raise argparse.ArgumentTypeError(
-                f'give a number of {lowest} or more, not {text!r}'
-            )
-        return int(text)
-
-    return number
 
 
 def _programs(text: str) -> pathlib.Path:

@@ -13,9 +13,10 @@ from typing import TypeVar
 
 import fixtures
 
+from tests import drills
 from tests import program
 
-__all__ = ['DrillError', 'Fleet', 'Part']
+__all__ = ['Fleet', 'Part']
 
 T = TypeVar('T')
 
@@ -25,10 +26,6 @@ _PAUSE = 0.05
 # To look for the children of others takes the machine a while.
 _LOOK_EVERY = 1.0
 _TAIL = 20
-
-
-class DrillError(Exception):
-    """The drill cannot go on; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +79,7 @@ class Fleet(fixtures.Fixture):
     def stop(self, parts: Sequence[Part]) -> None:
         """End some, and wait until they have ended as they should.
 
-        :raises DrillError: unless they have
+        :raises drills.DrillError: unless they have
         """
         ending = {
             part.name: self._running.pop(part.name)
@@ -95,7 +92,7 @@ class Fleet(fixtures.Fixture):
             with self._with_output(name, one):
                 self.until(f'{name} ends', functools.partial(_has_ended, one))
                 if one.process.returncode:
-                    raise DrillError(
+                    raise drills.DrillError(
                         f'{name} ended with status {one.process.returncode}'
                     )
 
@@ -110,7 +107,7 @@ class Fleet(fixtures.Fixture):
     def until(self, what: str, look: Callable[[], T]) -> T:
         """What ``look`` returns, as soon as that is true.
 
-        :raises DrillError: if it takes too long
+        :raises drills.DrillError: if it takes too long
         """
         deadline = time.monotonic() + _PATIENCE
         while True:
@@ -122,7 +119,9 @@ class Fleet(fixtures.Fixture):
             if seen:
                 return seen
             if time.monotonic() > deadline:
-                raise DrillError(f'waited {_PATIENCE:g} s in vain: {what}')
+                raise drills.DrillError(
+                    f'waited {_PATIENCE:g} s in vain: {what}'
+                )
             self._pause.wait(_PAUSE)
 
     def watch(self) -> None:
@@ -148,8 +147,8 @@ class Fleet(fixtures.Fixture):
     def _with_output(self, name: str, one: program.Program) -> Iterator[None]:
         try:
             yield
-        except DrillError as error:
-            raise DrillError(
+        except drills.DrillError as error:
+            raise drills.DrillError(
                 f'{error}\nThe last that {name} said:\n{_tail(one)}'
             ) from None
 
@@ -160,7 +159,7 @@ def _has_ended(one: program.Program) -> bool:
 
 def _has_begun(part: Part, one: program.Program) -> bool:
     if _has_ended(one):
-        raise DrillError(
+        raise drills.DrillError(
             f'{part.name} ended with status {one.process.returncode}'
         )
     return part.is_ready(one)

@@ -5,14 +5,12 @@ import pathlib
 from collections.abc import Sequence
 
 from tests import deployment
+from tests import drills
 from tests import program
-from tests.servers import process
 from tests.upgrade import fleet
 
 _ROOT = pathlib.Path(__file__).parents[2]
 
-# A process ends with the drill, whatever ends the drill.
-_WITH_US = (process.SETPRIV, '--pdeathsig', 'TERM')
 # What calls all the time is not to keep what starts waiting.
 _AFTER_OTHERS = ('nice', '-n', '10')
 
@@ -52,7 +50,9 @@ class Parts:
 
     def workers(self, count: int) -> Sequence[fleet.Part]:
         return [
-            self._member('worker_process', f'node{i + 1}', prefix=_WITH_US)
+            self._member(
+                'worker_process', f'node{i + 1}', prefix=drills.WITH_US
+            )
             for i in range(count)
         ]
 
@@ -65,7 +65,7 @@ class Parts:
                 'client_process',
                 f'client{i + 1}',
                 str(pause),
-                prefix=(*_WITH_US, *_AFTER_OTHERS),
+                prefix=(*drills.WITH_US, *_AFTER_OTHERS),
             )
             for i in range(count)
         ]
@@ -86,9 +86,9 @@ class Parts:
         command = (name, '--config-file', config, *args)
         if release == 1 and self._old_conductor is not None:
             return program.Program(
-                *command, prefix=_WITH_US, bin_=self._old_conductor
+                *command, prefix=drills.WITH_US, bin_=self._old_conductor
             )
-        return program.Program(*command, prefix=_WITH_US)
+        return program.Program(*command, prefix=drills.WITH_US)
 
     def _member(
         self, module: str, name: str, *more: str, prefix: Sequence[str]

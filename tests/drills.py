@@ -1,0 +1,55 @@
+"""What drills have in common: private servers, and how they fail."""
+
+import argparse
+import contextlib
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import TypeVar
+
+import fixtures
+
+from tests.servers import process
+
+S = TypeVar('S', bound=process.Server)
+
+# A process ends with the drill, whatever ends the drill.
+WITH_US = (process.SETPRIV, '--pdeathsig', 'TERM')
+
+
+class DrillError(Exception):
+    """The drill cannot go on; the message says why."""
+
+
+@contextlib.contextmanager
+def started(server: S) -> Iterator[S]:
+    """A server that runs until the end of the block.
+
+    :raises DrillError: if it does not start
+    """
+    missing = server.missing()
+    if missing:
+        raise DrillError(
+            f'{server.NAME} is not installed: there is no {missing}'
+        )
+    try:
+        server.setUp()
+    except fixtures.MultipleExceptions as error:
+        (_, cause, _), *_ = error.args
+        raise DrillError(str(cause)) from None
+    try:
+        yield server
+    finally:
+        server.cleanUp()
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """A type of an argument: whole numbers from ``lowest`` on."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(
+                f'give a number of {lowest} or more, not {text!r}'
+            )
+        return int(text)
+
+    return number

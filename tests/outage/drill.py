@@ -1,0 +1,446 @@
+"""The outage drill: a part is away for a while, and comes back.
+
+Of a fleet of members all live on, but for one that is dead before and one
+that dies meanwhile. Nobody may call a live member down, in a look-up or by
+an event; the dead one stays down, and the other is found in time.
+"""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+from typing import NamedTuple
+from typing import TypeVar
+
+import fixtures
+
+from sgconductor import app
+from sgconductor import exception
+from sgconductor import objects
+from tests import deployment
+from tests import drills
+from tests import program
+from tests.outage import looker
+from tests.servers import mariadb
+from tests.servers import memcached
+from tests.servers import process
+from tests.servers import rabbitmq
+from tests.servers import zookeeper
+
+T = TypeVar('T')
+
+PARTS = ('conductors', 'broker', 'database', 'zookeeper', 'memcached')
+DEAD, VICTIM = 'dead-before', 'dies-meanwhile'
+
+_PATIENCE = 120.0
+_PAUSE = 0.1
+
+
+class Result(NamedTuple):
+    """
+    :ivar members: how many live ones there were
+    :ivar false_downs: look-ups and events that called one of them down
+    :ivar found_after: seconds from the recovery (of a driver's server: from
+        its death, for the table goes on) until the one that died meanwhile
+        was called down
+    :ivar rises: look-ups that called the one that was dead before up
+    :ivar looks: how many look-ups there were
+    """
+
+    members: int
+    false_downs: int
+    found_after: float
+    rises: int
+    looks: int
+
+    @property
+    def good(self) -> bool:
+        return not self.false_downs and not self.rises
+
+    def __str__(self) -> str:
+        return (
+            f'members {self.members}, false downs {self.false_downs}, '
+            f'dead found after {self.found_after:.1f} s'
+        )
+
+
+class Drill(fixtures.Fixture):
+    """
+    :param part: what is going to be away, one of PARTS
+    :param broker: of the deployment; it runs
+    :param server: its database server; it runs
+    :param driver_server: a ZooKeeper or memcached that runs, where that is
+        the part
+    :param members: how many live on
+    :param seconds: for how long it is away
+    :param report_interval: of members, in seconds
+    :param down_after: of members, in seconds
+    :param conductors: how many
+    :param tell: tells the user a line
+    """
+
+    def __init__(
+        self,
+        part: str,
+        broker: rabbitmq.RabbitMQ,
+        server: mariadb.MariaDB,
+        driver_server: Any = None,
+        *,
+        members: int,
+        seconds: float,
+        report_interval: int,
+        down_after: int,
+        conductors: int = 2,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._part = part
+        self._servers = {
+            'broker': broker,
+            'database': server,
+            part: driver_server,
+        }
+        if driver_server is None:
+            self._servers = {'broker': broker, 'database': server}
+        self._place = deployment.Deployment(broker, server)
+        self._hosts = [f'node{i + 1}' for i in range(members)]
+        self._seconds = seconds
+        self._pace: dict[str, Any] = {
+            'servicegroup__report_interval': report_interval,
+            'servicegroup__down_after': down_after,
+            'servicegroup__sync_interval': down_after,
+        }
+        self._conductors = [f'conductor{i + 1}' for i in range(conductors)]
+        self._tell = tell
+        self._began = time.monotonic()
+        self._processes: dict[str, program.Program] = {}
+
+    def _setUp(self) -> None:
+        self.useFixture(self._place)
+        options = {**self._pace, **self._driver_options()}
+        self._config = self._place.config_file(**options)
+        conf = self._place.conf(**options)
+        self._remote = app.Remote(conf, timeout=5)
+        self.addCleanup(self._remote.close)
+        local = self.useFixture(_Closing(app.Local(conf))).thing
+        self._lookers = [
+            looker.Looker(self._remote.context),
+            looker.Looker(local.context),
+        ]
+
+    def _driver_options(self) -> dict[str, Any]:
+        if self._part == 'zookeeper':
+            return {
+                'servicegroup__driver': 'zookeeper',
+                'servicegroup_zookeeper__hosts': self._servers[
+                    'zookeeper'
+                ].hosts,
+                'servicegroup_zookeeper__session_timeout': 2,
+            }
+        if self._part == 'memcached':
+            return {
+                'servicegroup__driver': 'memcache',
+                'servicegroup_memcache__servers': [
+                    self._servers['memcached'].address
+                ],
+                'servicegroup_memcache__interval': 0.5,
+                'servicegroup_memcache__ttl': 5,
+                'servicegroup_memcache__timeout': 0.5,
+            }
+        return {}
+
+    def run(self) -> Result:
+        """Do all of it.
+
+        :raises DrillError: where it cannot go on
+        """
+        self._start_conductors()
+        self._start_members(
+            {'members': self._hosts, DEAD: [DEAD], VICTIM: [VICTIM]}
+        )
+        marker = self._events()[-1].id
+        for each in self._lookers:
+            each.start()
+        try:
+            return self._watch(marker)
+        finally:
+            for each in self._lookers:
+                each.stop()
+
+    def _watch(self, marker: int) -> Result:
+        self._say(f'{len(self._hosts)} members and two that are to die are up')
+        self._kill(DEAD)
+        self._until('its death is seen', lambda: self._all_see_down(DEAD))
+        self._say(f'{DEAD} has been killed, and is down')
+        dead_since = time.monotonic()
+        self._end()
+        ended = time.monotonic()
+        self._say(f'{self._part}: away')
+        died_at = self._kill(VICTIM)
+        self._say(f'{VICTIM} has been killed')
+        self._wait(self._seconds - (time.monotonic() - ended))
+        self._begin()
+        self._say(f'{self._part}: back')
+        back = time.monotonic()
+        self._until('an answer', lambda: self._lookers[0].answered_at > back)
+        recovered = self._lookers[0].answered_at
+        self._say('look-ups are answered')
+        self._until(
+            'the death is seen', lambda: self._all_see_down(VICTIM, died_at)
+        )
+        found = min(
+            at
+            for each in self._lookers
+            for at in each.downs[VICTIM]
+            if at > died_at
+        )
+        table_goes_on = self._part in ('zookeeper', 'memcached')
+        after = found - (died_at if table_goes_on else recovered)
+        self._say(f'{VICTIM} is down: {self._lookers[0].reasons[VICTIM]}')
+        # Time enough for whatever may still be said wrongly.
+        patience = 1.5 * self._pace['servicegroup__down_after']
+        self._wait(recovered + patience - time.monotonic())
+        return self._result(marker, dead_since, max(0.0, after))
+
+    def _result(
+        self, marker: int, dead_since: float, found_after: float
+    ) -> Result:
+        false = [
+            f'{host} was called down: {each.reasons[host]}'
+            for each in self._lookers
+            for host in self._hosts
+            for _ in each.downs.get(host, [])
+        ]
+        false += [
+            f'{host} had an event service.down: {reason}'
+            for host, reason in self._down_events(marker)
+            if host in self._hosts
+        ]
+        for line in dict.fromkeys(false):
+            self._say(line)
+        rises = [
+            at
+            for each in self._lookers
+            for at in each.ups.get(DEAD, [])
+            if at > dead_since
+        ]
+        return Result(
+            len(self._hosts),
+            len(false),
+            found_after,
+            len(rises),
+            sum(each.looks for each in self._lookers),
+        )
+
+    def _end(self) -> None:
+        if self._part == 'conductors':
+            # One is told to, the others have no time to say anything.
+            first, *others = self._conductors
+            self._processes[first].signal(signal.SIGTERM)
+            self._processes[first].wait()
+            for name in others:
+                self._kill(name)
+        else:
+            self._servers[self._part].kill()
+
+    def _begin(self) -> None:
+        if self._part == 'conductors':
+            self._start_conductors()
+        else:
+            self._servers[self._part].start()
+
+    def _start_conductors(self) -> None:
+        for name in self._conductors:
+            config = self._place.config_file(
+                conductor__host=name, **self._pace, **self._driver_options()
+            )
+            self._processes[name] = self.useFixture(
+                program.Program(
+                    'sgconductor-conductor',
+                    '--config-file',
+                    config,
+                    prefix=drills.WITH_US,
+                )
+            )
+        for name in self._conductors:
+            self._until_said(name, 'worker is ready')
+        self._say(f'{", ".join(self._conductors)} run')
+
+    def _start_members(self, hosts: Mapping[str, Sequence[str]]) -> None:
+        """
+        :param hosts: of the members of each process, by its name
+        """
+        for name, some in hosts.items():
+            self._processes[name] = self.useFixture(
+                program.Program(
+                    'python',
+                    '-m',
+                    'tests.outage.members_process',
+                    self._config,
+                    *some,
+                    prefix=drills.WITH_US,
+                )
+            )
+        for name in hosts:
+            self._until_said(name, 'all have joined')
+
+    def _kill(self, name: str) -> float:
+        """End a process and all that it has started; when that was."""
+        one = self._processes[name]
+        one.kill()
+        return time.monotonic()
+
+    def _until_said(self, name: str, words: str) -> None:
+        one = self._processes[name]
+
+        def said() -> bool:
+            if one.process.poll() is not None:
+                raise drills.DrillError(f'{name} ended:\n{one.output[-3000:]}')
+            return words in one.output
+
+        self._until(f'{name}: {words}', said)
+
+    def _all_see_down(self, host: str, since: float = float('-inf')) -> bool:
+        return all(
+            each.downs.get(host, [since])[-1] > since for each in self._lookers
+        )
+
+    def _until(self, what: str, look: Callable[[], T]) -> T:
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            seen = look()
+            if seen:
+                return seen
+            if time.monotonic() > deadline:
+                raise drills.DrillError(
+                    f'waited {_PATIENCE:g} s in vain: {what}'
+                )
+            self._wait(_PAUSE)
+
+    def _wait(self, seconds: float) -> None:
+        threading.Event().wait(max(0.0, seconds))
+
+    def _events(self, marker: int | None = None) -> objects.EventList:
+        return objects.EventList.get_page(
+            self._remote.context(), marker=marker
+        )
+
+    def _down_events(self, marker: int) -> Iterator[tuple[str, str]]:
+        """Host and reason of each service that was told to be down."""
+        while True:
+            page = self._events(marker)
+            if not page.objects:
+                return
+            for event in page.objects:
+                data = json.loads(event.payload)['versioned_object.data']
+                if event.type == 'service.down':
+                    yield data['host'], data['liveness_reason']
+                marker = event.id
+
+    def _say(self, text: str) -> None:
+        self._tell(f'{time.monotonic() - self._began:6.1f} s  {text}')
+
+
+class _Closing(fixtures.Fixture):
+    def __init__(self, thing: app.Local) -> None:
+        self.thing = thing
+
+    def _setUp(self) -> None:
+        self.addCleanup(self.thing.close)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = _parse(argv)
+    # What is away is warned of here too, by everything that asks it.
+    logging.getLogger().addHandler(logging.NullHandler())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('outage-drill: ended'))
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print('outage-drill: interrupted', file=sys.stderr)
+        return 130
+    except (drills.DrillError, exception.SGConductorError) as error:
+        print(f'outage-drill: {error}', file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    seconds = 60 * options.minutes
+    down_after = max(4, int(seconds / 2))
+    with ExitStack() as stack:
+        print('The servers start', flush=True)
+        broker = stack.enter_context(drills.started(rabbitmq.RabbitMQ()))
+        server = stack.enter_context(drills.started(mariadb.MariaDB()))
+        more: dict[str, Callable[[], process.Server]] = {
+            'zookeeper': zookeeper.ZooKeeper,
+            'memcached': memcached.Memcached,
+        }
+        driver_server = None
+        if options.part in more:
+            driver_server = stack.enter_context(
+                drills.started(more[options.part]())
+            )
+        drill = stack.enter_context(
+            Drill(
+                options.part,
+                broker,
+                server,
+                driver_server,
+                members=options.members,
+                seconds=seconds,
+                report_interval=max(1, down_after // 6),
+                down_after=down_after,
+                tell=lambda line: print(line, flush=True),
+            )
+        )
+        result = drill.run()
+    print(
+        f'{result.looks} look-ups; {DEAD} was called up {result.rises} times'
+    )
+    print(result)
+    return 0 if result.good else 1
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='outage-drill', description=__doc__)
+    parser.add_argument('part', choices=PARTS, help='what is to be away')
+    parser.add_argument(
+        '--members',
+        type=drills.at_least(1),
+        default=100,
+        metavar='N',
+        help='have N members that live on (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--minutes',
+        type=_minutes,
+        default=1.0,
+        metavar='M',
+        help='for M minutes; down_after is half of that, report_interval a '
+        'sixth of it (default: %(default)s)',
+    )
+    return parser.parse_args(argv)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0.1 <= minutes <= 1440:
+        raise argparse.ArgumentTypeError(
+            f'give a number from 0.1 to 1440, not {text!r}'
+        )
+    return minutes
+
+
+if __name__ == '__main__':
+    sys.exit(main())

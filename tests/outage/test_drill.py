@@ -1,0 +1,67 @@
+"""The outage drill, in short; tools/outage-drill.sh does all of it."""
+
+from typing import Any
+
+import testresources
+from testtools import content
+
+from tests import base
+from tests import resources
+from tests.outage import drill
+
+_ALWAYS = [('broker', resources.RABBITMQ), ('server', resources.MARIADB)]
+
+
+class TestDrill(testresources.ResourcedTestCase, base.TestCase):
+    scenarios = [
+        ('conductors', {'part': 'conductors', 'resources': _ALWAYS}),
+        ('broker', {'part': 'broker', 'resources': _ALWAYS}),
+        ('database', {'part': 'database', 'resources': _ALWAYS}),
+        (
+            'zookeeper',
+            {
+                'part': 'zookeeper',
+                'resources': [*_ALWAYS, ('driver', resources.ZOOKEEPER)],
+            },
+        ),
+        (
+            'memcached',
+            {
+                'part': 'memcached',
+                'resources': [*_ALWAYS, ('driver', resources.MEMCACHED)],
+            },
+        ),
+    ]
+    part: str
+    broker: Any
+    server: Any
+    driver: Any = None
+
+    def setUp(self) -> None:
+        super().setUp()
+        lines: list[str] = []
+        self.addOnException(
+            lambda _: self.addDetail(
+                'drill', content.text_content('\n'.join(lines))
+            )
+        )
+        self.drill = self.useFixture(
+            drill.Drill(
+                self.part,
+                self.broker,
+                self.server,
+                self.driver,
+                members=20,
+                seconds=6,
+                report_interval=1,
+                down_after=4,
+                conductors=2 if self.part == 'conductors' else 1,
+                tell=lines.append,
+            )
+        )
+
+    def test_no_live_member_is_called_down_and_the_dead_are(self) -> None:
+        result = self.drill.run()
+        self.assertEqual(0, result.false_downs, str(result))
+        self.assertEqual(0, result.rises, str(result))
+        self.assertGreater(result.looks, 20)
