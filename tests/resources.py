@@ -20,6 +20,7 @@ from tests.servers import memcached
 from tests.servers import postgresql
 from tests.servers import process
 from tests.servers import rabbitmq
+from tests.servers import zookeeper
 
 __all__ = [
     'MARIADB',
@@ -28,6 +29,7 @@ __all__ = [
     'MEMCACHED_TLS',
     'POSTGRESQL',
     'RABBITMQ',
+    'ZOOKEEPER',
 ]
 
 # NOTE: tools/tally.py looks for these words.
@@ -111,3 +113,4 @@ MEMCACHED_MORE: Final = tuple(
     ServerResource(memcached.Memcached()) for _ in range(2)
 )
 MEMCACHED_TLS: Final = ServerResource(memcached.SecureMemcached())
+ZOOKEEPER: Final = ServerResource(zookeeper.ZooKeeper())

@@ -40,9 +40,12 @@ OPTS = [
     cfg.BoolOpt('tls', default=False, help='Connect by TLS.'),
     cfg.StrOpt(
         'tls_ca_file',
-        help='Certificates of the authorities to trust. Default: those of '
-        'the system.',
+        help='Certificates of authorities to trust beside those of the '
+        'system. The certificate of a server must name it as hosts does.',
     ),
     cfg.StrOpt('tls_cert_file', help='The certificate to show.'),
-    cfg.StrOpt('tls_key_file', help='Its key.'),
+    cfg.StrOpt(
+        'tls_key_file',
+        help='Its key, without a passphrase. Default: in tls_cert_file.',
+    ),
 ]

@@ -1,0 +1,137 @@
+"""ZooKeeper: a private coordination server."""
+
+import os
+import shutil
+import signal
+import socket
+from collections.abc import Mapping
+from typing import ClassVar
+
+from tests.servers import process
+
+__all__ = ['ZooKeeper']
+
+JAVA = '/usr/bin/java'
+JARS = '/usr/share/java'
+JAR = f'{JARS}/zookeeper.jar'
+
+# NOTE: the manifest of the jar names its friends, but not these: what logs,
+# and the part of Netty that TLS needs.
+MORE_JARS = ('slf4j-simple', 'netty-codec', 'netty-resolver')
+
+MAIN = 'org.apache.zookeeper.server.ZooKeeperServerMain'
+NETTY = 'org.apache.zookeeper.server.NettyServerCnxnFactory'
+
+# NOTE: a server that has just begun may take a word and not answer it.
+TIMEOUT = 0.3
+
+
+class ZooKeeper(process.Server):
+    """A ZooKeeper of its own, with all the four-letter words.
+
+    What was answered survives ``kill``.
+
+    :param tick: milliseconds; sessions end at a multiple of it
+    :param properties: more of the JVM's, such as ``zookeeper.ssl.…``; a
+        change takes effect at the next start
+    :param tls: speak TLS on a second port, as the properties say
+    """
+
+    NAME: ClassVar[str] = 'ZooKeeper'
+    BINARIES: ClassVar[tuple[str, ...]] = (JAVA, JAR)
+    PORT_COUNT: ClassVar[int] = 2
+    STOP_SIGNAL: ClassVar[int] = signal.SIGTERM
+
+    def __init__(
+        self,
+        tick: int = 200,
+        properties: Mapping[str, str] | None = None,
+        tls: bool = False,
+    ) -> None:
+        super().__init__()
+        self._tick = tick
+        self.properties = dict(properties or {})
+        self._tls = tls
+
+    @property
+    def hosts(self) -> str:
+        """The server, as clients want to be told."""
+        return f'{process.LOOPBACK}:{self.port}'
+
+    @property
+    def tls_hosts(self) -> str:
+        """The same for those that speak TLS."""
+        return f'{process.LOOPBACK}:{self.ports[1]}'
+
+    def ask(self, word: str) -> str:
+        """Return the answer to a four-letter word, empty if none comes."""
+        answer = b''
+        try:
+            with socket.create_connection(
+                (process.LOOPBACK, self.port), timeout=TIMEOUT
+            ) as client:
+                client.sendall(word.encode())
+                while part := client.recv(65536):
+                    answer += part
+        except OSError:
+            return ''
+        return answer.decode()
+
+    def wipe(self) -> None:
+        """Lose all data; the server must not run."""
+        shutil.rmtree(self.directory / 'data')
+
+    def _initialise(self) -> None:
+        """The server makes its data folder itself."""
+
+    def _configure(self) -> None:
+        settings = {
+            'dataDir': f'{self.directory}/data',
+            'clientPort': str(self.port),
+            'clientPortAddress': process.LOOPBACK,
+            'tickTime': str(self._tick),
+            # NOTE: any that a test may want, not just 2 to 20 ticks.
+            'minSessionTimeout': '400',
+            'maxSessionTimeout': '60000',
+            'maxClientCnxns': '0',
+            'admin.enableServer': 'false',
+            '4lw.commands.whitelist': '*',
+        }
+        if self._tls:
+            settings |= {
+                'secureClientPort': str(self.ports[1]),
+                'secureClientPortAddress': process.LOOPBACK,
+                'serverCnxnFactory': NETTY,
+            }
+        (self.directory / 'zoo.cfg').write_text(
+            ''.join(f'{name}={value}\n' for name, value in settings.items())
+        )
+
+    def _command(self) -> list[str]:
+        # NOTE: at each start, for only now the ports are known.
+        self._configure()
+        properties = {
+            # NOTE: without it, a kill loses nothing either; a power cut may.
+            'zookeeper.forceSync': 'no',
+            'org.slf4j.simpleLogger.defaultLogLevel': 'warn',
+            **self.properties,
+        }
+        return [
+            JAVA,
+            '-XX:TieredStopAtLevel=1',
+            '-XX:+UseSerialGC',
+            '-XX:-UsePerfData',
+            '-Xms16m',
+            '-Xmx128m',
+            *(f'-D{name}={value}' for name, value in properties.items()),
+            '-cp',
+            os.pathsep.join([JAR, *(f'{JARS}/{j}.jar' for j in MORE_JARS)]),
+            MAIN,
+            f'{self.directory}/zoo.cfg',
+        ]
+
+    def _ready(self) -> bool:
+        ports = self.ports if self._tls else self.ports[:1]
+        return self.ask('ruok') == 'imok' and all(
+            self._existing().listens(port) for port in ports
+        )
