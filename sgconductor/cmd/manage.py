@@ -29,10 +29,14 @@ from sgconductor.rpcapi import base as rpc_base
 _TIMEOUT = 10.0
 
 
+# What a conductor says that does not know an object, or a method of one.
+UNKNOWN = (ovo_exc.UnsupportedObjectError, exception.NotRemotable)
+
+
 class ConductorTooOld(exception.SGConductorError):
     message = (
-        'A conductor answered that is of a release that keeps no pins. '
-        'Upgrade all conductors first.'
+        'A conductor answered that is of an older release, which cannot do '
+        'this. Upgrade all conductors first.'
     )
 
 
@@ -120,10 +124,7 @@ class Manage(cliff_app.App):
         with app.Remote(self.conf, timeout) as remote:
             try:
                 yield remote.context()
-            except (
-                ovo_exc.UnsupportedObjectError,
-                exception.NotRemotable,
-            ):
+            except UNKNOWN:
                 raise ConductorTooOld() from None
 
 

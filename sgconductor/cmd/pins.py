@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
-from cliff import columns
 from cliff import command
 from cliff import lister
 from cliff import show
@@ -18,6 +17,7 @@ from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.cmd import advice
+from sgconductor.cmd import both
 from sgconductor.cmd import manage
 from sgconductor.cmd import seconds
 
@@ -41,17 +41,6 @@ _LOOK_EVERY = 0.5
 _ANSWER = 5.0
 
 Shown = tuple[tuple[str, ...], tuple[Any, ...]]
-
-
-class _Both(columns.FormattableColumn[Any]):
-    """A value for programs, and words for people."""
-
-    def __init__(self, value: Any, words: str) -> None:
-        super().__init__(value)
-        self._words = words
-
-    def human_readable(self) -> str:
-        return self._words
 
 
 class List(lister.Lister):
@@ -96,7 +85,7 @@ class Explain(_OfBinary):
             *_line(pin, _DETAILS),
             _deciders(pin, oldest.objects),
             _stragglers(pin, lagging.objects),
-            _Both(
+            both.Both(
                 [{'text': a.text, 'run': list(a.run)} for a in advised],
                 '\n'.join(str(a) for a in advised),
             ),
@@ -292,11 +281,11 @@ def _line(pin: objects.Pin, names: Iterable[str]) -> tuple[Any, ...]:
         'held': pin.held_version,
         'epoch': pin.epoch,
         'since': advice.moment(pin.since),
-        'services': _Both(
+        'services': both.Both(
             {str(v): count for v, count in services},
             ', '.join(f'{v}: {count}' for v, count in services),
         ),
-        'following': _Both(
+        'following': both.Both(
             {'following': pin.following, 'live': pin.live},
             f'{pin.following} of {pin.live}',
         ),
@@ -310,11 +299,13 @@ def _count(pin: objects.Pin) -> int:
     return int(pin.services.get(str(pin.min_version), 0))
 
 
-def _deciders(pin: objects.Pin, oldest: Sequence[objects.Service]) -> _Both:
+def _deciders(
+    pin: objects.Pin, oldest: Sequence[objects.Service]
+) -> both.Both:
     lines = advice.shortened([_told(s) for s in oldest], _count(pin))
     if pin.version < pin.min_version:
         lines.insert(0, f'the hold at {pin.held_version}; without it:')
-    return _Both(
+    return both.Both(
         [
             {
                 'host': s.host,
@@ -340,9 +331,11 @@ def _told(service: objects.Service) -> str:
     )
 
 
-def _stragglers(pin: objects.Pin, lagging: Sequence[objects.Service]) -> _Both:
+def _stragglers(
+    pin: objects.Pin, lagging: Sequence[objects.Service]
+) -> both.Both:
     lines = [f'{s.host}: {s.binary}, epoch {s.pin_epoch}' for s in lagging]
-    return _Both(
+    return both.Both(
         [
             {
                 'host': s.host,

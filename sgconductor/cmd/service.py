@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from cliff import command
@@ -12,6 +13,7 @@ from cliff import show
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.cmd import both
 from sgconductor.cmd import manage
 
 _COLUMNS = (
@@ -23,6 +25,8 @@ _COLUMNS = (
     'version',
     'status',
     'state',
+    'liveness',
+    'liveness_reason',
     'last_seen_up',
 )
 _DETAILS = (
@@ -115,6 +119,31 @@ class Show(_One, show.ShowOne):
     ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
         service = self.with_service(parsed_args, lambda service: None)
         return _DETAILS, _line(service, _DETAILS)
+
+
+class Explain(_One, lister.Lister):
+    """Show the evidence behind the verdict on a service, piece by piece.
+
+    speaks_for is what a piece would have the service be; the last line is
+    the verdict. age is in seconds.
+    """
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
+        pieces: list[Mapping[str, Any]] = []
+        self.with_service(
+            parsed_args, lambda service: pieces.extend(service.explain())
+        )
+        return ('source', 'says', 'age', 'speaks_for'), [
+            (
+                piece['source'],
+                piece['says'],
+                _age(piece['age']),
+                piece['speaks_for'],
+            )
+            for piece in pieces
+        ]
 
 
 class _Edit(_One, show.ShowOne):
@@ -224,10 +253,11 @@ def _find(
 
 
 def _line(service: objects.Service, columns: Iterable[str]) -> tuple[Any, ...]:
-    words = {
-        'status': _status(service),
-        'state': 'up' if service.is_up else 'down',
-    }
+    state = 'up' if service.is_up else 'down'
+    words = {'status': _status(service), 'state': state}
+    if not service.obj_attr_is_set('liveness'):
+        # A conductor of an older release has not got it.
+        words |= {'liveness': state, 'liveness_reason': ''}
     return tuple(
         words[name] if name in words else _value(service, name)
         for name in columns
@@ -239,6 +269,12 @@ def _status(service: objects.Service) -> str:
     if service.obj_attr_is_set('quarantined') and service.quarantined:
         return 'quarantined'
     return 'disabled' if service.disabled else 'enabled'
+
+
+def _age(seconds: float | None) -> both.Both:
+    if seconds is None:
+        return both.Both(None, '')
+    return both.Both(round(seconds, 1), f'{seconds:.1f} s')
 
 
 def _value(service: objects.Service, name: str) -> Any:

@@ -12,7 +12,9 @@ from tests.upgrade import base as upgrade_base
 
 
 class TestMixedFleet(commands.CommandTest):
-    """node1 and node2 follow, node3 is dead, and the API follows nothing."""
+    """node1, node2 and the conductor follow, node3 is dead, and the API
+    follows nothing.
+    """
 
     def setUp(self) -> None:
         super().setUp()
@@ -31,7 +33,7 @@ class TestMixedFleet(commands.CommandTest):
                     - datetime.timedelta(hours=1)
                 )
             )
-        self.wait_for('two followers', lambda: self.pin().following == 2)
+        self.wait_for('three followers', lambda: self.pin().following == 3)
 
     def pin(self) -> objects.Pin:
         return objects.Pin.get_by_binary(self.context, 'acme-worker')
@@ -43,8 +45,11 @@ class TestMixedFleet(commands.CommandTest):
 
     def test_they_are_listed(self) -> None:
         listed = json.loads(self.manage('pins', 'list', '-f', 'json'))
-        api, worker = listed
+        api, worker, conductor = listed
         self.assertEqual(('acme-api', 1), (api['binary'], api['pin']))
+        self.assertEqual(
+            (base.CONDUCTOR, 1), (conductor['binary'], conductor['pin'])
+        )
         self.assertRegex(worker.pop('since'), r'^2\d{3}-\d\d-\d\dT[\d:]{8}Z$')
         self.assertEqual(
             {
@@ -54,12 +59,12 @@ class TestMixedFleet(commands.CommandTest):
                 'held': None,
                 'epoch': self.pin().epoch,
                 'services': {'1': 2, '2': 1},
-                'following': {'following': 2, 'live': 3},
+                'following': {'following': 3, 'live': 4},
             },
             worker,
         )
         table = self.manage('pins', 'list')
-        self.assertRegex(table, r'acme-worker .*\| 1: 2, 2: 1 \| 2 of 3 ')
+        self.assertRegex(table, r'acme-worker .*\| 1: 2, 2: 1 \| 3 of 4 ')
 
     def test_explain(self) -> None:
         told = self.manage('pins', 'explain', 'acme-worker')
@@ -110,6 +115,7 @@ class TestMixedFleet(commands.CommandTest):
             [
                 {'binary': 'acme-api', 'pin': 1, 'then': 1},
                 {'binary': 'acme-worker', 'pin': 1, 'then': 2},
+                {'binary': base.CONDUCTOR, 'pin': 1, 'then': 1},
             ],
             json.loads(told),
         )
@@ -125,8 +131,8 @@ class TestMixedFleet(commands.CommandTest):
             self.manage(*wait, '2', status=1),
         )
         self.assertEqual(
-            'acme-worker: the pin is 1, and 2 of 3 members follow\n'
-            'acme-worker, after 1 s: the pin is 1, and 2 of 3 members '
+            'acme-worker: the pin is 1, and 3 of 4 members follow\n'
+            'acme-worker, after 1 s: the pin is 1, and 3 of 4 members '
             'follow; missing: acme-api on node4\n',
             self.manage(*wait, '1', status=1),
         )
@@ -160,13 +166,13 @@ class TestPins(commands.CommandTest):
         old.destroy()
         self.wait_for(
             'the second step',
-            lambda: '2, and 1 of 2 members follow\n' in waiting.output,
+            lambda: '2, and 2 of 3 members follow\n' in waiting.output,
         )
         self.assertIsNone(waiting.process.poll())
         self.deployment.beat(self.remote, late, epoch=self.pin().epoch)
         self.assertEqual(0, waiting.wait(), waiting.output)
         self.assertEqual(
-            'acme-worker: the pin is 2, and 2 of 2 members follow',
+            'acme-worker: the pin is 2, and 3 of 3 members follow',
             waiting.output.splitlines()[-1],
         )
 
@@ -180,7 +186,7 @@ class TestPins(commands.CommandTest):
             (held['pin'], held['min'], held['held'], held['cause']),
         )
         self.assertEqual(
-            'acme-worker: the pin is 1, and 1 of 1 members follow',
+            'acme-worker: the pin is 1, and 2 of 2 members follow',
             self.manage('pins', 'wait', 'acme-worker', '1').splitlines()[-1],
         )
         told = self.manage(
@@ -236,7 +242,7 @@ class TestPins(commands.CommandTest):
         self.service('node1', 2)
         self.assertIn(
             "binary 'pigeon' has ever joined, so it has no pin. Known: "
-            'acme-worker.',
+            f'acme-worker, {base.CONDUCTOR}.',
             self.told_in_one_line('pins', 'wait', 'pigeon', '1'),
         )
         told = self.told_in_one_line('pins', 'hold', 'acme-worker', str(2**40))
@@ -253,7 +259,7 @@ class TestPins(commands.CommandTest):
         )
         self.deployment.conductor()
         self.assertEqual(0, waiting.wait(), waiting.output)
-        self.assertIn('1 of 1 members follow', waiting.output)
+        self.assertIn('2 of 2 members follow', waiting.output)
 
 
 class TestReleaseBefore(upgrade_base.UpgradeTest):
@@ -271,8 +277,8 @@ class TestReleaseBefore(upgrade_base.UpgradeTest):
         ):
             told = self.manage(*command, status=1)
             self.assertEqual(
-                'A conductor answered that is of a release that keeps no '
-                'pins. Upgrade all conductors first.\n',
+                'A conductor answered that is of an older release, which '
+                'cannot do this. Upgrade all conductors first.\n',
                 told,
             )
         # It may be, at any moment.

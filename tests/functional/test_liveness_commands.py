@@ -1,0 +1,298 @@
+"""What an operator sees of who is alive, and of what happens to services."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from sgconductor import objects
+from sgconductor.db import events
+from tests import program
+from tests import resources
+from tests.functional import commands
+
+
+class TestLiveness(commands.CommandTest):
+    scenarios = [
+        (
+            'mariadb',
+            {
+                'resources': [
+                    ('broker', resources.RABBITMQ),
+                    ('server', resources.MARIADB),
+                    ('memcached', resources.MEMCACHED),
+                ]
+            },
+        )
+    ]
+    memcached: Any = None
+
+    def told(self, *args: str) -> Any:
+        return json.loads(self.manage(*args, '-f', 'json'))
+
+    def explain(self, *args: str) -> list[tuple[Any, ...]]:
+        return [
+            (p['source'], p['says'], p['age'], p['speaks_for'])
+            for p in self.told('service', 'explain', *args)
+        ]
+
+    def status(self, *args: str) -> tuple[list[str], list[dict[str, Any]]]:
+        """The lines on the drivers, and what is told of the workers."""
+        told = self.manage('liveness', 'status', *args, '-f', 'json')
+        lines, _, table = told.partition('[')
+        return lines.splitlines(), _workers(json.loads(f'[{table}'))
+
+    def test_a_verdict_can_be_explained(self) -> None:
+        fresh = self.service('fresh', 1)
+        self.service('stale', 1, age=120)
+        self.service('gone', 1).leave()
+        forced = self.service('forced', 1)
+        forced.forced_down = True
+        forced.save()
+        moment = r'2\d{3}-\d\d-\d\dT[\d:]{8}Z'
+
+        beat, heard, announced, verdict = self.explain(fresh.uuid)
+        self.assertEqual(
+            (
+                'services table',
+                'last beat of incarnation 1; allowed 60 s, it beats each 10 s',
+                'up',
+            ),
+            (*beat[:2], beat[3]),
+        )
+        self.assertTrue(0 <= beat[2] < 60, beat)
+        self.assertEqual(beat[2], round(beat[2], 1))
+        self.assertEqual(('hearing', ''), (heard[0], heard[3]))
+        self.assertEqual('announced to be up', announced[1])
+        self.assertEqual(('verdict', 'all speak for it', None, 'up'), verdict)
+        for host, why in (('gone', f'^left at {moment}$'), ('forced', '^for')):
+            order, beat, *_, verdict = self.explain(host, 'acme-worker')
+            self.assertRegex(order[1], why)
+            self.assertEqual(order[1:], verdict[1:])
+            self.assertEqual(('down', 'up'), (order[3], beat[3]))
+        table = self.manage('service', 'explain', 'stale', 'acme-worker')
+        self.assertRegex(table, r'\| services table .* 1\d\d\.\d s +\| down ')
+        self.assertRegex(table, r'\| verdict .* \|  +\| down ')
+
+        listed = _workers(self.told('service', 'list'))
+        self.assertEqual(
+            [
+                ('fresh', 'up', 'up'),
+                ('stale', 'down', 'down'),
+                ('gone', 'down', 'down'),
+                ('forced', 'down', 'down'),
+            ],
+            [(one['host'], one['state'], one['liveness']) for one in listed],
+        )
+        nothing, stale, gone, _ = (one['liveness_reason'] for one in listed)
+        self.assertEqual('', nothing)
+        self.assertRegex(stale, r'^last beat 1\d\d\.\d s ago, allowed 60 s$')
+        self.assertRegex(gone, f'^left at {moment}$')
+        shown = self.told('service', 'show', 'gone', 'acme-worker')
+        self.assertEqual('down', shown['liveness'])
+        self.assertEqual(gone, shown['liveness_reason'])
+
+    def test_drivers_are_compared(self) -> None:
+        self.service('node2', 1)
+        alone = ['db: outages seen by this conductor: 0; it can be asked']
+        node2 = {
+            'host': 'node2',
+            'binary': 'acme-worker',
+            'db': 'up',
+            'disagreements': 0,
+            'since': None,
+            'reason': '',
+        }
+        self.assertEqual((alone, [node2]), self.status())
+
+        self.conductor.stop()
+        shadow: dict[str, Any] = {
+            'servicegroup__shadow_driver': 'memcache',
+            'servicegroup_memcache__servers': [self.memcached.address],
+            'servicegroup_memcache__interval': 0.5,
+            'servicegroup_memcache__ttl': 5,
+            'servicegroup_memcache__timeout': 0.5,
+        }
+        self.deployment.conductor(**shadow)
+        # It feeds both, and node2 only the table.
+        member = self.deployment.remote(**shadow).membership(
+            'node1', 'acme-worker', 'worker', 1
+        )
+        member.join()
+        self.addCleanup(member.stop)
+
+        def differs() -> bool:
+            found = objects.ServiceList.compare(self.context)['services']
+            return any(one['disagreements'] for one in found)
+
+        self.wait_for('a disagreement', differs)
+        lines, (disagreed, agreed) = self.status()
+        self.assertEqual([*alone, alone[0].replace('db', 'memcache')], lines)
+        self.assertRegex(disagreed.pop('since'), '^2.*Z$')
+        del node2['since']
+        node2 |= {
+            'memcache (shadow)': 'down',
+            'disagreements': 1,
+            'reason': 'memcache (shadow): memcache has no acme-worker on '
+            'node2 in group worker',
+        }
+        self.assertEqual(node2, disagreed)
+        self.assertEqual(
+            ('node1', 'up', 'up', 0, ''),
+            (
+                agreed['host'],
+                agreed['db'],
+                agreed['memcache (shadow)'],
+                agreed['disagreements'],
+                agreed['reason'],
+            ),
+        )
+        _, only = self.status('--disagreeing')
+        self.assertEqual(['node2'], [one['host'] for one in only])
+
+
+class TestWatch(commands.CommandTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.service('node0', 1)
+
+    def watch(self, *args: str, timeout: float = 10) -> program.Program:
+        """The command, which shows the last event."""
+        return self.start(
+            *('sgconductor-manage', '--timeout', str(timeout)),
+            *('watch', '--since', '1', *args),
+        )
+
+    def wait_for_lines(self, *watching: program.Program, count: int) -> None:
+        def shown() -> bool:
+            return all(each.output.count('\n') >= count for each in watching)
+
+        self.wait_for(f'{count} lines', shown)
+
+    def written(self) -> list[objects.Event]:
+        return list(objects.EventList.get_page(self.context))
+
+    def ends(self, watching: program.Program, how: signal.Signals) -> None:
+        """It does so at once, and has nothing to say."""
+        said = watching.output
+        watching.signal(how)
+        self.assertEqual(0, watching.wait(10), watching.output)
+        self.assertEqual(said, watching.output)
+
+    def test_each_event_is_shown_once(self) -> None:
+        both = as_text, as_json = self.watch(), self.watch('--json')
+        self.wait_for_lines(*both, count=1)
+        (before,) = self.written()[-1:]
+        service = self.service('node1', 3)
+        service.disabled = True
+        service.disabled_reason = 'a new fan'
+        service.save()
+        service.leave()
+        self.service('node1', 3).destroy()
+        self.wait_for_lines(*both, count=7)
+        # Of two that are written at once, the second may be seen first.
+        with self.deployment.db.writer() as slow:
+            events.add(slow, 'service.update', [before.payload])
+            with self.deployment.db.writer() as quick:
+                events.add(quick, 'service.delete', [before.payload])
+            self.wait_for_lines(*both, count=8)
+        self.wait_for_lines(*both, count=9)
+        # One more look, to see nothing again.
+        self.service('node2', 1)
+        self.wait_for_lines(*both, count=11)
+        self.ends(as_json, signal.SIGTERM)
+        self.ends(as_text, signal.SIGINT)
+
+        *first, late, early, create, up = (
+            e for e in self.written() if e.id >= before.id
+        )
+        expected = [*first, early, late, create, up]
+        self.assertEqual(
+            [
+                {
+                    'id': event.id,
+                    'uuid': event.uuid,
+                    'type': event.type,
+                    'at': event.fields['at'].stringify(event.at),
+                    'payload': json.loads(event.payload),
+                }
+                for event in expected
+            ],
+            [json.loads(line) for line in as_json.output.splitlines()],
+        )
+        lines = as_text.output.splitlines()
+        self.assertEqual(
+            [event.uuid for event in expected],
+            [line.split()[-1] for line in lines],
+        )
+        moment = r'2\d{3}-\d\d-\d\dT[\d:]{8}Z'
+        for line, what in zip(
+            lines[1:],
+            (
+                'service.create node1 acme-worker version 3, incarnation 1',
+                'service.up     node1 acme-worker version 3, incarnation 1',
+                'service.update node1 acme-worker disabled: a new fan, '
+                'version 3, incarnation 1',
+                f'service.down   node1 acme-worker left at {moment}',
+                'service.up     node1 acme-worker version 3, incarnation 2',
+                'service.delete node1 acme-worker version 3, incarnation 2',
+            ),
+            strict=False,
+        ):
+            self.assertRegex(line, f'^{moment} {what} [0-9a-f-]{{36}}$')
+
+    def test_it_outlives_its_conductor(self) -> None:
+        watching = self.watch(timeout=0.5)
+        self.wait_for_lines(watching, count=1)
+        (known,) = self.written()[-1:]
+        self.conductor.stop()
+        self.wait_for(
+            'the complaint', lambda: 'No conductor' in watching.output
+        )
+        with self.deployment.db.writer() as conn:
+            events.add(conn, 'service.update', [known.payload])
+        self.deployment.conductor()
+        self.wait_for('the end', lambda: ' again.' in watching.output)
+        self.service('node1', 1)
+        self.wait_for('the news', lambda: 'create node1' in watching.output)
+        lines = watching.output.splitlines()
+        said = [line for line in lines if not line.startswith('2')]
+        self.assertEqual(2, len(said), watching.output)
+        self.assertRegex(
+            said[0], r'^No conductor answered .* Watching on as soon as it can'
+        )
+        self.assertEqual('Watching again.', said[1])
+        shown = [line.split()[-1] for line in lines if line not in said]
+        self.assertEqual(len(set(shown)), len(shown), watching.output)
+        news = [e.uuid for e in self.written() if e.id >= known.id]
+        self.assertEqual(news[: len(shown)], shown)
+        self.ends(watching, signal.SIGTERM)
+
+    def test_it_ends_with_its_reader(self) -> None:
+        # With "| head -1", for example; nothing need happen for that.
+        piped = subprocess.Popen(
+            [
+                str(
+                    pathlib.Path(sys.executable).parent / 'sgconductor-manage'
+                ),
+                *('--config-file', self.config, 'watch', '--since', '1'),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.addCleanup(piped.wait)
+        self.addCleanup(piped.kill)
+        assert piped.stdout is not None
+        assert piped.stderr is not None
+        with piped.stderr:
+            with piped.stdout:
+                self.assertIn(b'node0', piped.stdout.readline())
+            self.assertEqual(0, piped.wait(20))
+            self.assertEqual(b'', piped.stderr.read())
+
+
+def _workers(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the conductors, which are members too."""
+    return [one for one in listed if one['binary'] == 'acme-worker']
