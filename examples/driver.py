@@ -29,8 +29,8 @@ def from_conf(conf: cfg.ConfigOpts) -> driver.Driver:
 
 class FileDriver(driver.Driver):
     name = 'files'
-    interval = 3.0
-    patience = 10.0
+    interval = 1.0
+    patience = 5.0
 
     def __init__(self, directory: pathlib.Path) -> None:
         self._directory = directory

@@ -33,15 +33,19 @@ class Deployment(fixtures.Fixture):
     :param broker: a started RabbitMQ, or None for ``fake://``
     :param server: a started database server, or None for SQLite
     :param tables: whether to make this release's tables
+    :param more: text of a configuration file that has whatever is not set
     :ivar url: of the database
     :ivar transport_url: of the bus
     :ivar db: for a test to look behind the scenes
     """
 
-    def __init__(self, broker: Any, server: Any, tables: bool = True) -> None:
+    def __init__(
+        self, broker: Any, server: Any, tables: bool = True, more: str = ''
+    ) -> None:
         self._broker = broker
         self._server = server
         self._tables = tables
+        self._more = more
 
     def _setUp(self) -> None:
         name = self._name = f't{secrets.token_hex(6)}'
@@ -75,7 +79,9 @@ class Deployment(fixtures.Fixture):
         :param overrides: ``group__option=value``, or ``option=value``
         """
         conf = cfg.ConfigOpts()
-        conf([], default_config_files=[], default_config_dirs=[])
+        more = self.directory / 'more.conf'
+        more.write_text(self._more)
+        conf([], default_config_files=[str(more)], default_config_dirs=[])
         sg_conf.register_conductor_opts(conf)
         conf.register_opts(db_options.database_opts, 'database')
         messaging.TransportURL.parse(conf, self.transport_url)
@@ -116,7 +122,7 @@ class Deployment(fixtures.Fixture):
                 if section[name] is not None
             ]
         path = self.directory / f'{secrets.token_hex(4)}.conf'
-        path.write_text('\n'.join(lines) + '\n')
+        path.write_text('\n'.join([*lines, self._more]) + '\n')
         return str(path)
 
     def conductor(self, **overrides: Any) -> app.Conductor:

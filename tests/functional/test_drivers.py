@@ -1,0 +1,461 @@
+"""What a servicegroup driver must do: one suite for all of them.
+
+It runs a deployment on real servers for each driver. To have it try another
+one, put its configuration into a file, ``[servicegroup] driver`` and all that
+the driver needs, and name that::
+
+    SGCONDUCTOR_DRIVER_CONF=FILE tools/test.sh --no-checks test_drivers.*other
+"""
+
+import functools
+import os
+import pathlib
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import testresources
+from stevedore import extension
+
+from sgconductor import app
+from sgconductor import objects
+from sgconductor.servicegroup import driver as sg_driver
+from tests import base
+from tests import deployment
+from tests import program
+from tests import resources
+
+_HERE = pathlib.Path(__file__).parent
+_OTHER = os.environ.get('SGCONDUCTOR_DRIVER_CONF', '')
+_EXAMPLE = _HERE.parents[1] / 'examples' / 'driver.py'
+
+
+def _db(server: Any) -> str:
+    # Here the table is what must find out by itself.
+    return '[servicegroup]\ndriver = db\n'
+
+
+def _zookeeper(server: Any) -> str:
+    return (
+        f'[servicegroup]\ndriver = zookeeper\n'
+        f'[servicegroup_zookeeper]\nhosts = {server.hosts}\n'
+        f'session_timeout = 1\n'
+    )
+
+
+def _memcache(server: Any) -> str:
+    return (
+        f'[servicegroup]\ndriver = memcache\n'
+        f'[servicegroup_memcache]\nservers = {server.address}\n'
+        f'interval = 0.25\ntimeout = 0.5\nttl = 4\n'
+    )
+
+
+def _files(server: Any) -> str:
+    return (
+        f'[servicegroup]\ndriver = files\n'
+        f'[servicegroup_files]\ndirectory = {server}\n'
+    )
+
+
+def _other(server: Any) -> str:
+    return pathlib.Path(_OTHER).read_text()
+
+
+class Package(testresources.TestResourceManager):
+    """The example driver, installed for this process and its children.
+
+    It is the directory of its files.
+    """
+
+    def make(self, dependency_resources: dict[str, Any]) -> pathlib.Path:
+        root = pathlib.Path(tempfile.mkdtemp())
+        info = root / 'acme_files-1.dist-info'
+        info.mkdir()
+        (info / 'METADATA').write_text('Name: acme-files\nVersion: 1\n')
+        (info / 'entry_points.txt').write_text(
+            '[sgconductor.servicegroup]\nfiles = acme_files:from_conf\n'
+        )
+        shutil.copy(_EXAMPLE, root / 'acme_files.py')
+        sys.path.insert(0, str(root))
+        extension.ExtensionManager.ENTRY_POINT_CACHE.clear()
+        (root / 'members').mkdir()
+        return root / 'members'
+
+    def clean(self, resource: pathlib.Path) -> None:
+        sys.path.remove(str(resource.parent))
+        extension.ExtensionManager.ENTRY_POINT_CACHE.clear()
+        shutil.rmtree(resource.parent)
+
+    def isDirty(self) -> bool:
+        return False
+
+
+class House:
+    """A deployment with a conductor.
+
+    :param configuration: of the driver, from its server
+    """
+
+    # Set by testresources.
+    broker: Any
+    database: Any
+    server: Any = None
+
+    def __init__(self, configuration: Callable[[Any], str]) -> None:
+        self._configuration = configuration
+        self._place: deployment.Deployment | None = None
+        self.conductor: Any = None
+
+    def open(self) -> deployment.Deployment:
+        """The deployment, running; a test opens it, which may be skipped."""
+        if self._place is None:
+            place = deployment.Deployment(
+                self.broker,
+                self.database,
+                more=self._configuration(self.server),
+            )
+            place.setUp()
+            self._place = place
+            self.conductor = place.conductor(**_pace(place))
+        return self._place
+
+    def close(self) -> None:
+        if self._place is not None:
+            self._place.cleanUp()
+
+
+class HouseResource(testresources.TestResourceManager):
+    """One for all tests of a driver in a row.
+
+    :param server: of the driver; None if it has none
+    """
+
+    def __init__(
+        self, configuration: Callable[[Any], str], server: Any
+    ) -> None:
+        super().__init__()
+        self._configuration = configuration
+        self.resources = [
+            ('broker', resources.RABBITMQ),
+            ('database', resources.MARIADB),
+        ]
+        if server is not None:
+            self.resources.append(('server', server))
+
+    def make(self, dependency_resources: dict[str, Any]) -> House:
+        return House(self._configuration)
+
+    def clean(self, resource: House) -> None:
+        resource.close()
+
+    def isDirty(self) -> bool:
+        return False
+
+
+def _pace(place: deployment.Deployment) -> dict[str, Any]:
+    """Where the table has to find out, it does so sooner."""
+    driver = place.conf().servicegroup.driver
+    return {'servicegroup__down_after': 4 if driver == 'db' else 30}
+
+
+_HOUSES = {
+    'db': HouseResource(_db, resources.MARIADB),
+    'zookeeper': HouseResource(_zookeeper, resources.ZOOKEEPER),
+    'memcache': HouseResource(_memcache, resources.MEMCACHED),
+    **({'other': HouseResource(_other, None)} if _OTHER else {}),
+}
+
+
+class DriverTest(testresources.ResourcedTestCase, base.TestCase):
+    house: House
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.place = self.house.open()
+        self.conductor = self.house.conductor
+        self.server = self.house.server
+        self.pace = _pace(self.place)
+        self.remote = self.new_remote()
+        # No two tests are about the same.
+        self.host = f'{self.id().split(".test_")[-1][:40]}'.replace('(', '-')
+        self.host = re.sub('[^A-Za-z0-9-]', '-', self.host)
+
+    def new_remote(self) -> app.Remote:
+        remote = app.Remote(self.place.conf(**self.pace), timeout=10)
+        self.addCleanup(remote.close)
+        return remote
+
+    def member(self, host: str = '', topic: str = 'worker') -> Any:
+        """A member in this process that has joined."""
+        member = self.remote.membership(
+            host or self.host, f'acme-{topic}', topic, 1
+        )
+        member.join()
+        self.addCleanup(member.leave)
+        return member
+
+    def process(self, script: str, *hosts: str) -> program.Program:
+        """Members in another process that have joined."""
+        started = self.useFixture(
+            program.Program(
+                'python',
+                str(_HERE / f'{script}_process.py'),
+                self.place.config_file(**self.pace),
+                *hosts,
+                env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
+            )
+        )
+        for host in hosts:
+            self.wait_for(f'{host} to be up', functools.partial(self.up, host))
+        return started
+
+    def look(self, host: str = '', topic: str = 'worker') -> objects.Service:
+        return objects.Service.get_by_host_and_binary(
+            self.remote.context(), host or self.host, f'acme-{topic}'
+        )
+
+    def up(self, host: str = '', topic: str = 'worker') -> bool:
+        services = objects.ServiceList.get_page(
+            self.remote.context(),
+            host=host or self.host,
+            binary=f'acme-{topic}',
+        )
+        return any(service.is_up for service in services.objects)
+
+    def wait_until_down(self, host: str = '') -> None:
+        self.wait_for('its death', lambda: not self.up(host))
+
+    def knows(self, service: objects.Service) -> bool:
+        """Whether the driver has a record of a service's incarnation.
+
+        The null driver has none of anybody.
+        """
+        (driver,) = self.conductor.backend.drivers
+        member = sg_driver.Member(
+            service.uuid,
+            service.host,
+            service.binary,
+            service.topic,
+            service.incarnation,
+        )
+        return driver.detects and member in driver.alive([member]).alive
+
+    def has_driver(self) -> bool:
+        return bool(self.conductor.backend.drivers[0].detects)
+
+    def wait_until_known(self, service: objects.Service) -> None:
+        self.wait_for(
+            'the driver to know',
+            lambda: self.knows(service) == self.has_driver(),
+        )
+
+    def need_server(self) -> None:
+        if not hasattr(self.server, 'kill'):
+            self.skipTest('no server of its own to stop')
+
+    def answered(self) -> bool:
+        try:
+            return self.up()
+        except Exception:
+            return False
+
+    def unknown(self, service: objects.Service) -> bool:
+        try:
+            return not self.knows(service)
+        except Exception:
+            return False
+
+
+class TestConformance(DriverTest):
+    scenarios = [
+        (name, {'resources': [('house', house)]})
+        for name, house in _HOUSES.items()
+    ]
+
+    def test_join(self) -> None:
+        member = self.member()
+        self.assertTrue(self.up())
+        self.assertEqual(
+            'up', self.look().liveness, self.look().liveness_reason
+        )
+        self.wait_until_known(member.service)
+
+    def test_beat(self) -> None:
+        self.member()
+        # For longer than it takes to find one that does not.
+        while self.look().report_count < 6:
+            service = self.look()
+            self.assertTrue(service.is_up, service.liveness_reason)
+
+    def test_leave(self) -> None:
+        member = self.member()
+        service = member.service
+        self.wait_for('a beat', lambda: self.look().report_count)
+        member.leave()
+        self.assertEqual('down', self.look().liveness)
+        self.assertIn('left at', self.look().liveness_reason)
+        self.wait_for('the driver', lambda: not self.knows(service))
+
+    def test_delete(self) -> None:
+        service = self.member().service
+        self.wait_until_known(service)
+        # Its process learns it, and does not bring it back.
+        self.look().destroy()
+        self.wait_for('the driver', lambda: not self.knows(service))
+        self.wait_for(
+            'the loss', lambda: self.logged('ERROR acme-worker on') == 1
+        )
+        self.assertFalse(self.knows(service))
+
+    def test_killed_and_joined_again(self) -> None:
+        process = self.process('member', self.host)
+        process.kill()
+        self.wait_until_down()
+        self.assertFalse(self.knows(self.look()))
+        self.member()
+        self.assertTrue(self.up(), self.look().liveness_reason)
+
+    def test_expired_while_stopped_and_continued(self) -> None:
+        """What cannot say anything any more is found out; and that it can."""
+        process = self.process('member', self.host)
+        self.addCleanup(process.signal, signal.SIGCONT)
+        incarnation = self.look().incarnation
+        process.signal(signal.SIGSTOP)
+        self.wait_until_down()
+        self.assertNotEqual('', self.look().liveness_reason)
+        self.assertFalse(self.knows(self.look()))
+        process.signal(signal.SIGCONT)
+        self.wait_for('its return', self.up)
+        self.assertEqual(incarnation, self.look().incarnation)
+
+    def test_rejoin(self) -> None:
+        older = self.member()
+        first = older.service
+        older.leave()
+        self.assertFalse(self.up())
+        newer = self.member()
+        self.assertTrue(self.up())
+        # The older one's farewell, come late, is not the newer one's.
+        self.assertFalse(first.leave())
+        for driver in self.conductor.backend.drivers:
+            driver.leave(
+                sg_driver.Member(
+                    first.uuid, first.host, first.binary, first.topic, 1
+                )
+            )
+        self.wait_for('beats', lambda: self.look().report_count >= 4)
+        self.assertTrue(self.up(), self.look().liveness_reason)
+        self.assertEqual(2, newer.service.incarnation)
+
+    def test_many_members(self) -> None:
+        hosts = [f'{self.host}-{i}' for i in range(30)]
+        members = [self.member(host) for host in hosts]
+        found = {
+            service.host: service.liveness
+            for service in objects.ServiceList.walk(self.remote.context())
+        }
+        self.assertEqual({'up'}, {found[host] for host in hosts})
+        for member in members[:15]:
+            member.leave()
+        states = [self.up(host) for host in hosts]
+        self.assertEqual([False] * 15 + [True] * 15, states)
+
+    def test_odd_host_names(self) -> None:
+        odd = [
+            'a.b-c_d:e@f',
+            f'{self.host}.',
+            self.host.upper(),
+            f'{self.host}{"x" * 190}'[:190],
+            '0',
+        ]
+        members = [self.member(host) for host in odd]
+        for member in members:
+            self.wait_until_known(member.service)
+        self.assertEqual([True] * len(odd), [self.up(host) for host in odd])
+        members[0].leave()
+        self.assertEqual(
+            [False, True, True, True, True], [self.up(host) for host in odd]
+        )
+
+    def test_two_groups_with_one_host_name(self) -> None:
+        one, _ = self.member(), self.member(topic='api')
+        one.leave()
+        self.assertFalse(self.up())
+        self.wait_for(
+            'beats', lambda: self.look(topic='api').report_count >= 4
+        )
+        self.assertTrue(self.up(topic='api'))
+
+    def test_forked_workers(self) -> None:
+        hosts = [f'{self.host}-{i}' for i in range(3)]
+        process = self.process('forked', *hosts)
+        self.wait_for('all', lambda: process.output.count(' is ') == 3)
+        told = dict(re.findall(r'-(\d) is (\d+)', process.output))
+        os.kill(int(told['1']), signal.SIGKILL)
+        self.wait_until_down(hosts[1])
+        self.assertTrue(self.up(hosts[0]))
+        self.assertTrue(self.up(hosts[2]))
+
+    def test_server_restart(self) -> None:
+        self.need_server()
+        self.member()
+        process = self.process('member', f'{self.host}-dies')
+        self.server.kill()
+        self.server.start()
+        self.wait_for('an answer', self.answered)
+        count = self.look().report_count
+        while self.look().report_count < count + 6:
+            service = self.look()
+            self.assertTrue(service.is_up, service.liveness_reason)
+        # And it finds out again who dies.
+        process.signal(signal.SIGKILL)
+        self.wait_until_down(f'{self.host}-dies')
+
+    def test_server_gone(self) -> None:
+        self.need_server()
+        before = self.member()
+        leaves, deleted = (self.member(f'{self.host}-{n}') for n in (1, 2))
+        gone, left = deleted.service, leaves.service
+        self.wait_until_known(left)
+        self.server.kill()
+        self.addCleanup(self.server.start)
+        if self.has_driver():
+            # The table decides, and nobody is kept waiting.
+            count = self.look().report_count
+            self.wait_for(
+                'beats', lambda: self.look().report_count >= count + 4
+            )
+            self.assertTrue(self.up(), self.look().liveness_reason)
+            self.member(f'{self.host}-new')
+            self.assertTrue(self.up(f'{self.host}-new'))
+            deleted.stop()
+            gone.destroy()
+            leaves.leave()
+            self.assertFalse(self.up(f'{self.host}-1'))
+        self.server.start()
+        self.wait_for('an answer', self.answered)
+        for service in (gone, left):
+            self.wait_for(
+                'the record to be cleared',
+                functools.partial(self.unknown, service),
+            )
+        self.assertTrue(self.up(), self.look().liveness_reason)
+        self.assertEqual(1, before.service.incarnation)
+
+
+class TestExample(DriverTest):
+    """The driver of examples, which is of no package that is installed."""
+
+    scenarios = [
+        ('', {'resources': [('house', HouseResource(_files, Package()))]})
+    ]
+
+    test_join = TestConformance.test_join
+    test_leave = TestConformance.test_leave
+    test_killed = TestConformance.test_killed_and_joined_again
+    test_two_groups = TestConformance.test_two_groups_with_one_host_name
