@@ -1,12 +1,15 @@
 """The base of functional tests."""
 
+import traceback
 from typing import Any
 
+import sqlalchemy as sa
 import testresources
 
 from sgconductor import app
 from sgconductor import context as sg_context
 from sgconductor import objects
+from sgconductor.conductor import manager
 from sgconductor.member import Membership
 from tests import base
 from tests import deployment
@@ -15,6 +18,9 @@ from tests import resources
 Scenario = tuple[str, dict[str, Any]]
 
 PATIENCE = base.PATIENCE
+
+# Conductors are members too, of this binary.
+CONDUCTOR = 'sgconductor-conductor'
 
 EMBEDDED: Scenario = ('embedded', {'resources': []})
 ON_MARIADB: Scenario = (
@@ -35,6 +41,34 @@ ON_POSTGRESQL: Scenario = (
         ]
     },
 )
+
+
+def services(
+    context: sg_context.RequestContext, **filters: Any
+) -> list[objects.Service]:
+    """All services but the conductors' own, by id.
+
+    :param filters: those of ServiceList.get_page
+    """
+    found = objects.ServiceList.walk(context, **filters)
+    return [service for service in found if service.binary != CONDUCTOR]
+
+
+def is_for_a_caller() -> bool:
+    """Whether a conductor does what it does now because of a call.
+
+    Not because it beats, writes beats or looks after the group, as it does
+    all the time, in other threads.
+    """
+    return any(
+        frame.f_globals['__name__'] == manager.__name__
+        for frame, _ in traceback.walk_stack(None)
+    )
+
+
+def silence(conductor: app.Conductor) -> None:
+    """Have a conductor beat no more; it serves on."""
+    conductor._membership.stop()
 
 
 class DeploymentTest(testresources.ResourcedTestCase, base.TestCase):
@@ -88,8 +122,31 @@ class ConductorTest(DeploymentTest):
         self.addCleanup(membership.stop)
         return membership
 
-    def look(self, host: str = 'node1') -> objects.Service:
-        """A worker, as a remote caller sees it now."""
+    def look(
+        self, host: str = 'node1', binary: str = 'acme-worker'
+    ) -> objects.Service:
+        """A service, as a remote caller sees it now."""
         return objects.Service.get_by_host_and_binary(
-            self.context, host, 'acme-worker'
+            self.context, host, binary
         )
+
+    def services(self, **filters: Any) -> list[objects.Service]:
+        """See :func:`services`, as a remote caller sees them."""
+        return services(self.context, **filters)
+
+    def statements(self) -> list[str]:
+        """A list that gets what the conductor executes for callers from now
+        on.
+        """
+        seen: list[str] = []
+        engine = self.conductor.backend.db.engine
+
+        def listen(conn: Any, cursor: Any, statement: str, *more: Any) -> None:
+            if not statement.startswith('BEGIN') and is_for_a_caller():
+                seen.append(statement)
+
+        sa.event.listen(engine, 'before_cursor_execute', listen)
+        self.addCleanup(
+            sa.event.remove, engine, 'before_cursor_execute', listen
+        )
+        return seen

@@ -28,6 +28,7 @@ class TestAllInOne(base.TestCase):
         output = shown.output
         self.assertNotIn('Traceback', output)
         self.assertEqual(8, len(re.findall(r'acme-\S+ +new -> up', output)))
+        self.assertIn('sgconductor-conductor  new -> up', output)
         self.assertRegex(
             output,
             r'(node\d) acme-worker +dies(.|\n)*'
@@ -43,14 +44,15 @@ class TestAllInOne(base.TestCase):
         self.assertRegex(
             output,
             r'(.*acme-api +is upgraded\n){3}'
-            r'.*pin of acme-api: 1 -> 2, epoch 3\n'
+            r'.*pin of acme-api: 1 -> 2, epoch 4\n'
             r'(.*acme-worker +is upgraded\n){5}'
-            r'.*pin of acme-worker: 1 -> 2, epoch 4\n',
+            r'.*pin of acme-worker: 1 -> 2, epoch 5\n',
         )
         # Its database takes in the fleet as it is now.
         again = self.start('--seconds', '1', '--database', path)
         self.assertEqual(0, again.wait(), again.output)
-        self.assertEqual(8, again.output.count('new -> up'))
+        # The eight and the conductor.
+        self.assertEqual(9, again.output.count('new -> up'))
 
     def test_ctrl_c_and_sigterm_stop_it_cleanly(self) -> None:
         for signum in (signal.SIGINT, signal.SIGTERM):

@@ -4,7 +4,6 @@ import os
 import pathlib
 import signal
 
-from sgconductor import objects
 from tests import base as tests_base
 from tests import program
 from tests.functional import base
@@ -92,8 +91,8 @@ class TestAcme(ExampleTest):
         gone = self.worker('gone')
         self.worker('there')
         self.stop(gone)
-        up = objects.ServiceList.walk(self.context, up=True)
-        self.assertEqual(['there'], [service.host for service in up])
+        up = [service.host for service in self.services(up=True)]
+        self.assertEqual(['there'], up)
         self.assertEqual('there: 100 x 75\n', self.resize())
         self.assertIn('there refused: cannot fit', self.resize(fit='0x100'))
         self.assertIn('there refused: cannot rotate', self.rotate('45'))

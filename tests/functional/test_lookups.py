@@ -33,21 +33,6 @@ class LookupTest(base.ConductorTest):
                     values,
                 )
 
-    def statements(self) -> list[str]:
-        """A list that from now on gets what the conductor executes."""
-        seen: list[str] = []
-        engine = self.conductor.backend.db.engine
-
-        def listen(conn: Any, cursor: Any, statement: str, *more: Any) -> None:
-            if not statement.startswith('BEGIN'):
-                seen.append(statement)
-
-        sa.event.listen(engine, 'before_cursor_execute', listen)
-        self.addCleanup(
-            sa.event.remove, engine, 'before_cursor_execute', listen
-        )
-        return seen
-
 
 class TestGet(LookupTest):
     def test_by_uuid_and_by_host_and_binary_are_the_same(self) -> None:
@@ -102,8 +87,25 @@ class TestList(LookupTest):
             self.fill(count)
             seen = self.statements()
             page = objects.ServiceList.get_page(self.context)
-            self.assertEqual(count, len(page.objects))
+            # The conductor is one of them.
+            self.assertEqual(count + 1, len(page.objects))
             self.assertEqual(1, len(seen), str(seen))
+        seen = self.statements()
+        page = objects.ServiceList.get_page(self.context, host='nowhere')
+        self.assertEqual(0, len(page.objects))
+        self.assertEqual(1, len(seen), str(seen))
+
+    def test_it_takes_one_more_for_any_number_that_are_overdue(self) -> None:
+        self.fill(20)
+        overdue = self.services(topic='worker')
+        for service in overdue:
+            self.deployment.age(service.id, 90)
+        seen = self.statements()
+        page = objects.ServiceList.get_page(self.context, topic='worker')
+        self.assertEqual(
+            [False] * len(overdue), [service.is_up for service in page]
+        )
+        self.assertEqual(2, len(seen), str(seen))
 
     def test_pages_follow_each_other_without_gap_or_overlap(self) -> None:
         self.fill(7)
@@ -114,14 +116,15 @@ class TestList(LookupTest):
         ).objects:
             found += [service.id for service in page]
             marker = page[-1].id
-        self.assertEqual(7, len(found))
+        # The conductor is one of them.
+        self.assertEqual(7 + 1, len(found))
         self.assertEqual(sorted(set(found)), found)
 
     def test_a_deleted_marker_still_marks(self) -> None:
         self.fill(4)
-        first = objects.ServiceList.get_page(self.context, limit=2)
-        first[1].destroy()
-        rest = objects.ServiceList.get_page(self.context, marker=first[1].id)
+        marker = self.services()[1]
+        marker.destroy()
+        rest = objects.ServiceList.get_page(self.context, marker=marker.id)
         self.assertEqual(['node2', 'node3'], [s.host for s in rest])
 
     def test_filters_are_combined(self) -> None:
@@ -129,7 +132,7 @@ class TestList(LookupTest):
         down = objects.Service.get_by_host_and_binary(
             self.context, 'node3', 'acme-worker'
         )
-        self.deployment.age(down.id, 61)
+        self.deployment.age(down.id, 90)
         disabled = objects.Service.get_by_host_and_binary(
             self.context, 'node2', 'acme-api'
         )
@@ -137,8 +140,7 @@ class TestList(LookupTest):
         disabled.save()
 
         def hosts(**filters: Any) -> list[str]:
-            found = objects.ServiceList.walk(self.context, **filters)
-            return [service.host[4:] for service in found]
+            return [service.host[4:] for service in self.services(**filters)]
 
         self.assertEqual(list('012345'), hosts())
         self.assertEqual(['4'], hosts(host='node4'))
@@ -154,7 +156,7 @@ class TestList(LookupTest):
         self.fill(6)
         for service in objects.ServiceList.get_page(self.context):
             if service.host in ('node0', 'node2', 'node5'):
-                self.deployment.age(service.id, 61)
+                self.deployment.age(service.id, 90)
         page = objects.ServiceList.get_page(self.context, limit=2, up=False)
         self.assertEqual(['node0', 'node2'], [s.host for s in page])
         page = objects.ServiceList.get_page(
@@ -244,7 +246,7 @@ class TestEdit(LookupTest):
         self.assertRaises(exception.ServiceNotFound, twin.save)
         self.assertRaises(exception.ServiceNotFound, twin.refresh)
         self.assertRaises(exception.ServiceNotFound, twin.destroy)
-        self.assertEqual(0, len(objects.ServiceList.get_page(self.context)))
+        self.assertEqual([], self.services())
 
     def test_a_deleted_name_is_free(self) -> None:
         for _ in range(2):

@@ -56,8 +56,8 @@ class TestJoin(base.ConductorTest):
     def test_names_that_differ_in_case_are_different(self) -> None:
         self.member('node1')
         self.member('NODE1')
-        found = objects.ServiceList.get_page(self.context)
-        self.assertEqual(['node1', 'NODE1'], [s.host for s in found])
+        hosts = [service.host for service in self.services()]
+        self.assertEqual(['node1', 'NODE1'], hosts)
         self.assertEqual('NODE1', self.look('NODE1').host)
 
     def test_many_at_once_get_one_row_and_all_incarnations(self) -> None:
@@ -84,7 +84,7 @@ class TestJoin(base.ConductorTest):
         for thread in threads:
             thread.join()
         self.assertEqual(list(range(1, 9)), sorted(incarnations))
-        self.assertEqual(1, len(objects.ServiceList.get_page(self.context)))
+        self.assertEqual(1, len(self.services()))
 
     def test_a_member_waits_for_its_conductor(self) -> None:
         self.conductor.stop()

@@ -9,9 +9,12 @@ import sqlalchemy as sa
 from oslo_utils import uuidutils
 
 from sgconductor import app
+from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor import roster
+from sgconductor.db import clock
+from sgconductor.db import hearing
 from sgconductor.db import models
 from sgconductor.db import pins
 from sgconductor.db import services
@@ -45,9 +48,26 @@ class PinTest(base.ConductorTest):
         return objects.Pin.get_by_binary(self.context, binary)
 
     def hold(self, version: int) -> objects.Pin:
+        """A hold that the conductor itself follows already."""
         pin = self.pin()
         pin.hold(version)
-        return pin
+        self.wait_for_conductor(pin.epoch)
+        return self.pin()
+
+    def wait_for_conductor(self, epoch: int) -> None:
+        """Wait until the conductor, a member too, confirms an epoch."""
+
+        def confirmed() -> bool:
+            own = self.look('conductor1', base.CONDUCTOR)
+            return own.pin_epoch >= epoch
+
+        self.wait_for('the conductor', confirmed)
+
+    def wait_for_followers(self, count: int) -> None:
+        """Wait until so many members, and the conductor, follow the pin."""
+        self.wait_for(
+            'the followers', lambda: self.pin().following == count + 1
+        )
 
     def confirm(self, service: objects.Service, epoch: int) -> None:
         """Have a beat of a service carry an epoch, and arrive."""
@@ -82,11 +102,14 @@ class TestMinimum(PinTest):
         self.service('a', 7, binary='acme-api')
         found = objects.PinList.get_all(self.context)
         self.assertEqual(
-            [('acme-api', 7), ('acme-worker', 3)],
+            [('acme-api', 7), ('acme-worker', 3), (base.CONDUCTOR, 1)],
             [(pin.binary, pin.version) for pin in found],
         )
         answer = objects.PinList.in_force(self.context)
-        self.assertEqual({'acme-api': 7, 'acme-worker': 3}, answer['pins'])
+        self.assertEqual(
+            {'acme-api': 7, 'acme-worker': 3, base.CONDUCTOR: 1},
+            answer['pins'],
+        )
 
     def test_dead_disabled_and_forced_down_services_count(self) -> None:
         self.service('new', 4)
@@ -121,10 +144,10 @@ class TestMinimum(PinTest):
 
     def test_an_unknown_binary_is_an_error(self) -> None:
         error = self.assertRaises(exception.UnknownBinary, self.pin, 'worker')
-        self.assertIn('none yet', str(error))
+        self.assertIn(f'Known: {base.CONDUCTOR}.', str(error))
         self.service('a', 3)
         error = self.assertRaises(exception.UnknownBinary, self.pin, 'worker')
-        self.assertIn('Known: acme-worker', str(error))
+        self.assertIn(f'Known: acme-worker, {base.CONDUCTOR}.', str(error))
 
     def test_several_binaries_are_one_statement(self) -> None:
         for i in range(3):
@@ -145,6 +168,20 @@ class TestMinimum(PinTest):
         self.assertEqual(1, len(seen), str(seen))
 
 
+class TestNobody(base.DeploymentTest):
+    """Before the first conductor has joined."""
+
+    def test_an_unknown_binary_is_an_error(self) -> None:
+        with app.Local(self.deployment.conf()) as local:
+            error = self.assertRaises(
+                exception.UnknownBinary,
+                objects.Pin.get_by_binary,
+                local.context(),
+                'worker',
+            )
+        self.assertIn('Known: none yet', str(error))
+
+
 class TestPlan(PinTest):
     """At any size, a look at a handful of entries."""
 
@@ -153,14 +190,16 @@ class TestPlan(PinTest):
 
     def setUp(self) -> None:
         super().setUp()
-        self.service('first', 70)
+        first = self.service('first', 70)
+        table = models.services
         with self.deployment.db.writer() as conn:
-            one = dict(
-                conn.execute(sa.select(models.services)).mappings().one()
+            found = conn.execute(
+                sa.select(table).where(table.c.uuid == first.uuid)
             )
+            one = dict(found.mappings().one())
             del one['id']
             conn.execute(
-                models.services.insert(),
+                table.insert(),
                 [
                     {
                         **one,
@@ -212,12 +251,22 @@ class TestPlan(PinTest):
 
 class TestAdmission(PinTest):
     def snapshot(self) -> list[Any]:
+        members, events = models.services, models.events
         with self.deployment.db.reader() as conn:
             return [
-                conn.execute(
-                    sa.select(table).order_by(*table.primary_key)
-                ).all()
-                for table in (models.services, models.pins, models.roster)
+                conn.execute(statement).all()
+                for statement in (
+                    # The conductor's beats go on.
+                    sa.select(members)
+                    .where(members.c.binary != base.CONDUCTOR)
+                    .order_by(members.c.id),
+                    sa.select(models.pins).order_by(models.pins.c.binary),
+                    sa.select(models.roster),
+                    # They may be sent meanwhile.
+                    sa.select(events.c.uuid, events.c.type).order_by(
+                        events.c.id
+                    ),
+                )
             ]
 
     def test_an_older_one_is_refused_and_leaves_no_trace(self) -> None:
@@ -317,12 +366,13 @@ class TestHold(PinTest):
         gone = self.service('gone', 3)
         gone.leave()
         dead = self.service('dead', 3)
-        self.deployment.age(dead.id, 61)
+        self.deployment.age(dead.id, 90)
         pin = self.hold(2)
-        self.assertEqual((0, 3), (pin.following, pin.live))
+        # The conductor is one of them.
+        self.assertEqual((1, 4), (pin.following, pin.live))
         for i, service in enumerate(beating):
             error = self.refuse('old', 2)
-            self.assertIn(f'only {i} of 3 members', str(error))
+            self.assertIn(f'only {1 + i} of 4 members', str(error))
             self.assertIn('pins wait acme-worker 2', str(error))
             self.confirm(service, pin.epoch)
         self.refuse('older', 1)
@@ -341,7 +391,7 @@ class TestHold(PinTest):
         pin.release()
         again = self.hold(2)
         self.assertGreater(again.epoch, pin.epoch)
-        self.assertIn('only 0 of 1', str(self.refuse('old', 2)))
+        self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
         self.confirm(service, again.epoch)
         # A beat that was overtaken takes nothing back.
         self.deployment.beat(self.remote, service, epoch=1)
@@ -352,15 +402,19 @@ class TestHold(PinTest):
         self.confirm(self.service('a', 3), 100)
         self.service('a', 3)
         self.hold(2)
-        self.assertIn('only 0 of 1', str(self.refuse('old', 2)))
+        self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
 
 
 class TestUnheard(PinTest):
     """Who could not be heard may be speaking all the same."""
 
-    def restart(self) -> None:
-        self.conductor.stop()
-        self.conductor = self.deployment.conductor()
+    def live(self, context: sg_context.RequestContext) -> tuple[int, int]:
+        """How many follow the pin, and of how many."""
+        pin = objects.Pin.get_by_binary(context, 'acme-worker')
+        return pin.following, pin.live
+
+    def gaps(self) -> int:
+        return len(hearing.read(self.deployment.db)) - 1
 
     def test_no_hold_is_followed_because_no_conductor_ran(self) -> None:
         member = self.service('a', 3)
@@ -368,30 +422,66 @@ class TestUnheard(PinTest):
         self.conductor.stop()
         # As long as that: its beats wait with the broker.
         self.deployment.age(member.id, 600)
-        self.conductor = self.deployment.conductor()
-        self.assertEqual((0, 1), (self.pin().following, self.pin().live))
-        self.assertIn('only 0 of 1', str(self.refuse('old', 2)))
+        self.deployment.deafen(600)
+        self.conductor = app.Conductor(self.deployment.conf())
+        self.addCleanup(self.conductor.stop)
+        # Before any beat is heard again,
+        there = self.deployment.local(self.conductor)
+        self.assertEqual((0, 1), self.live(there))
+        # and after it.
+        self.conductor.start()
+        self.wait_for('the gap', self.gaps)
+        self.wait_for_conductor(self.pin().epoch)
+        self.assertEqual((1, 2), self.live(self.context))
+        self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
         self.confirm(member, self.pin().epoch)
         self.service('old', 2)
 
     def test_who_was_dead_before_is_dead_after(self) -> None:
-        self.service('new', 3)
-        self.deployment.age(self.service('dead', 3).id, 600)
+        member = self.service('new', 3)
+        dead = self.service('dead', 3)
         self.hold(2)
-        self.restart()
-        self.confirm(self.look('new'), self.pin().epoch)
+        self.conductor.stop()
+        self.deployment.age(member.id, 600)
+        # When nobody could be heard any more, it was silent for so long.
+        self.deployment.age(dead.id, 600 + 90)
+        self.deployment.deafen(600)
+        self.conductor = app.Conductor(self.deployment.conf())
+        self.addCleanup(self.conductor.stop)
+        there = self.deployment.local(self.conductor)
+        self.assertEqual((0, 1), self.live(there))
+        self.conductor.start()
+        self.wait_for('the gap', self.gaps)
+        self.wait_for_conductor(self.pin().epoch)
+        self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
+        self.confirm(member, self.pin().epoch)
         self.service('old', 2)
 
     def test_nor_because_the_database_was_away(self) -> None:
         member = self.service('a', 3)
-        self.hold(2)
-        hearing = self.conductor.backend.hearing
-        hearing.lost()
+        epoch = self.hold(2).epoch
+        base.silence(self.conductor)
         self.deployment.age(member.id, 600)
-        self.assertIn('only 0 of 1', str(self.refuse('old', 2)))
-        hearing.found(unheard=600)
-        self.assertIn('only 0 of 1', str(self.refuse('old', 2)))
-        self.confirm(member, self.pin().epoch)
+        self.deployment.deafen(600)
+        self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
+        # What has waited is no proof of what others can say by now.
+        self.deployment.beat(
+            self.remote,
+            member,
+            stamp=clock.to_micros(member.last_seen_up) - 500 * 10**6,
+        )
+        self.wait_for('it', lambda: self.look('a').report_count)
+        self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
+        own = self.look('conductor1', base.CONDUCTOR)
+
+        def heard() -> bool:
+            now = own.sync()['now']
+            self.deployment.beat(self.remote, own, epoch=epoch, stamp=now)
+            return self.gaps() > 0
+
+        self.wait_for('the gap', heard)
+        self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
+        self.confirm(member, epoch)
         self.service('old', 2)
 
 
@@ -399,7 +489,7 @@ class TestQuarantine(PinTest):
     def test_the_dead_do_not_hold_the_pin_any_more(self) -> None:
         dead = self.service('dead', 3)
         self.service('new', 4)
-        self.deployment.age(dead.id, 61)
+        self.deployment.age(dead.id, 90)
         dead.quarantine()
         self.assertTrue(dead.quarantined)
         self.assertFalse(dead.is_up)
@@ -467,8 +557,9 @@ class TestWhatIf(PinTest):
         def without(*hosts: str) -> Mapping[str, int]:
             return objects.PinList.what_if(self.context, list(hosts))
 
-        self.assertEqual({'acme-api': 7, 'acme-worker': 4}, without('a'))
-        self.assertEqual({'acme-api': 7, 'acme-worker': 5}, without('a', 'b'))
+        others = {'acme-api': 7, base.CONDUCTOR: 1}
+        self.assertEqual({**others, 'acme-worker': 4}, without('a'))
+        self.assertEqual({**others, 'acme-worker': 5}, without('a', 'b'))
         self.hold(4)
         self.assertEqual(4, without('a', 'b')['acme-worker'])
         self.assertEqual(3, self.pin().version)
@@ -496,6 +587,7 @@ class TestWho(PinTest):
         self.assertTrue(one[0].is_up)
         epoch = self.pin().epoch
         self.confirm(self.look('b'), epoch)
+        self.wait_for_conductor(epoch)
         lagging = objects.ServiceList.get_lagging(self.context, epoch)
         self.assertEqual(['a', 'c'], [service.host for service in lagging])
 
@@ -524,7 +616,7 @@ class TestFollow(PinTest):
         other = self.deployment.remote()
         objects.Pin.get_by_binary(other.context(), 'acme-worker').hold(2)
         self.wait_for('the news', lambda: self.version() == 2)
-        self.wait_for('the beat', lambda: self.pin().following == 1)
+        self.wait_for_followers(1)
 
     def test_one_that_was_not_heard_is_learnt_at_a_sync(self) -> None:
         self.hear_nothing()
@@ -532,7 +624,7 @@ class TestFollow(PinTest):
         self.assertEqual(3, self.version())
         self.hold(2)
         self.wait_for('the news', lambda: self.version() == 2)
-        self.wait_for('the beat', lambda: self.pin().following == 1)
+        self.wait_for_followers(1)
 
     def test_the_last_upgrade_raises_it_everywhere(self) -> None:
         api = self.deployment.remote()
@@ -550,24 +642,26 @@ class TestFollow(PinTest):
     def test_who_is_no_member_asks_for_itself(self) -> None:
         self.service('a', 3)
         self.assertEqual(3, self.version())
-        self.assertEqual(0, self.pin().live - 1)
+        # That one and the conductor.
+        self.assertEqual(2, self.pin().live)
 
     def test_a_restored_database_is_followed_too(self) -> None:
         self.member('a', version=3)
         for version in (1, 2):
             self.hold(version)
-        self.wait_for('the beat', lambda: self.pin().following == 1)
+        self.wait_for_followers(1)
         with self.deployment.db.writer() as conn:
             conn.execute(models.roster.update().values(epoch=1))
             conn.execute(
                 models.pins.update().values(epoch=1, held_version=None)
             )
         # What it confirms is of another time.
-        self.assertEqual((0, 1), (self.pin().following, self.pin().live))
+        pin = self.pin()
+        self.assertEqual((0, 2), (pin.following, pin.live))
         self.wait_for('the older pins', lambda: self.version() == 3)
         self.hold(2)
         self.wait_for('a newer one', lambda: self.version() == 2)
-        self.wait_for('the beat', lambda: self.pin().following == 1)
+        self.wait_for_followers(1)
 
     def test_an_epoch_that_cannot_be_harms_nobody(self) -> None:
         member = self.follow()
@@ -659,6 +753,8 @@ class TestConcurrency(PinTest):
     def test_no_epoch_is_lost_or_inverted(self) -> None:
         ear = Ear()
         conductors = self.conductors(2, ear)
+        with self.deployment.db.reader() as conn:
+            before = pins.state(conn)
         errors: list[Exception] = []
         gate = threading.Barrier(8)
 
@@ -697,7 +793,8 @@ class TestConcurrency(PinTest):
         self.assertEqual(lowest, state.versions)
         heard = sorted(ear.heard)
         self.assertEqual(
-            list(range(1, state.epoch + 1)), [epoch for epoch, _ in heard]
+            list(range(before.epoch + 1, state.epoch + 1)),
+            [epoch for epoch, _ in heard],
         )
         self.assertEqual(state.versions, heard[-1][1])
         for (_, older), (_, newer) in zip(heard, heard[1:], strict=False):

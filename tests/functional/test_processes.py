@@ -66,7 +66,7 @@ class ProcessTest(base.DeploymentTest):
         return started
 
     def up(self) -> list[str]:
-        found = objects.ServiceList.walk(self.context, up=True)
+        found = base.services(self.context, up=True)
         return [service.host for service in found]
 
     def look(self, host: str) -> objects.Service:
@@ -179,7 +179,7 @@ class TestConductor(ProcessTest):
     def test_no_call_is_lost_when_workers_stop(self) -> None:
         self.conductor(workers=1)
         for signum in (signal.SIGTERM, signal.SIGHUP):
-            other = self.conductor(workers=2)
+            other = self.conductor(workers=2, conductor__host='conductor2')
             failed: list[Exception] = []
             answered: list[int] = []
             done = threading.Event()
@@ -443,10 +443,14 @@ class TestManage(ProcessTest):
 
         listed = json.loads(self.manage('service', 'list', '-f', 'json'))
         self.assertEqual(
-            [('node1', 'up', 'enabled'), ('node2', 'down', 'enabled')],
+            [
+                ('conductor1', 'up', 'enabled'),
+                ('node1', 'up', 'enabled'),
+                ('node2', 'down', 'enabled'),
+            ],
             [(s['host'], s['state'], s['status']) for s in listed],
         )
-        uuid = listed[0]['uuid']
+        uuid = listed[1]['uuid']
         for option, hosts in (
             ('--down', 'node2\n'),
             ('--binary=acme-api', ''),
@@ -474,7 +478,7 @@ class TestManage(ProcessTest):
         self.assertEqual('up', shown['state'])
         self.manage('service', 'delete', 'node2', 'acme-worker')
         self.assertEqual(
-            'node1\n',
+            'conductor1\nnode1\n',
             self.manage('service', 'list', '-f', 'value', '-c', 'host'),
         )
 

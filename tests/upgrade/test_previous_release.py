@@ -25,6 +25,7 @@ from sgconductor.rpcapi import conductor as conductor_api
 from tests import primitives
 from tests import program
 from tests import release
+from tests.functional import base as functional
 from tests.upgrade import base
 
 HERE = pathlib.Path(__file__).parent
@@ -64,9 +65,10 @@ class TestItsCallers(base.UpgradeTest):
         self.assertIn(release.PREVIOUS.commit, told['release'])
         service = [SERVICE, FIELDS]
         self.assertEqual([service, service], told['found'])
-        self.assertEqual([SERVICE_LIST, *[service] * 3], told['page'])
+        # The conductor is one of them.
+        self.assertEqual([SERVICE_LIST, *[service] * 4], told['page'])
         self.assertEqual([SERVICE_LIST, 0], told['nobody'])
-        self.assertEqual(['node1', 'node2', 'node3'], told['up'])
+        self.assertEqual(['conductor1', 'node1', 'node2', 'node3'], told['up'])
         self.assertEqual([], told['down'])
         self.assertEqual([True, True], told['saved'])
         self.assertEqual(service, told['refreshed'])
@@ -98,11 +100,20 @@ class TestItsCallers(base.UpgradeTest):
         pin = objects.Pin.get_by_binary(self.context, 'acme-worker')
         pin.hold(0)
         self.wait_for_beats('node1')
+        self.wait_for(
+            'the conductor',
+            lambda: (
+                objects.Pin.get_by_binary(
+                    self.context, 'acme-worker'
+                ).following
+                == 1
+            ),
+        )
         self.assertEqual(0, self.look('node1').pin_epoch)
         error = self.assertRaises(
             exception.ServiceTooOld, self.member, 'node2', 0
         )
-        self.assertIn('followed by only 0 of 1 members yet', str(error))
+        self.assertIn('followed by only 1 of 2 members yet', str(error))
 
     def test_its_members_below_the_pin_are_told_so(self) -> None:
         for host in ('node1', 'node2'):
@@ -144,7 +155,8 @@ class TestItsCallers(base.UpgradeTest):
             self.manage('service', 'list', '-f', 'json', old=True)
         )
         self.assertEqual(
-            [('node1', 'up')], [(s['host'], s['state']) for s in listed]
+            [('conductor1', 'up'), ('node1', 'up')],
+            [(s['host'], s['state']) for s in listed],
         )
         name = ('node1', 'acme-worker')
         self.manage('service', 'disable', *name, old=True)
@@ -427,7 +439,7 @@ class TestBothConductors(base.UpgradeTest):
             for _ in range(10):
                 listed = objects.ServiceList.get_page(self.context)
                 self.assertEqual(
-                    [('old1', True), ('new1', True)],
+                    [('conductor1', True), ('old1', True), ('new1', True)],
                     [(one.host, one.is_up) for one in listed],
                 )
                 service = self.look('new1')
@@ -458,7 +470,9 @@ class TestBothConductors(base.UpgradeTest):
             self.assertEqual(version, pin.version)
             self.assertEqual('found so by a conductor', pin.cause)
         answer = self.join_by('new', 'node3', 6)
-        self.assertEqual({'acme-worker': 4}, answer['pins'])
+        self.assertEqual(
+            {'acme-worker': 4, functional.CONDUCTOR: 1}, answer['pins']
+        )
 
 
 class TestMigration(base.UpgradeTest):
@@ -559,6 +573,7 @@ class TestMigration(base.UpgradeTest):
                 'acme-member': 3,
                 'acme-past': 1,
                 'acme-worker': 2,
+                functional.CONDUCTOR: 1,
             },
             objects.PinList.in_force(self.context)['pins'],
         )
