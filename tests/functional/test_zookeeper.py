@@ -458,7 +458,7 @@ class TestOutage(ZooKeeperTest):
     def test_no_call_hangs_as_the_server_does(self) -> None:
         one, conductor = self.driver(60), self.driver(60)
         member = self.member()
-        late, too_late = self.driver(3), self.driver(3)
+        late, too_late = self.driver(60), self.driver(60)
         one.join(member)
         self.wait_until_alive(conductor, member)
         self.addCleanup(self.server.thaw)
@@ -474,6 +474,8 @@ class TestOutage(ZooKeeperTest):
             late.watch,
             lambda: too_late.join(newer),
         )
+        # One that does not greet is not waited for as long as a session lasts.
+        self.wait_for('another try', lambda: self.logged('time-out'))
         self.time_each(one.close, conductor.close, late.close, too_late.close)
 
     def time_each(self, *calls: Callable[[], object]) -> None:

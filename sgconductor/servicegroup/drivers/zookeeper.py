@@ -135,7 +135,8 @@ class ZooKeeperDriver(driver.Driver):
 
     def alive(self, members: Collection[driver.Member]) -> driver.Roll:
         seat = self._seat
-        groups = {m.topic: self._group(m.topic) for m in members}
+        topics = {member.topic for member in members}
+        groups = {topic: self._group(topic) for topic in topics}
         try:
             names = seat.view.names(groups.values())
         except exception.ConfigError as error:

@@ -12,6 +12,7 @@ from typing import Any
 
 from kazoo import exceptions as kazoo_exceptions
 from kazoo.handlers.threading import KazooTimeoutError
+from kazoo.handlers.threading import SequentialThreadingHandler
 from kazoo.protocol.states import KazooState
 from kazoo.protocol.states import KeeperState
 
@@ -19,8 +20,10 @@ from sgconductor import exception
 
 LOG = logging.getLogger(__name__)
 
-# Seconds: for an answer, for a goodbye, and at most for the first connection.
+# Seconds: for an answer, for a goodbye, for a server to take a connection,
+# and at most for the first one.
 _PATIENCE = 2.0
+_GREETING_PATIENCE = 3.0
 _FIRST_PATIENCE = 5.0
 
 # It never gives up, and tries about each second.
@@ -42,7 +45,7 @@ _LOSSES = (
 class Client:
     """One process's session, for as long as there is one.
 
-    :param dial: makes a kazoo client, given its ``logger``
+    :param dial: makes a kazoo client, given its ``handler`` and ``logger``
     :param where: the servers, for people
     :param session_timeout: seconds
     :ivar connection: the number of the connection that is up, None while
@@ -59,7 +62,7 @@ class Client:
         self._dial = dial
         self._where = where
         self._session_timeout = session_timeout
-        self._log = KazooLog(LOG, {})
+        self._log = _KazooLog(LOG, {})
         self._listeners: list[Callable[[], None]] = []
         # Guards which kazoo client is on.
         self._lock = threading.Lock()
@@ -174,7 +177,8 @@ class Client:
         )
 
     def _open(self) -> None:
-        self._kazoo = kazoo = self._dial(logger=self._log)
+        handler = _Handler(lambda: self.connection is not None)
+        self._kazoo = kazoo = self._dial(handler=handler, logger=self._log)
         self._lost_at = None
         self._first_deadline = time.monotonic() + min(
             self._session_timeout, _FIRST_PATIENCE
@@ -204,7 +208,31 @@ class Client:
             listener()
 
 
-class KazooLog(logging.LoggerAdapter[logging.Logger]):
+class _Handler(SequentialThreadingHandler):  # type: ignore[misc]
+    """Has kazoo give up sooner on a server that does not greet.
+
+    It would wait for as long as a session lasts, while other servers may be
+    there, or the same one, which takes connections before it can serve.
+
+    :param connected: says whether it did
+    """
+
+    def __init__(self, connected: Callable[[], bool]) -> None:
+        super().__init__()
+        self._connected = connected
+
+    def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs['timeout'] = min(kwargs['timeout'], _GREETING_PATIENCE)
+        return super().create_connection(*args, **kwargs)
+
+    def select(self, *args: Any) -> Any:
+        *files, timeout = args
+        if not self._connected():
+            timeout = min(timeout, _GREETING_PATIENCE)
+        return super().select(*files, timeout)
+
+
+class _KazooLog(logging.LoggerAdapter[logging.Logger]):
     """What kazoo logs, in a tone that suits it.
 
     It warns at each try to connect, where the driver's callers do so once
