@@ -1,0 +1,117 @@
+"""What a look-up costs, whatever the number of services."""
+
+import logging
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_utils import uuidutils
+
+from sgconductor import app
+from sgconductor import objects
+from sgconductor.db import clock
+from sgconductor.db import models
+from sgconductor.servicegroup import driver as sg_driver
+from sgconductor.servicegroup.drivers import db as db_driver
+from tests.functional import base
+
+COUNTS = (1, 100, 10_000)
+
+
+class Counting(db_driver.DbDriver):
+    """Knows everybody, and counts how often it is asked."""
+
+    detects = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def alive(self, members: Collection[sg_driver.Member]) -> sg_driver.Roll:
+        self.asked += 1
+        return super().alive(members)
+
+
+class Lines(logging.Handler):
+    """Counts them."""
+
+    count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += 1
+
+
+class TestCounts(base.DeploymentTest):
+    scenarios = [base.ON_MARIADB]
+
+    def setUp(self) -> None:
+        super().setUp()
+        # As in a conductor, in which nothing else goes on.
+        local = app.Local(self.deployment.conf())
+        self.addCleanup(local.close)
+        self.context = local.context()
+        here: Any = self.context.backend
+        self.driver = here.liveness.voice._driver = Counting()
+        self.statements = 0
+
+        def count(conn: Any, cursor: Any, statement: str, *more: Any) -> None:
+            self.statements += not statement.startswith('BEGIN')
+
+        engine = here.db.engine
+        with here.db.reader() as conn:  # The first connection asks more.
+            conn.execute(sa.select(1))
+        sa.event.listen(engine, 'before_cursor_execute', count)
+        self.addCleanup(
+            sa.event.remove, engine, 'before_cursor_execute', count
+        )
+
+    def fill(self, number: int, age: float) -> None:
+        """Have so many services, all last seen so many seconds ago."""
+        with self.deployment.db.writer() as conn:
+            table = models.services
+            conn.execute(table.delete().where(table.c.binary == 'acme'))
+            now = conn.execute(sa.select(clock.utcnow())).scalar_one()
+            seen = clock.from_micros(clock.to_micros(now) - int(age * 10**6))
+            uuids = [uuidutils.generate_uuid() for _ in range(number)]
+            conn.execute(
+                table.insert().values(
+                    binary='acme',
+                    topic='acme',
+                    version=1,
+                    incarnation=1,
+                    report_interval=10,
+                    down_after=60,
+                    report_count=0,
+                    last_seen_up=seen,
+                    disabled=False,
+                    forced_down=False,
+                    created_at=seen,
+                    deleted=0,
+                ),
+                [
+                    {'uuid': uuid, 'host': uuid, 'join_token': uuid}
+                    for uuid in uuids
+                ],
+            )
+
+    def cost(self, number: int, age: float) -> tuple[int, int, int]:
+        """Statements, questions to the driver and lines in the log."""
+        self.fill(number, age)
+        self.statements = self.driver.asked = 0
+        lines = Lines()
+        logging.getLogger('sgconductor').addHandler(lines)
+        page = objects.ServiceList.get_page(
+            self.context, limit=10_000, binary='acme'
+        )
+        self.assertEqual(number, len(page.objects))
+        logging.getLogger('sgconductor').removeHandler(lines)
+        return self.statements, self.driver.asked, lines.count
+
+    def test_a_list_of_any_length_costs_the_same(self) -> None:
+        self.assertEqual({(1, 1, 0)}, {self.cost(n, age=5) for n in COUNTS})
+
+    def test_nor_does_one_of_the_overdue_cost_more_for_more(self) -> None:
+        # One more, for when beats could be heard; nobody is asked about them.
+        self.assertEqual(
+            {(2, 0, 0)}, {self.cost(n, age=90) for n in (1, 1000)}
+        )
