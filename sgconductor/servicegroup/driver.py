@@ -76,6 +76,14 @@ class Driver(abc.ABC):
     interval: float = 1.0
     patience: float = 0.0
 
+    @property
+    def since(self) -> float:
+        """When its server was last away, by ``time.monotonic``.
+
+        Only a driver that can know of it between two questions has to tell.
+        """
+        return float('-inf')
+
     @abc.abstractmethod
     def join(self, member: Member) -> None:
         """Have the member be there from now on; again does no harm.

@@ -120,7 +120,7 @@ class Voice:
             self._trouble = ''
             if self._sound_since is None:
                 self._sound_since = now
-            age = now - self._sound_since
+            age = now - max(self._sound_since, self._driver.since)
         if over:
             LOG.info(
                 'The servicegroup driver %s can be asked again; who is '

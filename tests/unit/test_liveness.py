@@ -22,8 +22,13 @@ class Roll(driver.Driver):
         self.hosts = hosts
         self.unknown: tuple[str, ...] = ()
         self.trouble: Exception | None = None
+        self.back_at = float('-inf')
         self.asked: list[list[str]] = []
         self.left: list[str] = []
+
+    @property
+    def since(self) -> float:
+        return self.back_at
 
     def join(self, member: driver.Member) -> None: ...
 
@@ -253,6 +258,13 @@ class TestVoice(RuleTest):
     def test_on_its_return_the_missing_have_time_to_come(self) -> None:
         self.lose()
         self.find()
+        self.now += 9
+        self.assertEqual('up', self.verdict('z').liveness)
+        self.now += 2
+        self.assertEqual('down', self.verdict('z').liveness)
+
+    def test_an_outage_between_two_questions_is_one_too(self) -> None:
+        self.roll.back_at = self.now
         self.now += 9
         self.assertEqual('up', self.verdict('z').liveness)
         self.now += 2

@@ -133,6 +133,10 @@ class ZooKeeperDriver(driver.Driver):
         except kazoo_exceptions.NoNodeError:
             return
 
+    @property
+    def since(self) -> float:
+        return self._seat.client.connected_at
+
     def alive(self, members: Collection[driver.Member]) -> driver.Roll:
         seat = self._seat
         topics = {member.topic for member in members}

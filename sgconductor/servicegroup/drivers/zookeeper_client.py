@@ -51,6 +51,7 @@ class Client:
     :ivar connection: the number of the connection that is up, None while
         none is. What was read and watched over one of them is worth nothing
         over the next.
+    :ivar connected_at: when that came to be, by the monotonic clock
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Client:
         self._closed = False
         self._numbers = itertools.count(1)
         self.connection: int | None = None
+        self.connected_at = float('-inf')
         self._connected_once = threading.Event()
         self._first_deadline = 0.0
         self._lost_at: float | None = None
@@ -192,6 +194,7 @@ class Client:
             return
         if state == KazooState.CONNECTED:
             self.connection = next(self._numbers)
+            self.connected_at = time.monotonic()
             self._lost_at = None
             self._refused = False
             self._connected_once.set()
