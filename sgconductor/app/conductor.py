@@ -1,6 +1,7 @@
 """What a conductor worker runs."""
 
 import contextlib
+import logging
 import threading
 from concurrent import futures
 
@@ -19,6 +20,7 @@ from sgconductor.conductor import dispatcher
 from sgconductor.conductor import manager
 from sgconductor.conductor import rounds
 from sgconductor.db import database
+from sgconductor.db import hearing
 from sgconductor.db import schema
 from sgconductor.member import heart
 from sgconductor.member import membership
@@ -29,6 +31,8 @@ from sgconductor.rpcapi import drain
 from sgconductor.rpcapi import events as events_api
 from sgconductor.rpcapi import pins as sg_pins
 from sgconductor.servicegroup import driver as sg_driver
+
+LOG = logging.getLogger(__name__)
 
 # Seconds; it finds something only where somebody else wrote the table.
 _SETTLE_EVERY = 30.0
@@ -137,7 +141,8 @@ class Conductor:
         # One thread writes; a second batch meanwhile waits with the broker.
         self._beat_server.start(override_pool_size=1)
         try:
-            self._membership.join(timeout=0)
+            self._db.write(hearing.catch_up)
+            self._join(timeout=0)
         except exception.Unreachable:
             # It serves all the same, and need not be waited for.
             threading.Thread(target=self._join, daemon=True).start()
@@ -212,6 +217,10 @@ class Conductor:
             on_deleted='rejoin',
         )
 
-    def _join(self) -> None:
-        with contextlib.suppress(exception.MembershipLost):
-            self._membership.join()
+    def _join(self, timeout: float | None = None) -> None:
+        try:
+            self._membership.join(timeout)
+        except exception.Unreachable:
+            raise
+        except exception.SGConductorError as error:
+            LOG.error('This conductor is no member: %s', error)

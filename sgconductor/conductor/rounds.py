@@ -87,7 +87,15 @@ class Rounds:
             verdicts = self._here.liveness.judge(rows)
             self._announce(rows, verdicts)
             if self._here.shadow is not None:
-                self._compare(rows, verdicts, self._here.shadow.judge(rows))
+                others = self._here.shadow.judge(rows)
+                # Where one cannot be asked, the table has spoken for it.
+                if not any(judge.voice.trouble for judge in self._judges):
+                    self._compare(rows, verdicts, others)
+
+    @property
+    def _judges(self) -> list[liveness.Liveness]:
+        both = (self._here.liveness, self._here.shadow)
+        return [judge for judge in both if judge is not None]
 
     def _announce(
         self,

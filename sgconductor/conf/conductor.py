@@ -10,8 +10,9 @@ OPTS = [
         default=socket.gethostname(),
         sample_default='<this host>',
         regex=r'^[A-Za-z0-9][A-Za-z0-9._:@-]*$',
-        max_length=190,
-        help='Name of this host, by which its conductor can be called.',
+        max_length=180,
+        help='Name of this host, by which its conductor can be called, and '
+        'as which it is a member; no two of them may have the same.',
     ),
     cfg.IntOpt(
         'workers',

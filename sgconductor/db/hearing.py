@@ -60,6 +60,28 @@ def heard(conn: sa.Connection, stamp: int, gap: int) -> None:
     conn.execute(_T.update().values(heard_at=clock.from_micros(stamp)))
 
 
+def catch_up(conn: sa.Connection) -> None:
+    """Take what others have heard, who do not note it.
+
+    As conductors of the release before, which write beats all the same. A
+    join is no beat: it goes another way.
+    """
+    table = models.services
+    newest = conn.execute(
+        sa.select(sa.func.max(table.c.last_seen_up)).where(
+            table.c.deleted == 0,
+            sa.or_(
+                table.c.joined_at.is_(None),
+                table.c.last_seen_up > table.c.joined_at,
+            ),
+        )
+    ).scalar_one()
+    if newest is not None:
+        conn.execute(
+            _T.update().where(_T.c.heard_at < newest).values(heard_at=newest)
+        )
+
+
 def spans(conn: sa.Connection) -> list[Span]:
     """The times in which beats were heard, the newest first.
 

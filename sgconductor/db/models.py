@@ -34,7 +34,8 @@ services = sa.Table(
     # Written by joins and beats alone; never by an admin's edit.
     sa.Column('last_seen_up', clock.UtcDateTime, nullable=False),
     sa.Column('left_at', clock.UtcDateTime),
-    # Of the incarnation; null for one that joined at the release before.
+    # Null for who has joined only by way of a conductor of a release before
+    # 1.3; those do not know of it.
     sa.Column('joined_at', clock.UtcDateTime),
     # Which of up and down it was last announced to be, and since when; null
     # until then.

@@ -206,7 +206,19 @@ class Membership:
         asked = self._pins.monotonic()
         answer = self._ask(lambda: service.join(token))
         self._pins.learn_from(answer, asked + self._down_after)
+        self._check_driver(answer.get('driver', 'db'))
         return service
+
+    def _check_driver(self, name: str) -> None:
+        if name != 'db' and name not in [d.name for d in self._drivers]:
+            LOG.warning(
+                '%s on %s will soon count as down: the conductors go by the '
+                'servicegroup driver %s, and this process feeds it not. Set '
+                '[servicegroup] driver, or shadow_driver, to it here too.',
+                self._binary,
+                self._host,
+                name,
+            )
 
     def _ask(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Ask a conductor, whose answer tells the database's now."""

@@ -121,8 +121,9 @@ class Service(base.SGObject):
         :param token: a UUID that names this join, so that one which is sent
             again, because its answer was late, is not another
         :returns: ``now``: microseconds since 1970 in the database's clock;
-            ``epoch`` and ``pins``: all versions in force, by binary. Later
-            releases may add to it.
+            ``epoch`` and ``pins``: all versions in force, by binary;
+            ``driver``: whose word counts beside the table. Later releases
+            may add to it.
         :raises InvalidInput: for a field that is missing or cannot work
         :raises ServiceTooOld: if the pin is beyond its version
         """
@@ -164,7 +165,8 @@ class Service(base.SGObject):
             # failure of the conductor's; this one it can show.
             raise exception.InvalidInput(str(error)) from None
         self._read(joined.row, liveness.by_table(joined.row, ()))
-        return roster.news(joined.now, state)
+        driver = backend.of(self._context).liveness.voice.name
+        return {**roster.news(joined.now, state), 'driver': driver}
 
     @ovo_base.remotable
     def sync(self) -> dict[str, Any]:

@@ -391,6 +391,40 @@ class TestConformance(DriverTest):
         )
         self.assertTrue(self.up(topic='api'))
 
+    def test_table_and_driver_must_agree(self) -> None:
+        fresh, stale = (f'{self.host}-{n}' for n in (1, 2))
+        # Fresh in the table, and of which the driver never hears.
+        unfed = app.Remote(
+            self.place.conf(servicegroup__driver='db', **self.pace), timeout=10
+        )
+        self.addCleanup(unfed.close)
+        member = unfed.membership(fresh, 'acme-worker', 'worker', 1)
+        member.join()
+        self.addCleanup(member.leave)
+        if self.has_driver():
+            self.assertEqual(1, self.logged('feeds it not'))
+            self.wait_until_down(fresh)
+            self.assertIn('has no acme-worker', self.why(fresh))
+        # The driver knows it, and the table has not heard of it.
+        member = self.member(stale)
+        service = member.service
+        self.wait_until_known(service)
+        member.stop()
+        self.place.age(service.id, 100)
+        self.wait_until_down(stale)
+        self.assertIn('last beat', self.why(stale))
+        # Whatever both say.
+        service = self.member().service
+        service.forced_down = True
+        service.save()
+        self.assertEqual((False, 'forced down'), (self.up(), self.why()))
+        service.forced_down = False
+        service.save()
+        self.assertTrue(self.up(), self.why())
+
+    def why(self, host: str = '') -> str:
+        return self.look(host).liveness_reason
+
     def test_forked_workers(self) -> None:
         hosts = [f'{self.host}-{i}' for i in range(3)]
         process = self.process('forked', *hosts)

@@ -4,11 +4,13 @@ import datetime
 import threading
 
 import sqlalchemy as sa
+from oslo_utils import uuidutils
 
 from sgconductor import objects
 from sgconductor.db import clock
 from sgconductor.db import hearing
 from sgconductor.db import models
+from sgconductor.db import services
 from tests.functional import base
 
 SECOND = 1_000_000
@@ -83,6 +85,37 @@ class TestTable(HearingTest):
         for thread in threads:
             thread.join()
         self.assertEqual(2, len(self.spans()))
+
+    def test_what_others_have_heard_and_not_noted_counts(self) -> None:
+        self.deployment.deafen(100)
+        self.join()
+        # A join is no beat.
+        self.deployment.db.write(hearing.catch_up)
+        self.assertEqual([(self.ever, 100)], self.spans())
+        # As a conductor of the release before writes beats, and joins.
+        for joined_at in (models.services.c.created_at, None):
+            self.deployment.deafen(100)
+            with self.deployment.db.writer() as conn:
+                conn.execute(
+                    models.services.update().values(
+                        joined_at=joined_at, last_seen_up=clock.utcnow()
+                    )
+                )
+            self.deployment.db.write(hearing.catch_up)
+            self.assertEqual([(self.ever, 0)], self.spans())
+        self.heard()
+        self.assertEqual([(self.ever, 0)], self.spans())
+
+    def join(self) -> None:
+        values = {
+            'topic': 'worker',
+            'version': 1,
+            'report_interval': 10,
+            'down_after': 60,
+        }
+        with self.deployment.db.writer() as conn:
+            uuid = uuidutils.generate_uuid()
+            services.join(conn, 'node1', 'acme-worker', uuid, values)
 
     def test_only_the_newest_gaps_are_told(self) -> None:
         with self.deployment.db.writer() as conn:
