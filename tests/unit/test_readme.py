@@ -15,3 +15,16 @@ class TestReadme(base.TestCase):
         shown = textwrap.indent(example.rstrip(), '    ')
         self.assertIn(shown, readme)
         self.assertLessEqual(len(example.splitlines()), 30)
+
+    def test_its_driver_is_the_example(self) -> None:
+        readme = (ROOT / 'README.rst').read_text()
+        example = (ROOT / 'examples' / 'driver.py').read_text()
+        self.assertIn(textwrap.indent(example.rstrip(), '    '), readme)
+        code = [
+            line
+            for line in example.partition('from sgconductor import')[
+                2
+            ].splitlines()
+            if line.strip() and not line.strip().startswith('#')
+        ]
+        self.assertLessEqual(len(code), 40)
