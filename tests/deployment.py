@@ -195,6 +195,12 @@ class Deployment(fixtures.Fixture):
             now = conn.execute(sa.select(clock.utcnow())).scalar_one()
             past = now - datetime.timedelta(seconds=seconds)
             conn.execute(table.update().values(heard_at=past))
+            seen = models.services.c.last_seen_up
+            conn.execute(
+                models.services.update()
+                .where(seen > past)
+                .values(last_seen_up=past)
+            )
 
 
 def _text(value: Any) -> str:

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import threading
-from concurrent import futures
 
 import oslo_messaging as messaging
 from oslo_config import cfg
@@ -164,15 +163,9 @@ class Conductor:
             drain.drain(self._rpc_server)
             self._beat_server.stop()
             self.beats.stop()
-            # oslo.messaging takes a second to stop each of its servers.
-            with futures.ThreadPoolExecutor() as stopping:
-                waits = (
-                    self._rpc_server.wait,
-                    self._beat_server.wait,
-                    self._ear.close,
-                )
-                for done in [stopping.submit(wait) for wait in waits]:
-                    done.result()
+            self._rpc_server.wait()
+            self._beat_server.wait()
+            self._ear.close()
             for each in (self._settling, self._walking):
                 each.wait(_HEARTS_END_WITHIN)
             with contextlib.suppress(exception.Unreachable):

@@ -21,6 +21,7 @@ from sgconductor.db import hearing
 from sgconductor.db import pins
 from sgconductor.db import services
 from sgconductor.rpcapi import base
+from sgconductor.rpcapi import drain
 
 LOG = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ def server(
 
     :param batch_timeout: the longest, in seconds, that a beat waits
     """
-    return listener.BatchNotificationServer(
+    made = listener.BatchNotificationServer(
         transport,
         [messaging.Target(exchange=base.EXCHANGE, topic=base.BEATS_TOPIC)],
         beats,
@@ -182,6 +183,8 @@ def server(
         batch_size=batch_size,
         batch_timeout=batch_timeout,
     )
+    drain.be_prompt(made)
+    return made
 
 
 def _epoch(value: Any) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+from concurrent import futures
 from typing import Any
 
 from oslo_messaging import server as msg_server
@@ -17,8 +18,21 @@ class Server(rpc_server.RPCServer):
     With oslo.messaging 18.3 alone, an idle one takes up to 5 seconds.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        be_prompt(self)
+
     def _create_listener(self) -> Any:
         return self.transport._listen(self._target, 1, _LOOK_EVERY)
+
+
+def be_prompt(server: msg_server.MessageHandlingServer) -> None:
+    """Have a server that is not started yet end with its last message.
+
+    The workers of oslo.messaging's executor, futurist's, look once a second
+    whether to end.
+    """
+    server._executor_cls = futures.ThreadPoolExecutor
 
 
 def drain(server: msg_server.MessageHandlingServer) -> None:
