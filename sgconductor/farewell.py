@@ -33,22 +33,18 @@ def pay(here: backend.Backend, uuid: str | None = None) -> None:
     :param uuid: of one service; None for all
     """
     drivers = {d.name: d for d in here.drivers if d.detects}
-    if not drivers:
-        return
     with here.db.reader() as conn:
         owed = farewells.first(conn, _AT_ONCE, uuid)
     paid = []
-    away = set()
     for row in owed:
-        name = row['driver']
+        # One that is not configured any more will never be asked.
+        driver = drivers.get(row['driver'])
         try:
-            # One that is not configured any more will never be asked.
-            if name in drivers and name not in away:
-                drivers[name].leave(sg_driver.Member.of(row))
+            if driver is not None:
+                driver.leave(sg_driver.Member.of(row))
         except Exception as error:
-            LOG.debug('%s will be told again: %s', name, error)
-            away.add(name)
-        if name not in away:
+            LOG.debug('%s will be told again: %s', row['driver'], error)
+        else:
             paid.append(row['id'])
     if paid:
         here.db.write(lambda conn: farewells.done(conn, paid))

@@ -20,6 +20,7 @@ from sgconductor.conductor import manager
 from sgconductor.conductor import rounds
 from sgconductor.db import database
 from sgconductor.db import hearing
+from sgconductor.db import models
 from sgconductor.db import schema
 from sgconductor.member import heart
 from sgconductor.member import membership
@@ -38,8 +39,10 @@ _SETTLE_EVERY = 30.0
 _ROUND_EVERY = 1.0
 _HEARTS_END_WITHIN = 10.0
 
+# Seconds in which nobody is heard, though conductors beat each second.
+_GAP = 3.0
+
 # As what conductors are members themselves.
-_BINARY = 'sgconductor-conductor'
 _VERSION = 1
 
 
@@ -67,8 +70,8 @@ class Conductor:
             lambda: objects.PinList.in_force(self._context())
         )
         self._ear = ear.Ear(self._rpc, self._pins)
-        # A time in which nobody was heard.
-        gap = conf.servicegroup.down_after / 4
+        late = conf.servicegroup.down_after / 4
+        gap = min(_GAP, late)
         self._membership = self._member(gap)
         self._events = rpc_base.event_transport(conf)
         self._rounds = rounds.Rounds(
@@ -78,6 +81,10 @@ class Conductor:
         self._walking = heart.Heart(
             'looking after the group', _ROUND_EVERY, self._rounds.go
         )
+        # Apart, for it may wait for another broker.
+        self._telling = heart.Heart(
+            'telling of events', _ROUND_EVERY, self._rounds.tell
+        )
         self._settling = heart.Heart(
             'settling of the pins',
             _SETTLE_EVERY,
@@ -85,7 +92,7 @@ class Conductor:
         )
         self._notifications = rpc_base.beat_transport(conf)
         self._stopped = False
-        self.beats = beats.Beats(self._db, gap)
+        self.beats = beats.Beats(self._db, gap, late)
         # What waits for the database waits with the broker, not in memory.
         rpc_base.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
         self._rpc_server = drain.Server(
@@ -136,16 +143,19 @@ class Conductor:
         # Before anybody asks: in an upgrade, the services are there already,
         # and the pins not yet.
         self._settling.start(at_once=True)
+        with contextlib.suppress(exception.Unreachable):
+            # Before anything is heard here.
+            self._db.write(hearing.catch_up)
         self._rpc_server.start()
         # One thread writes; a second batch meanwhile waits with the broker.
         self._beat_server.start(override_pool_size=1)
         try:
-            self._db.write(hearing.catch_up)
             self._join(timeout=0)
         except exception.Unreachable:
             # It serves all the same, and need not be waited for.
-            threading.Thread(target=self._join, daemon=True).start()
+            threading.Thread(target=self._join_later, daemon=True).start()
         self._walking.start()
+        self._telling.start()
 
     def stop(self) -> None:
         """Finish what was taken from the broker, and take no more.
@@ -157,6 +167,8 @@ class Conductor:
         self._stopped = True
         self._settling.stop()
         self._walking.stop()
+        self._telling.stop()
+        self._rounds.stop()
         try:
             self._membership.leave()
             self._ear.stop()
@@ -166,10 +178,10 @@ class Conductor:
             self._rpc_server.wait()
             self._beat_server.wait()
             self._ear.close()
-            for each in (self._settling, self._walking):
+            for each in (self._settling, self._walking, self._telling):
                 each.wait(_HEARTS_END_WITHIN)
             with contextlib.suppress(exception.Unreachable):
-                self._rounds.stop()
+                self._rounds.give_back()
         finally:
             self.close()
 
@@ -200,7 +212,7 @@ class Conductor:
             self._ear.listen,
             self._drivers,
             self._host,
-            _BINARY,
+            models.CONDUCTOR,
             rpc_base.RPC_TOPIC,
             _VERSION,
             report_interval=group.report_interval,
@@ -213,7 +225,12 @@ class Conductor:
     def _join(self, timeout: float | None = None) -> None:
         try:
             self._membership.join(timeout)
-        except exception.Unreachable:
+        except (exception.Unreachable, exception.MembershipLost):
             raise
         except exception.SGConductorError as error:
             LOG.error('This conductor is no member: %s', error)
+
+    def _join_later(self) -> None:
+        # It may be told to stop meanwhile.
+        with contextlib.suppress(exception.MembershipLost):
+            self._join()

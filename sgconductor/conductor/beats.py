@@ -50,10 +50,12 @@ class Beats(dispatcher.DispatcherBase):
         self,
         db: database.Database,
         gap: float,
+        late: float,
         retry_after: float = 1,
     ) -> None:
         """
         :param gap: seconds without any beat that are a gap in the hearing
+        :param late: how old, in seconds, a beat may be that proves hearing
         :param retry_after: seconds to wait before giving a batch back to the
             broker when the database does not take it
         """
@@ -61,10 +63,12 @@ class Beats(dispatcher.DispatcherBase):
         self.ignored = 0
         self.written = 0
         self._db = db
-        self._gap = gap
+        self._gap = int(gap * 1_000_000)
+        self._late = int(late * 1_000_000)
         # Often enough that no gap is seen where none is.
         self._note_every = min(1.0, gap / 4)
         self._noted_at = float('-inf')
+        self._wrote_at = time.monotonic()
         self._retry_after = retry_after
         self._stopping = threading.Event()
         self._failing = False
@@ -83,24 +87,31 @@ class Beats(dispatcher.DispatcherBase):
         if not beats:
             return ()
         try:
-            found = self._db.write(lambda conn: self._write(conn, beats))
+            found, noted_at = self._db.write(
+                lambda conn: self._write(conn, beats)
+            )
         except Exception as error:
             # Whatever it is, it is not the beats, which were looked at.
             self._fail(error)
             return incoming
+        self._noted_at = noted_at
+        self._wrote_at = time.monotonic()
         self._succeed(found, len(beats))
         return ()
 
     def _write(
         self, conn: sa.Connection, beats: Sequence[services.Beat]
-    ) -> int:
+    ) -> tuple[int, float]:
+        """How many were found, and when it was noted last that any were."""
         found = services.beat_many(conn, beats)
         now = time.monotonic()
+        if now - self._wrote_at > self._gap / 1_000_000:
+            hearing.stalled(conn, now - self._wrote_at)
         if now - self._noted_at >= self._note_every:
             newest = max(beat.stamp for beat in beats)
-            hearing.heard(conn, newest, int(self._gap * 1_000_000))
-            self._noted_at = now
-        return found
+            if hearing.heard(conn, newest, self._gap, self._late):
+                return found, now
+        return found, self._noted_at
 
     def _read(self, incoming: Iterable[Any]) -> Iterable[services.Beat]:
         for message in incoming:

@@ -7,6 +7,7 @@ a lease says which one does.
 
 import functools
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -54,42 +55,72 @@ class Rounds:
         self._send = send
         self._context = sg_context.RequestContext(backend=here)
         self._holder = str(uuid.uuid4())
+        self._stopping = threading.Event()
         self._rest_until = float('-inf')
         self._forget_at = float('-inf')
 
     def go(self) -> None:
-        """Make one round, if it is this conductor that does.
+        """Look after the group, if it is this conductor that does.
 
         :raises Unreachable: where something was away; the next may do better
         """
         begin = time.monotonic()
-        if not self._here.db.write(
-            lambda conn: lease.take(conn, self._holder)
-        ):
+        if begin < self._rest_until or not self._is_ours():
             return
-        if begin >= self._rest_until:
-            self._look()
-            took = time.monotonic() - begin
-            self._rest_until = begin + took * _REST
+        self._look()
         farewell.pay(self._here)
-        self._send_events()
         if begin >= self._forget_at:
             self._here.db.write(events.forget)
             self._here.db.write(disagreements.forget)
             self._forget_at = begin + _FORGET_EVERY
+        took = time.monotonic() - begin
+        self._rest_until = begin + took * _REST
+
+    def tell(self) -> None:
+        """Send what was not sent yet, if it is this conductor that does.
+
+        :raises Unreachable: where something was away; the next may do better
+        """
+        while self._is_ours():
+            with self._here.db.reader() as conn:
+                waiting = events.unsent(conn, _SENT_AT_ONCE)
+            if not waiting:
+                return
+            sent: list[int] = []
+            try:
+                for each in waiting:
+                    self._send(each)
+                    sent.append(each['id'])
+            finally:
+                if sent:
+                    self._here.db.write(
+                        functools.partial(events.sent, ids=sent)
+                    )
 
     def stop(self) -> None:
-        """Let another conductor do it at once."""
+        """Have what is under way end soon."""
+        self._stopping.set()
+
+    def give_back(self) -> None:
+        """Let another conductor do it at once, after all has ended."""
         self._here.db.write(lambda conn: lease.give_back(conn, self._holder))
+
+    def _is_ours(self) -> bool:
+        """Take the lease, or keep it for some more seconds."""
+        return not self._stopping.is_set() and self._here.db.write(
+            lambda conn: lease.take(conn, self._holder)
+        )
 
     def _look(self) -> None:
         for rows in watch.pages(self._here.db):
+            if not self._is_ours():
+                return
             verdicts = self._here.liveness.judge(rows)
             self._announce(rows, verdicts)
             if self._here.shadow is not None:
                 others = self._here.shadow.judge(rows)
-                # Where one cannot be asked, the table has spoken for it.
-                if not any(judge.voice.trouble for judge in self._judges):
+                # Where one cannot tell, the table has spoken for it.
+                if all(judge.voice.sound for judge in self._judges):
                     self._compare(rows, verdicts, others)
 
     @property
@@ -176,23 +207,6 @@ class Rounds:
                     row['binary'],
                     row['host'],
                 )
-
-    def _send_events(self) -> None:
-        while True:
-            with self._here.db.reader() as conn:
-                waiting = events.unsent(conn, _SENT_AT_ONCE)
-            if not waiting:
-                return
-            sent: list[int] = []
-            try:
-                for each in waiting:
-                    self._send(each)
-                    sent.append(each['id'])
-            finally:
-                if sent:
-                    self._here.db.write(
-                        functools.partial(events.sent, ids=sent)
-                    )
 
 
 def _words(verdict: liveness.Verdict) -> str:

@@ -36,10 +36,9 @@ def begin(conn: sa.Connection, ids: Collection[int]) -> None:
         .where(_T.c.service_id.in_(known))
         .values(times=_T.c.times + 1, since=clock.utcnow())
     )
-    for new in sorted(set(ids) - known):
-        conn.execute(
-            _T.insert().values(service_id=new, times=1, since=clock.utcnow())
-        )
+    new = [{'service_id': id_} for id_ in sorted(set(ids) - known)]
+    if new:
+        conn.execute(_T.insert().values(times=1, since=clock.utcnow()), new)
 
 
 def end(conn: sa.Connection, ids: Collection[int]) -> None:

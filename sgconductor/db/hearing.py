@@ -19,6 +19,12 @@ _GAPS = models.gaps
 
 # Longer than any patience, in microseconds.
 EVER = 10**15
+# Seconds of silence after which a conductor may have stopped in the middle of
+# its work, and those after which the broker has noticed it and given to
+# others what that had taken.
+_STALLED = 2
+_NOTICED = 120
+
 # Of the newest; what was before them counts as heard.
 _MOST_GAPS = 50
 # Longer than any patience.
@@ -36,7 +42,7 @@ class Span(NamedTuple):
     ended: int
 
 
-def heard(conn: sa.Connection, stamp: int, gap: int) -> None:
+def heard(conn: sa.Connection, stamp: int, gap: int, late: int) -> bool:
     """Note that beats are heard.
 
     Old news is no proof: beats that have waited somewhere tell nothing of
@@ -46,18 +52,37 @@ def heard(conn: sa.Connection, stamp: int, gap: int) -> None:
         1970
     :param gap: what is longer, in microseconds, is a time in which nobody
         was heard
+    :param late: what is older, in microseconds, is old news
+    :returns: whether it is a proof
     """
     row = conn.execute(
         sa.select(_T.c.heard_at, clock.utcnow().label('now')).with_for_update()
     ).one()
-    before, now = clock.to_micros(row.heard_at), clock.to_micros(row.now)
+    now = clock.to_micros(row.now)
+    # Where the database's clock was set back, it cannot have been later.
+    before = min(clock.to_micros(row.heard_at), now)
     stamp = min(stamp, now)
-    if now - stamp > gap or stamp <= before:
-        return
+    if now - stamp > late:
+        return False
     if stamp - before > gap:
         conn.execute(_GAPS.insert().values(began=row.heard_at, ended=row.now))
         conn.execute(_GAPS.delete().where(_GAPS.c.ended < row.now - _KEPT))
+    stamp = max(stamp, before)
     conn.execute(_T.update().values(heard_at=clock.from_micros(stamp)))
+    return True
+
+
+def stalled(conn: sa.Connection, pause: float) -> None:
+    """Note that a conductor wrote nothing of what it had taken.
+
+    Of some members that is all there was, for so long: a broker deals out
+    beats by turns, and members beat by turns too.
+
+    :param pause: seconds until now
+    """
+    now = conn.execute(sa.select(clock.utcnow())).scalar_one()
+    began = now - datetime.timedelta(seconds=pause)
+    conn.execute(_GAPS.insert().values(began=began, ended=now))
 
 
 def catch_up(conn: sa.Connection) -> None:
@@ -86,8 +111,20 @@ def spans(conn: sa.Connection) -> list[Span]:
     """The times in which beats were heard, the newest first.
 
     Nobody knows yet whether what was sent since the end of the first will
-    be.
+    be: nor while a conductor is silent that has not left. It may be stopped,
+    and hold what it has taken.
     """
+    table = models.services
+    age = clock.age(table.c.last_seen_up)
+    silent = conn.execute(
+        sa.select(sa.func.max(age)).where(
+            table.c.binary == models.CONDUCTOR,
+            table.c.deleted == 0,
+            table.c.left_at.is_(None),
+            age > _STALLED * 1_000_000,
+            age < _NOTICED * 1_000_000,
+        )
+    ).scalar_one()
     rows = conn.execute(
         sa.select(
             clock.age(_T.c.heard_at).label('heard'),
@@ -100,8 +137,12 @@ def spans(conn: sa.Connection) -> list[Span]:
     ).all()
     gaps = [(row.began, row.ended) for row in rows if row.ended is not None]
     begins = [*(ended for _, ended in gaps), EVER]
-    ends = [rows[0].heard, *(began for began, _ in gaps)]
-    return [Span(*span) for span in zip(begins, ends, strict=True)]
+    ends = [max(0, rows[0].heard, silent or 0), *(began for began, _ in gaps)]
+    return [
+        Span(began, ended)
+        for began, ended in zip(begins, ends, strict=True)
+        if began > ended
+    ]
 
 
 def read(db: database.Database) -> list[Span]:

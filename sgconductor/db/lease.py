@@ -1,4 +1,4 @@
-"""SQL on the lease: which one of the conductors watches."""
+"""SQL on the lease: which one of the conductors goes round."""
 
 import datetime
 
@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sgconductor.db import clock
 from sgconductor.db import models
 
-_T = models.watch
+_T = models.lease
 # For a holder that has died; it says again each second that it lives.
 _LASTS = datetime.timedelta(seconds=5)
 

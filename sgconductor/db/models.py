@@ -8,6 +8,9 @@ from sgconductor.db import clock
 
 metadata = sa.MetaData()
 
+# As what conductors are members themselves.
+CONDUCTOR = 'sgconductor-conductor'
+
 _MYSQL: dict[str, Any] = {
     'mysql_engine': 'InnoDB',
     'mysql_charset': 'utf8mb4',
@@ -114,9 +117,10 @@ gaps = sa.Table(
     **_MYSQL,
 )
 
-# One row: which conductor watches, and until when unless it says so again.
-watch = sa.Table(
-    'watch',
+# One row: which conductor goes round, and until when unless it says so
+# again.
+lease = sa.Table(
+    'lease',
     metadata,
     sa.Column('id', sa.Integer, primary_key=True, autoincrement=False),
     sa.Column('holder', sa.String(36), nullable=False),

@@ -81,7 +81,7 @@ def join(
     """Take over the row of (host, binary), or make it.
 
     :param token: names this join. One that the row has already is a join
-        sent twice, of which the first answer was late: it changes nothing.
+        sent twice, of which the first answer was late: it is as a beat.
     :param values: topic, version, report_interval, down_after
     :raises DBDuplicateEntry: if another join made the row first
     :raises RetryRequest: if a delete came between; for both, start over
@@ -124,7 +124,14 @@ def join(
         news = 'create'
     else:
         id_ = known['id']
-        if known['join_token'] != token:
+        if known['join_token'] == token:
+            # Its first answer was late: perhaps by as much as an outage.
+            conn.execute(
+                _T.update()
+                .where(_T.c.id == id_, _T.c.join_token == token)
+                .values(last_seen_up=clock.utcnow())
+            )
+        else:
             _take_over(conn, id_, token, stamp)
             changed = any(known[name] != values[name] for name in values)
             news = 'update' if changed else None

@@ -88,6 +88,8 @@ class Heart:
         except exception.Unreachable as error:
             if not self.stopped:
                 self._tell(error, LOG.warning)
+        except exception.SGConductorError as error:
+            self._tell(error, LOG.error)
         except Exception as error:
             self._tell(error, LOG.exception)
         else:

@@ -34,7 +34,7 @@ def _table(
     row: services.Row, spans: list[hearing.Span]
 ) -> Iterator[dict[str, Any]]:
     seconds = row['age'] / _SECOND
-    silent = liveness.silence(row['age'], spans) / _SECOND
+    silent = liveness.silence(row['age'], spans, row['down_after']) / _SECOND
     if seconds <= row['down_after']:
         speaks_for = 'up'
     else:

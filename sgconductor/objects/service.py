@@ -165,8 +165,8 @@ class Service(base.SGObject):
             # failure of the conductor's; this one it can show.
             raise exception.InvalidInput(str(error)) from None
         self._read(joined.row, liveness.by_table(joined.row, ()))
-        driver = backend.of(self._context).liveness.voice.name
-        return {**roster.news(joined.now, state), 'driver': driver}
+        news = roster.news(joined.now, state)
+        return {**news, 'driver': self._here.liveness.voice.name}
 
     @ovo_base.remotable
     def sync(self) -> dict[str, Any]:
@@ -177,7 +177,7 @@ class Service(base.SGObject):
             knows only an older incarnation, as after a restored backup);
             the rest as from :meth:`join`. Later releases may add to both.
         """
-        here = backend.of(self._context)
+        here = self._here
         with here.db.reader() as conn:
             row, now = services.look(conn, self.uuid)
             state = pins.state(conn)
@@ -194,7 +194,7 @@ class Service(base.SGObject):
 
         :returns: whether it counted; not if a newer process has joined
         """
-        here = backend.of(self._context)
+        here = self._here
 
         def leave(conn: sa.Connection) -> bool:
             row = services.leave(conn, self.uuid, self.incarnation)
@@ -218,9 +218,7 @@ class Service(base.SGObject):
         if not changes:
             return
         _, verdict = self._judged()
-        backend.of(self._context).db.write(
-            lambda conn: self._edit(conn, changes, verdict)
-        )
+        self._here.db.write(lambda conn: self._edit(conn, changes, verdict))
         self._refresh()
 
     @ovo_base.remotable
@@ -239,7 +237,7 @@ class Service(base.SGObject):
         """
         self._refresh()
 
-        here = backend.of(self._context)
+        here = self._here
 
         def destroy(conn: sa.Connection) -> None:
             row = services.destroy(conn, self.uuid)
@@ -300,7 +298,7 @@ class Service(base.SGObject):
         """
         row, verdict = self._judged()
         self._read(row, verdict)
-        return evidence.collect(backend.of(self._context), row, verdict)
+        return evidence.collect(self._here, row, verdict)
 
     @classmethod
     def from_row(
@@ -324,11 +322,14 @@ class Service(base.SGObject):
         self.obj_reset_changes()
 
     def _judged(self) -> tuple[services.Row, liveness.Verdict]:
-        here = backend.of(self._context)
-        with here.db.reader() as conn:
+        with self._here.db.reader() as conn:
             row = self._row(conn)
-        (verdict,) = here.liveness.judge([row])
+        (verdict,) = self._here.liveness.judge([row])
         return row, verdict
+
+    @property
+    def _here(self) -> backend.Backend:
+        return backend.of(self._context)
 
     def _refresh(self) -> None:
         self._read(*self._judged())
@@ -339,16 +340,16 @@ class Service(base.SGObject):
         values: dict[str, Any],
         verdict: liveness.Verdict,
     ) -> None:
-        """Write what an admin has ordered.
-
-        :param verdict: of just before
-        """
+        """Write what an admin has ordered; ``verdict`` is of just before."""
         if not services.save(conn, self.uuid, values):
             raise exception.ServiceNotFound(self.uuid)
         row = self._row(conn)
         ordered = liveness.by_order(row)
         self._note(conn, 'service.update', row, ordered or verdict)
-        if ordered is not None:
+        if ordered is None and self._here.liveness.voice.trouble:
+            # Nobody else can say that it is up again.
+            ordered = liveness.by_table(row, hearing.spans(conn))
+        if ordered is not None and ordered.liveness != 'unknown':
             self._turn(conn, row, ordered)
 
     def _turn(
@@ -377,8 +378,7 @@ class Service(base.SGObject):
     def _change(
         self, cause: str, work: Callable[[sa.Connection], T]
     ) -> tuple[T, pins.State]:
-        here = backend.of(self._context)
-        return roster.change(here, self.binary, cause, work)
+        return roster.change(self._here, self.binary, cause, work)
 
     def _may_change(self, names: Sequence[str], method: str) -> dict[str, Any]:
         changes = self.obj_get_changes()

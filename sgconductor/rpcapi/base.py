@@ -110,13 +110,16 @@ def limit_prefetch(conf: cfg.ConfigOpts, messages: int) -> None:
         )
 
 
-def broker(transport: messaging.Transport) -> str:
-    """Where a transport goes, without the password, for messages."""
-    url = messaging.TransportURL.parse(
-        transport.conf, transport.conf.transport_url
+def broker(transport: messaging.Transport, url: str | None = None) -> str:
+    """Where a transport goes, without the password, for messages.
+
+    :param url: where it goes, if not to ``transport_url``
+    """
+    parsed = messaging.TransportURL.parse(
+        transport.conf, url or transport.conf.transport_url
     )
-    hosts = ','.join(f'{h.hostname}:{h.port}' for h in url.hosts)
-    return f'{url.transport}://{hosts}/{url.virtual_host or ""}'
+    hosts = ','.join(f'{h.hostname}:{h.port}' for h in parsed.hosts)
+    return f'{parsed.transport}://{hosts}/{parsed.virtual_host or ""}'
 
 
 def ping(transport: transport_types.RPCTransport) -> None:
@@ -136,7 +139,7 @@ def ping(transport: transport_types.RPCTransport) -> None:
 
 @contextlib.contextmanager
 def clear_broker_errors(
-    transport: transport_types.Transport,
+    transport: transport_types.Transport, url: str | None = None
 ) -> Iterator[None]:
     """Say which broker, where oslo.messaging or kombu say only what.
 
@@ -150,7 +153,7 @@ def clear_broker_errors(
         amqp_exc.AMQPError,
     ) as error:
         raise exception.BrokerUnreachable(
-            broker(transport), str(error)
+            broker(transport, url), str(error)
         ) from None
 
 

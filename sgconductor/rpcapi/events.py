@@ -30,6 +30,7 @@ class EventAPI:
     ) -> None:
         group = transport.conf.oslo_messaging_notifications
         self._transport = transport
+        self._url = group.transport_url
         self._topics = group.topics
         self._publisher = f'sgconductor.{host}'
         self._version = _VERSIONS.get(
@@ -63,7 +64,7 @@ class EventAPI:
             'timestamp': event['at'].replace(tzinfo=None).isoformat(' '),
         }
         for topic in self._topics:
-            with base.clear_broker_errors(self._transport):
+            with base.clear_broker_errors(self._transport, self._url):
                 self._transport._send_notification(
                     messaging.Target(topic=f'{topic}.info'),
                     {},

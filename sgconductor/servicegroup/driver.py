@@ -84,6 +84,14 @@ class Driver(abc.ABC):
         """
         return float('-inf')
 
+    @property
+    def trouble(self) -> str:
+        """Why it can tell of some and not of others, since it was last asked.
+
+        Only a driver that has several servers has to tell.
+        """
+        return ''
+
     @abc.abstractmethod
     def join(self, member: Member) -> None:
         """Have the member be there from now on; again does no harm.
@@ -160,9 +168,13 @@ def _load(conf: cfg.ConfigOpts, option: str, name: str) -> Driver:
     except ImportError as error:
         raise exception.ConfigError(
             f'[servicegroup] {option} {name!r} needs a package that is not '
-            f'installed ({error}). For zookeeper and memcache: '
-            f'pip install sgconductor[{name}]'
+            f'installed ({error}). zookeeper and memcache are extras of '
+            f'sgconductor: pip install sgconductor[zookeeper,memcache]'
         ) from None
     loaded = found.driver(conf)
-    assert isinstance(loaded, Driver)
+    if not isinstance(loaded, Driver):
+        raise exception.ConfigError(
+            f'[servicegroup] {option} {name!r} is a {type(loaded).__name__}, '
+            f'not a sgconductor.servicegroup.driver.Driver.'
+        )
     return loaded

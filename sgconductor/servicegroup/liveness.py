@@ -13,6 +13,9 @@ from sgconductor.servicegroup import voice as sg_voice
 
 _SECOND = 1_000_000
 
+# Seconds until a driver knows of a member that the table knows.
+_JOIN_TAKES = 3.0
+
 # The times, newest first, in which beats were heard: from and to so many
 # microseconds ago.
 Spans = Sequence[tuple[int, int]]
@@ -84,7 +87,7 @@ class Liveness:
             return False
         known_for = row['last_seen_up'] - row['joined_at']
         seconds: float = known_for.total_seconds() + row['age'] / _SECOND
-        return seconds < self.voice.patience
+        return seconds < min(_JOIN_TAKES, self.voice.patience)
 
     def _absent(self, member: sg_driver.Member) -> Verdict:
         return Verdict(
@@ -105,7 +108,7 @@ def by_table(row: Mapping[str, Any], spans: Spans) -> Verdict:
     if not _overdue(row):
         return _UP
     seen = f'last beat {row["age"] / _SECOND:.1f} s ago'
-    if silence(row['age'], spans) > row['down_after'] * _SECOND:
+    if silence(row['age'], spans, row['down_after']) > _patience(row):
         return Verdict('down', f'{seen}, allowed {row["down_after"]} s')
     why = f'{seen}, but {_deaf(row["age"], spans)}'
     if row['state'] == 'down':
@@ -124,13 +127,25 @@ def by_order(row: Mapping[str, Any]) -> Verdict | None:
     return None
 
 
-def silence(age: int, spans: Spans) -> int:
+def silence(age: int, spans: Spans, down_after: int) -> int:
     """The longest time for which one was silent that could be heard.
 
+    Gaps that are short beside its patience do not begin that anew: then a
+    host that stalls for a moment, now and then, would hide the dead.
+
     :param age: microseconds since its last beat
+    :param down_after: its patience, in seconds
     :returns: microseconds, without a gap in the hearing
     """
-    return max((min(age, began) - ended for began, ended in spans), default=0)
+    longest = length = 0
+    until = None
+    for began, ended in reversed(spans):
+        if until is None or until - began > down_after * _SECOND // 4:
+            length = 0
+        length += max(0, min(age, began) - ended)
+        longest = max(longest, length)
+        until = ended
+    return longest
 
 
 def _without_driver(row: Mapping[str, Any], verdict: Verdict) -> Verdict:
@@ -147,8 +162,12 @@ def _without_driver(row: Mapping[str, Any], verdict: Verdict) -> Verdict:
 
 
 def _overdue(row: Mapping[str, Any]) -> bool:
-    late: bool = row['age'] > row['down_after'] * _SECOND
+    late: bool = row['age'] > _patience(row)
     return late
+
+
+def _patience(row: Mapping[str, Any]) -> int:
+    return int(row['down_after']) * _SECOND
 
 
 def _deaf(age: int, spans: Spans) -> str:

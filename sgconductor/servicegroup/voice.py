@@ -44,7 +44,8 @@ class Voice:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._trouble = ''
-        self._sound_since: float | None = None
+        self._has_told_all = False
+        self._found_at: float | None = None
 
     @property
     def name(self) -> str:
@@ -62,7 +63,7 @@ class Voice:
 
     @property
     def trouble(self) -> str:
-        """Why it cannot be asked; empty if it can."""
+        """Why it cannot be asked, or not of all; empty if it can."""
         return self._trouble
 
     def watch(self) -> None:
@@ -81,9 +82,10 @@ class Voice:
         except Exception as error:
             self._lose(error)
             return sg_driver.Roll(frozenset(), frozenset(members))
-        if self._sound():
-            return roll
-        return sg_driver.Roll(roll.alive, frozenset(members) - roll.alive)
+        self._find()
+        if self._is_patient():
+            return sg_driver.Roll(roll.alive, frozenset(members) - roll.alive)
+        return roll
 
     def word(self, member: sg_driver.Member) -> Word:
         """What it says of one member, in words."""
@@ -97,35 +99,50 @@ class Voice:
             return Word(f'cannot tell yet whether it has {where}', 'unknown')
         return Word(f'has no {where}', 'down')
 
-    def _lose(self, error: Exception) -> None:
-        with self._lock:
-            news = not self._trouble
-            self._trouble = str(error) or repr(error)
-            self._sound_since = None
-            self.outages += news
-        if news:
-            expected = isinstance(error, exception.Unreachable)
-            LOG.warning(
-                'The servicegroup driver %s has no voice: %s',
-                self.name,
-                self._trouble,
-                exc_info=not expected,
-            )
+    @property
+    def sound(self) -> bool:
+        """Whether all that it says can be taken at its word."""
+        if not self.detects:
+            return True
+        return not self._trouble and not self._is_patient()
 
-    def _sound(self) -> bool:
-        """Whether it has been reachable for long enough; it is now."""
-        now = self._monotonic()
+    def _is_patient(self) -> bool:
+        since = self._found_at
+        if since is None:
+            return True
+        since = max(since, self._driver.since)
+        return self._monotonic() - since < self.patience
+
+    def _lose(self, error: Exception) -> None:
+        expected = isinstance(error, exception.SGConductorError)
         with self._lock:
-            over = self._trouble
-            self._trouble = ''
-            if self._sound_since is None:
-                self._sound_since = now
-            age = now - max(self._sound_since, self._driver.since)
-        if over:
+            self._found_at = None
+        self._note(str(error) or repr(error), None if expected else error)
+
+    def _find(self) -> None:
+        trouble = self._driver.trouble
+        with self._lock:
+            if self._found_at is None:
+                self._found_at = self._monotonic()
+            # At first it may be new to its servers, which is no outage.
+            self._has_told_all |= not trouble
+        self._note(trouble if self._has_told_all else '')
+
+    def _note(self, trouble: str, error: Exception | None = None) -> None:
+        with self._lock:
+            before, self._trouble = self._trouble, trouble
+            self.outages += bool(trouble and not before)
+        if trouble and not before:
+            LOG.warning(
+                'The servicegroup driver %s has no voice, or not on all: %s',
+                self.name,
+                trouble,
+                exc_info=error,
+            )
+        if before and not trouble:
             LOG.info(
                 'The servicegroup driver %s can be asked again; who is '
                 'missing counts as down in %g s.',
                 self.name,
                 self.patience,
             )
-        return age >= self.patience

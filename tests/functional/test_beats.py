@@ -174,7 +174,7 @@ class TestGarbage(TableTest):
                 for value in values
             ),
         ]
-        writer = beats.Beats(self.db, gap=15)
+        writer = beats.Beats(self.db, gap=3, late=15)
         messages = [Message(m) for m in [*bad, {'payload': good}, *bad]]
         self.assertEqual(0, len(writer.dispatch(messages)))
         self.assertEqual(1, self.read(row['id'])['report_count'])
@@ -190,14 +190,16 @@ class TestGarbage(TableTest):
             'stamp': self.now(),
             'mood': 'good',
         }
-        beats.Beats(self.db, gap=15).dispatch([Message({'payload': payload})])
+        beats.Beats(self.db, gap=3, late=15).dispatch(
+            [Message({'payload': payload})]
+        )
         self.assertEqual(1, self.read(row['id'])['report_count'])
 
     def test_several_beats_of_one_member_are_all_counted(self) -> None:
         row = self.join('node1')
         self.deployment.age(row['id'], 600)
         sent = clock.to_micros(self.read(row['id'])['last_seen_up'])
-        writer = beats.Beats(self.db, gap=15)
+        writer = beats.Beats(self.db, gap=3, late=15)
         payload = {'id': row['id'], 'incarnation': 1}
         writer.dispatch(
             [
@@ -221,7 +223,7 @@ class TestRefused(TableTest):
         messages = [Message({'payload': payload})] * 3
         with self.db.writer() as conn:
             conn.exec_driver_sql('ALTER TABLE services RENAME TO elsewhere')
-        writer = beats.Beats(self.db, gap=15, retry_after=0)
+        writer = beats.Beats(self.db, gap=3, late=15, retry_after=0)
         for _ in range(2):
             self.assertEqual(messages, list(writer.dispatch(messages)))
         self.assertEqual(1, self.logged('ERROR Beats cannot be written'))

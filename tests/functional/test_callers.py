@@ -19,6 +19,10 @@ from tests.functional import base
 UUID = '5d0dd9a1-33a0-4bca-a62b-1e8d79bb1b6c'
 
 
+# Beats that no test will see.
+RARELY: Any = {'report_interval': 10_000, 'down_after': 20_000}
+
+
 class CallerTest(base.ConductorTest):
     def setUp(self) -> None:
         super().setUp()
@@ -59,7 +63,7 @@ class TestOlderCaller(CallerTest):
         return primitive
 
     def test_it_gets_an_object_of_its_version(self) -> None:
-        service = self.member(report_interval=20).service
+        service = self.member(**RARELY).service
         self.assertEqual(
             self.expected(service),
             self.class_action('Service', 'get_by_uuid', service.uuid),
@@ -67,7 +71,7 @@ class TestOlderCaller(CallerTest):
 
     def test_it_gets_a_list_of_its_version(self) -> None:
         wanted = [
-            self.expected(self.member(f'node{i}', report_interval=20).service)
+            self.expected(self.member(f'node{i}', **RARELY).service)
             for i in range(3)
         ]
         found = self.class_action('ServiceList', 'get_page')
@@ -79,7 +83,7 @@ class TestOlderCaller(CallerTest):
         )
 
     def test_it_can_edit_and_gets_no_field_it_does_not_know(self) -> None:
-        self.member(report_interval=20)
+        self.member(**RARELY)
         old = self.class_action(
             'Service', 'get_by_host_and_binary', 'node1', 'acme-worker'
         )
@@ -125,7 +129,7 @@ class TestNewerCaller(CallerTest):
         return json.loads(done.stdout)
 
     def test_it_reads_writes_and_joins(self) -> None:
-        self.member(report_interval=20)
+        self.member(**RARELY)
         told = self.run_later_release(self.deployment.config_file())
         self.assertEqual(['1.3', True, False], told['read'])
         self.assertTrue(self.look().disabled)
@@ -134,7 +138,7 @@ class TestNewerCaller(CallerTest):
         self.assertIn('Upgrade the conductors first', told['refused'])
 
     def test_its_manifest_is_not_taken_as_an_order(self) -> None:
-        service = self.member(report_interval=20).service
+        service = self.member(**RARELY).service
         found = self.as_wire(
             'object_class_action_versions',
             objname='Service',

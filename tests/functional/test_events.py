@@ -223,13 +223,13 @@ class TestConductors(EventTest):
         self.wait_for('the rounds', self.holder)
         # It says nothing more; its time runs out.
         with self.deployment.db.writer() as conn:
-            conn.execute(models.watch.update().values(holder='dead'))
+            conn.execute(models.lease.update().values(holder='dead'))
         self.wait_for('somebody', lambda: self.holder() != 'dead')
 
     def holder(self) -> str:
         with self.deployment.db.reader() as conn:
             holder: str = conn.execute(
-                sa.select(models.watch.c.holder)
+                sa.select(models.lease.c.holder)
             ).scalar_one()
         return holder
 

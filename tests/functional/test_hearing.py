@@ -24,7 +24,7 @@ class HearingTest(base.DeploymentTest):
         def note(conn: sa.Connection) -> None:
             now = conn.execute(sa.select(clock.utcnow())).scalar_one()
             stamp = clock.to_micros(now) - int(ago * SECOND)
-            hearing.heard(conn, stamp, GAP)
+            hearing.heard(conn, stamp, GAP, GAP)
 
         self.deployment.db.write(note)
 
@@ -116,6 +116,20 @@ class TestTable(HearingTest):
         with self.deployment.db.writer() as conn:
             uuid = uuidutils.generate_uuid()
             services.join(conn, 'node1', 'acme-worker', uuid, values)
+
+    def test_a_clock_that_was_set_back_deafens_nobody(self) -> None:
+        self.deployment.deafen(-3600)
+        self.assertEqual([(self.ever, 0)], self.spans())
+        self.heard()
+        self.deployment.deafen(100)
+        self.assertEqual([(self.ever, 100)], self.spans())
+        self.deployment.deafen(-3600)
+        self.heard()
+        with self.deployment.db.reader() as conn:
+            at, now = conn.execute(
+                sa.select(models.hearing.c.heard_at, clock.utcnow())
+            ).one()
+        self.assertLessEqual(at, now)
 
     def test_only_the_newest_gaps_are_told(self) -> None:
         with self.deployment.db.writer() as conn:

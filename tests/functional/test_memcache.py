@@ -397,14 +397,12 @@ class TestTrouble(MemcacheTest):
         one, driver = member(), self.driver()
         driver.join(one)
         self.server.freeze()
-        began = time.monotonic()
         with Requests() as requests:
             for _ in range(50):
                 self.assertRaises(
                     exception.DriverUnreachable, driver.alive, [one]
                 )
             self.assertEqual(1, requests.count)
-        self.assertLess(time.monotonic() - began, 20 * TIMEOUT)
         self.assertRaises(exception.DriverUnreachable, driver.leave, one)
         self.assertEqual(1, self.logged('WARNING memcached'))
         self.server.thaw()

@@ -398,12 +398,10 @@ class TestOutage(ZooKeeperTest):
         owner = self.owner(member)
         self.server.stop()
         self.wait_until_lost(one, conductor)
-        began = time.monotonic()
         for _ in range(100):
             for call in (one.beat, conductor.leave):
                 self.assertRaises(UNREACHABLE, call, member)
             error = self.assertRaises(UNREACHABLE, conductor.alive, [member])
-        self.assertLess(time.monotonic() - began, BOUND)
         self.assertIn('Connection', str(error))
         self.server.start()
 

@@ -8,6 +8,7 @@ an event; the dead one stays down, and the other is found in time.
 import argparse
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -38,7 +39,14 @@ from tests.servers import zookeeper
 
 T = TypeVar('T')
 
-PARTS = ('conductors', 'broker', 'database', 'zookeeper', 'memcached')
+PARTS = (
+    'conductors',
+    'conductor',
+    'broker',
+    'database',
+    'zookeeper',
+    'memcached',
+)
 DEAD, VICTIM = 'dead-before', 'dies-meanwhile'
 
 _PATIENCE = 120.0
@@ -248,14 +256,25 @@ class Drill(fixtures.Fixture):
             self._processes[first].wait()
             for name in others:
                 self._kill(name)
+        elif self._part == 'conductor':
+            # With its worker, and so with what that has taken.
+            self._signal_last(signal.SIGSTOP)
         else:
             self._servers[self._part].kill()
 
     def _begin(self) -> None:
         if self._part == 'conductors':
             self._start_conductors()
+        elif self._part == 'conductor':
+            self._signal_last(signal.SIGCONT)
         else:
             self._servers[self._part].start()
+
+    def _signal_last(self, number: signal.Signals) -> None:
+        """Send a signal to the last conductor and its workers."""
+        one = self._processes[self._conductors[-1]]
+        for pid in (one.process.pid, *one.children()):
+            os.kill(pid, number)
 
     def _start_conductors(self) -> None:
         for name in self._conductors:
@@ -411,7 +430,12 @@ def _run(options: argparse.Namespace) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='outage-drill', description=__doc__)
-    parser.add_argument('part', choices=PARTS, help='what is to be away')
+    parser.add_argument(
+        'part',
+        choices=PARTS,
+        help='what is to be away; conductor is one of two, which is '
+        'stopped by SIGSTOP',
+    )
     parser.add_argument(
         '--members',
         type=drills.at_least(1),

@@ -15,6 +15,7 @@ _ALWAYS = [('broker', resources.RABBITMQ), ('server', resources.MARIADB)]
 class TestDrill(testresources.ResourcedTestCase, base.TestCase):
     scenarios = [
         ('conductors', {'part': 'conductors', 'resources': _ALWAYS}),
+        ('conductor', {'part': 'conductor', 'resources': _ALWAYS}),
         ('broker', {'part': 'broker', 'resources': _ALWAYS}),
         ('database', {'part': 'database', 'resources': _ALWAYS}),
         (
@@ -55,7 +56,7 @@ class TestDrill(testresources.ResourcedTestCase, base.TestCase):
                 seconds=6,
                 report_interval=1,
                 down_after=4,
-                conductors=2 if self.part == 'conductors' else 1,
+                conductors=2 if self.part.startswith('conductor') else 1,
                 tell=lines.append,
             )
         )

@@ -21,10 +21,15 @@ class Roll(driver.Driver):
     def __init__(self, *hosts: str) -> None:
         self.hosts = hosts
         self.unknown: tuple[str, ...] = ()
-        self.trouble: Exception | None = None
+        self.failure: Exception | None = None
+        self.mute = ''
         self.back_at = float('-inf')
         self.asked: list[list[str]] = []
         self.left: list[str] = []
+
+    @property
+    def trouble(self) -> str:
+        return self.mute
 
     @property
     def since(self) -> float:
@@ -37,8 +42,8 @@ class Roll(driver.Driver):
 
     def alive(self, members: Collection[driver.Member]) -> driver.Roll:
         self.asked.append([member.host for member in members])
-        if self.trouble is not None:
-            raise self.trouble
+        if self.failure is not None:
+            raise self.failure
         return driver.Roll(
             {member for member in members if member.host in self.hosts},
             {member for member in members if member.host in self.unknown},
@@ -198,11 +203,19 @@ class TestHearing(RuleTest):
         self.assertEqual('up', self.table(3))
 
     def test_gaps_one_after_the_other_give_time_after_each(self) -> None:
-        self.spans = [(50 * S, 0), (100 * S, 60 * S), (EVER, 110 * S)]
-        self.assertEqual('unknown', self.table(120))
+        self.spans = [(45 * S, 0), (100 * S, 65 * S), (EVER, 120 * S)]
+        self.assertEqual('unknown', self.table(130))
         # Silent for 61 s between the first two.
         self.spans = [(50 * S, 0), (200 * S, 139 * S), (EVER, 210 * S)]
         self.assertEqual('down', self.table(220))
+
+    def test_a_gap_counts_by_the_patience_that_it_takes(self) -> None:
+        # One of 10 s is short beside a minute, and long beside 15 s.
+        self.spans = [(5 * S, 0), (EVER, 15 * S)]
+        self.assertEqual('unknown', self.table(18, down_after=15))
+        self.spans = [(50 * S, 0), (EVER, 60 * S)]
+        self.assertEqual('unknown', self.table(69))
+        self.assertEqual('down', self.table(71))
 
     def test_silence_ends_where_hearing_does(self) -> None:
         self.spans = [(EVER, 20 * S)]
@@ -231,11 +244,11 @@ class TestVoice(RuleTest):
         self.now += 11
 
     def lose(self) -> None:
-        self.roll.trouble = exception.DriverUnreachable('roll', 'here', 'gone')
+        self.roll.failure = exception.DriverUnreachable('roll', 'here', 'gone')
         self.judge(row('a'))
 
     def find(self) -> None:
-        self.roll.trouble = None
+        self.roll.failure = None
         self.judge(row('a'))
 
     def test_while_it_is_away_the_table_decides(self) -> None:
@@ -285,13 +298,11 @@ class TestVoice(RuleTest):
             # It was last seen 10 s ago.
             return NOW - datetime.timedelta(seconds=seconds - 10)
 
-        self.roll.patience = 20.0
-        self.now += 20
         self.assertEqual(
-            'up', self.verdict('z', joined_at=joined(19)).liveness
+            'up', self.verdict('z', age=1 * S, joined_at=joined(11)).liveness
         )
         self.assertEqual(
-            'down', self.verdict('z', joined_at=joined(21)).liveness
+            'down', self.verdict('z', age=1 * S, joined_at=joined(13)).liveness
         )
 
     def test_of_some_it_may_be_unable_to_tell(self) -> None:
@@ -301,7 +312,23 @@ class TestVoice(RuleTest):
             [one.liveness for one in self.judge(row('y'), row('z'))],
         )
 
+    def test_one_of_its_servers_away_is_an_outage_too(self) -> None:
+        for mute in ('one is away', 'one is away', '', 'again'):
+            self.roll.mute = mute
+            self.judge(row('a'))
+        self.assertEqual(2, self.voice.outages)
+        self.assertEqual(2, self.logged('not on all: '))
+        self.assertEqual(1, self.logged('INFO The servicegroup driver roll'))
+        self.assertFalse(self.voice.sound)
+
+    def test_what_is_new_to_its_servers_has_had_no_outage(self) -> None:
+        self.voice = voice.Voice(self.roll, lambda: self.now)
+        for mute in ('it is new', ''):
+            self.roll.mute = mute
+            self.judge(row('a'))
+        self.assertEqual(0, self.voice.outages)
+
     def test_a_bug_in_it_is_no_ones_death(self) -> None:
-        self.roll.trouble = ZeroDivisionError()
+        self.roll.failure = ZeroDivisionError()
         self.assertEqual('up', self.verdict('z').liveness)
         self.assertEqual(1, self.logged('Traceback'))

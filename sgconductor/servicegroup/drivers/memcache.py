@@ -45,6 +45,9 @@ def from_conf(conf: cfg.ConfigOpts) -> driver.Driver:
     )
 
 
+_EMPTIED = 'it is new, was emptied or was away, and members are coming back'
+
+
 class MemcacheDriver(driver.Driver):
     """
     :param addresses: hosts and ports of the servers
@@ -79,7 +82,14 @@ class MemcacheDriver(driver.Driver):
             for server in servers
         ]
         self._ring = rendezvous.RendezvousHash(list(self._servers))
+        # Why a server could not tell, when it was last asked.
+        self._mute: dict[str, str] = {}
         self._place = functools.lru_cache(_PLACES)(self._ring.get_node)
+
+    @property
+    def trouble(self) -> str:
+        mute = sorted(self._mute.items())
+        return '; '.join(f'{server}: {why}' for server, why in mute if why)
 
     def join(self, member: driver.Member) -> None:
         value = json.dumps({'host': member.host, 'binary': member.binary})
@@ -113,9 +123,11 @@ class MemcacheDriver(driver.Driver):
             look = functools.partial(self._markers.look, keys=theirs)
             try:
                 found, telling = server.ask(look)
+                self._mute[str(server)] = '' if telling else _EMPTIED
             except exception.DriverUnreachable as error:
                 away.append(error)
                 found, telling = frozenset(), False
+                self._mute[str(server)] = str(error.args[-1])
             for key, member in theirs.items():
                 if key in found:
                     alive.add(member)

@@ -32,6 +32,9 @@ from sgconductor.servicegroup.drivers import zookeeper_view
 
 # How often a node is tried to be made while others make and remove it.
 _TRIES = 5
+# Seconds that a live member may need to be back at a server that has lost its
+# data: for a server that does not greet, for the next try, and for its beat.
+_COMING_BACK = 6.0
 
 _PERMISSIONS = {
     'c': security.Permissions.CREATE,
@@ -67,7 +70,7 @@ class ZooKeeperDriver(driver.Driver):
         tls: Mapping[str, str | None] | None = None,
     ) -> None:
         self.interval = min(1.0, session_timeout / 4)
-        self.patience = max(session_timeout, 3.0)
+        self.patience = max(session_timeout, _COMING_BACK)
         self._root = root
         self._hosts = hosts
         self._session_timeout = session_timeout

@@ -39,14 +39,14 @@ def upgrade() -> None:
         sa.Column('ended', clock.UtcDateTime, nullable=False),
         **_MYSQL,
     )
-    watch = op.create_table(
-        'watch',
+    lease = op.create_table(
+        'lease',
         sa.Column('id', sa.Integer, primary_key=True, autoincrement=False),
         sa.Column('holder', sa.String(36), nullable=False),
         sa.Column('until', clock.UtcDateTime, nullable=False),
         **_MYSQL,
     )
-    op.execute(watch.insert().values(id=1, holder='', until=clock.utcnow()))
+    op.execute(lease.insert().values(id=1, holder='', until=clock.utcnow()))
     op.create_table(
         'events',
         sa.Column('id', sa.Integer, primary_key=True, autoincrement=True),
