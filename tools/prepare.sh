@@ -79,6 +79,9 @@ prepare_venv() {
         cat "${needs[@]}" constraints.txt setup.cfg
     } | sha256sum)
     if [ "$(cat .venv/stamp 2>/dev/null)" != "$stamp" ]; then
+        [ ! -d .venv ] || [ -f .venv/stamp ] || [ -f .venv/quickstart ] ||
+            die 'there is a .venv that no script here has made, and this' \
+                'would remove it: move it away'
         printf 'Making .venv with %s\n' "$python"
         "$python" -m venv --clear .venv || die 'could not make .venv'
         .venv/bin/python -m pip install -qq -c constraints.txt \

@@ -220,6 +220,7 @@ class Conductor:
             beat_interval=min(1.0, gap / 4),
             sync_interval=group.sync_interval,
             on_deleted='rejoin',
+            quiet_feeds=True,
         )
 
     def _join(self, timeout: float | None = None) -> None:

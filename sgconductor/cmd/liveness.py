@@ -40,8 +40,7 @@ class Status(lister.Lister):
         parser.add_argument(
             '--disagreeing',
             action='store_true',
-            help='Only services on which the drivers disagree, or have '
-            'disagreed.',
+            help='Only services on which the drivers disagree now.',
         )
         return parser
 
@@ -59,7 +58,7 @@ class Status(lister.Lister):
             *('disagreements', 'since', 'reason'),
         )
         return columns, [
-            _line(service, names)
+            _line(service, names, page['drivers'])
             for page in pages
             for service in page['services']
             if not parsed_args.disagreeing or _disagree(service)
@@ -98,14 +97,25 @@ def _names(pages: Sequence[Page]) -> tuple[str, ...]:
 def _disagree(service: Mapping[str, Any]) -> bool:
     # Nobody is called down before it is certain: unknown is as good as up.
     down = {liveness == 'down' for liveness, _ in service['verdicts']}
-    return service['disagreements'] > 0 or len(down) > 1
+    return len(down) > 1
 
 
-def _line(service: Mapping[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
+def _line(
+    service: Mapping[str, Any],
+    names: Sequence[str],
+    drivers: Sequence[Mapping[str, Any]],
+) -> tuple[Any, ...]:
+    # Of one that cannot be asked, the table has spoken.
+    by = [' (by the table)' if driver['trouble'] else '' for driver in drivers]
     return (
         service['host'],
         service['binary'],
-        *(liveness for liveness, _ in service['verdicts']),
+        *(
+            f'{liveness}{whom}'
+            for (liveness, _), whom in zip(
+                service['verdicts'], by, strict=True
+            )
+        ),
         service['disagreements'],
         service['since'],
         _reason(service['verdicts'], names),

@@ -139,9 +139,8 @@ def spans(conn: sa.Connection) -> list[Span]:
     begins = [*(ended for _, ended in gaps), EVER]
     ends = [max(0, rows[0].heard, silent or 0), *(began for began, _ in gaps)]
     return [
-        Span(began, ended)
+        Span(began, min(began, ended))
         for began, ended in zip(begins, ends, strict=True)
-        if began > ended
     ]
 
 

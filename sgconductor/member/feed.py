@@ -20,6 +20,7 @@ class Feed:
 
     :param name: of the member, for the log
     :param service: the service as it is joined now
+    :param quiet: whether somebody else tells that the driver is away
     """
 
     def __init__(
@@ -27,13 +28,14 @@ class Feed:
         driver: sg_driver.Driver,
         name: str,
         service: Callable[[], service_objects.Service],
+        quiet: bool,
     ) -> None:
         self._driver = driver
         self._name = name
         self._service = service
         self._known: sg_driver.Member | None = None
         self._heart = heart.Heart(
-            f'{driver.name} of {name}', driver.interval, self._pulse
+            f'{driver.name} of {name}', driver.interval, self._pulse, quiet
         )
 
     def start(self) -> None:

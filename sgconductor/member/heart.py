@@ -24,11 +24,17 @@ class Heart:
     :param name: what it does, for the log
     :param interval: seconds from one pulse to the next
     :param pulse: what to do; takes nothing
+    :param quiet: whether somebody else tells what is unreachable
     """
 
     def __init__(
-        self, name: str, interval: float, pulse: Callable[[], None]
+        self,
+        name: str,
+        interval: float,
+        pulse: Callable[[], None],
+        quiet: bool = False,
     ) -> None:
+        self._warn = LOG.debug if quiet else LOG.warning
         self._name = name
         self._interval = interval
         self._pulse = pulse
@@ -87,7 +93,7 @@ class Heart:
             self._pulse()
         except exception.Unreachable as error:
             if not self.stopped:
-                self._tell(error, LOG.warning)
+                self._tell(error, self._warn)
         except exception.SGConductorError as error:
             self._tell(error, LOG.error)
         except Exception as error:

@@ -55,6 +55,7 @@ class Membership:
         often than it promises
     :param sync_interval: seconds between two syncs
     :param on_deleted: what to do if its service is deleted
+    :param quiet_feeds: whether somebody else tells that a driver is away
     :param on_lost: called once, from the thread that syncs, with a
         MembershipLost, when the conductor counts this process no more
     :param monotonic: the host's clock that only goes forward
@@ -78,6 +79,7 @@ class Membership:
         beat_interval: float | None = None,
         sync_interval: float = 60,
         on_deleted: Literal['stop', 'rejoin'] = 'stop',
+        quiet_feeds: bool = False,
         on_lost: Callable[[exception.MembershipLost], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -106,6 +108,7 @@ class Membership:
         self._down_after = down_after
         self._sync_interval = sync_interval
         self._on_deleted = on_deleted
+        self._quiet = quiet_feeds
         self._on_lost = on_lost
         self._clock = clock.DatabaseClock(monotonic)
         # Guards which term is on. No call to anybody is made under it.
@@ -253,7 +256,7 @@ class Membership:
                     ),
                 ]
                 term.feeds = [
-                    feed.Feed(driver, name, lambda: _joined(term))
+                    feed.Feed(driver, name, lambda: _joined(term), self._quiet)
                     for driver in self._drivers
                 ]
                 for each in term.hearts:

@@ -9,12 +9,12 @@ import dataclasses
 from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Set
+from importlib import metadata
 from typing import Any
 from typing import NamedTuple
 from typing import Self
 
 import stevedore.driver
-import stevedore.exception
 from oslo_config import cfg
 
 from sgconductor import exception
@@ -155,16 +155,14 @@ def load(conf: cfg.ConfigOpts) -> list[Driver]:
 
 
 def _load(conf: cfg.ConfigOpts, option: str, name: str) -> Driver:
-    try:
-        found: Any = stevedore.driver.DriverManager(
-            NAMESPACE, name, on_missing_entrypoints_callback=None
-        )
-    except stevedore.exception.NoMatches:
-        names = sorted(stevedore.ExtensionManager(NAMESPACE).names())
+    names = metadata.entry_points(group=NAMESPACE).names
+    if name not in names:
         raise exception.ConfigError(
             f'[servicegroup] {option} {name!r} is not installed; '
-            f'there is: {", ".join(names)}'
-        ) from None
+            f'there is: {", ".join(sorted(names))}'
+        )
+    try:
+        found: Any = stevedore.driver.DriverManager(NAMESPACE, name)
     except ImportError as error:
         raise exception.ConfigError(
             f'[servicegroup] {option} {name!r} needs a package that is not '

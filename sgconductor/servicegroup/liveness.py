@@ -16,6 +16,9 @@ _SECOND = 1_000_000
 # Seconds until a driver knows of a member that the table knows.
 _JOIN_TAKES = 3.0
 
+# The longest pause between two beats that is no news, in microseconds.
+_MOMENT = 3 * _SECOND
+
 # The times, newest first, in which beats were heard: from and to so many
 # microseconds ago.
 Spans = Sequence[tuple[int, int]]
@@ -110,6 +113,8 @@ def by_table(row: Mapping[str, Any], spans: Spans) -> Verdict:
     seen = f'last beat {row["age"] / _SECOND:.1f} s ago'
     if silence(row['age'], spans, row['down_after']) > _patience(row):
         return Verdict('down', f'{seen}, allowed {row["down_after"]} s')
+    if _may_be_on_its_way(row, spans):
+        return _UP
     why = f'{seen}, but {_deaf(row["age"], spans)}'
     if row['state'] == 'down':
         return Verdict('down', f'down since {_since(row)}; {why}')
@@ -168,6 +173,16 @@ def _overdue(row: Mapping[str, Any]) -> bool:
 
 def _patience(row: Mapping[str, Any]) -> int:
     return int(row['down_after']) * _SECOND
+
+
+def _may_be_on_its_way(row: Mapping[str, Any], spans: Spans) -> bool:
+    """Whether it is overdue for a moment in which nobody is heard.
+
+    There is one between any two beats, and it says nothing yet.
+    """
+    began, ended = spans[0]
+    age = int(row['age'])
+    return began > age and age - _patience(row) <= ended <= _MOMENT
 
 
 def _deaf(age: int, spans: Spans) -> str:

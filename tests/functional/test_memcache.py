@@ -404,7 +404,7 @@ class TestTrouble(MemcacheTest):
                 )
             self.assertEqual(1, requests.count)
         self.assertRaises(exception.DriverUnreachable, driver.leave, one)
-        self.assertEqual(1, self.logged('WARNING memcached'))
+        self.assertEqual(1, self.logged('is away, and its members'))
         self.server.thaw()
         driver.beat(one)
         self.assertEqual({one}, driver.alive([one]).alive)

@@ -87,7 +87,7 @@ class Server:
             raise self._unreachable(why) from error
         if self._away is not None:
             self._away = None
-            LOG.info('memcached %s answers again.', self)
+            LOG.debug('memcached %s answers again.', self)
         return answer
 
     def close(self) -> None:
@@ -140,7 +140,8 @@ class Server:
     def _lost(self, why: str) -> None:
         self._hang_up()
         if self._away is None:
-            LOG.warning(
+            # Whoever asks tells it to the user.
+            LOG.debug(
                 'memcached %s is away, and its members have no voice: %s',
                 self,
                 why,

@@ -310,5 +310,8 @@ def _tls(section: Any) -> dict[str, str | None] | None:
             # kazoo would ask the terminal for the password of a key.
             context.load_cert_chain(cert, key, password='')  # noqa: S106
     except OSError as error:
-        raise _problem(f'the tls_… files cannot be used: {error}') from None
+        raise _problem(
+            f'tls_ca_file {ca!r}, tls_cert_file {cert!r} and tls_key_file '
+            f'{key!r} cannot be used: {error}'
+        ) from None
     return {'ca': ca, 'certfile': cert, 'keyfile': key}
