@@ -116,18 +116,17 @@ def spans(conn: sa.Connection) -> list[Span]:
     """
     table = models.services
     age = clock.age(table.c.last_seen_up)
-    silent = conn.execute(
-        sa.select(sa.func.max(age)).where(
-            table.c.binary == models.CONDUCTOR,
-            table.c.deleted == 0,
-            table.c.left_at.is_(None),
-            age > _STALLED * 1_000_000,
-            age < _NOTICED * 1_000_000,
-        )
-    ).scalar_one()
+    silent = sa.select(sa.func.max(age)).where(
+        table.c.binary == models.CONDUCTOR,
+        table.c.deleted == 0,
+        table.c.left_at.is_(None),
+        age > _STALLED * 1_000_000,
+        age < _NOTICED * 1_000_000,
+    )
     rows = conn.execute(
         sa.select(
             clock.age(_T.c.heard_at).label('heard'),
+            silent.scalar_subquery().label('silent'),
             clock.age(_GAPS.c.began).label('began'),
             clock.age(_GAPS.c.ended).label('ended'),
         )
@@ -137,7 +136,8 @@ def spans(conn: sa.Connection) -> list[Span]:
     ).all()
     gaps = [(row.began, row.ended) for row in rows if row.ended is not None]
     begins = [*(ended for _, ended in gaps), EVER]
-    ends = [max(0, rows[0].heard, silent or 0), *(began for began, _ in gaps)]
+    now = max(0, rows[0].heard, rows[0].silent or 0)
+    ends = [now, *(began for began, _ in gaps)]
     return [
         Span(began, min(began, ended))
         for began, ended in zip(begins, ends, strict=True)

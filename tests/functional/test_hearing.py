@@ -106,7 +106,29 @@ class TestTable(HearingTest):
         self.heard()
         self.assertEqual([(self.ever, 0)], self.spans())
 
-    def join(self) -> None:
+    def test_a_silent_conductor_may_hold_what_it_has_taken(self) -> None:
+        self.join(models.CONDUCTOR)
+        self.deployment.age(1, 30)
+        self.assertEqual([(self.ever, 30)], self.spans())
+        # By then the broker has given it to others.
+        self.deployment.age(1, 100)
+        self.assertEqual([(self.ever, 0)], self.spans())
+
+    def test_one_that_has_left_holds_nothing(self) -> None:
+        self.join(models.CONDUCTOR)
+        self.deployment.age(1, 30)
+        with self.deployment.db.writer() as conn:
+            conn.execute(
+                models.services.update().values(left_at=clock.utcnow())
+            )
+        self.assertEqual([(self.ever, 0)], self.spans())
+
+    def test_one_that_stalled_makes_a_gap(self) -> None:
+        self.deployment.db.write(lambda conn: hearing.stalled(conn, 30))
+        self.heard()
+        self.assertEqual([(0, 0), (self.ever, 30)], self.spans())
+
+    def join(self, binary: str = 'acme-worker') -> None:
         values = {
             'topic': 'worker',
             'version': 1,
@@ -115,7 +137,7 @@ class TestTable(HearingTest):
         }
         with self.deployment.db.writer() as conn:
             uuid = uuidutils.generate_uuid()
-            services.join(conn, 'node1', 'acme-worker', uuid, values)
+            services.join(conn, 'node1', binary, uuid, values)
 
     def test_a_clock_that_was_set_back_deafens_nobody(self) -> None:
         self.deployment.deafen(-3600)
