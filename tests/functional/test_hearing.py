@@ -29,9 +29,12 @@ class HearingTest(base.DeploymentTest):
         self.deployment.db.write(note)
 
     def spans(self) -> list[tuple[int, int]]:
-        """In whole seconds ago."""
+        """In seconds ago, to the nearest ten: a test may take some."""
         return [
-            (round(span.began / SECOND), round(span.ended / SECOND))
+            (
+                int(round(span.began / SECOND, -1)),
+                int(round(span.ended / SECOND, -1)),
+            )
             for span in hearing.read(self.deployment.db)
         ]
 
