@@ -71,6 +71,10 @@ def silence(conductor: app.Conductor) -> None:
     conductor._membership.stop()
 
 
+# Of those whose statements other tests run on PostgreSQL too.
+NOT_ALL = [EMBEDDED, ON_MARIADB]
+
+
 class DeploymentTest(testresources.ResourcedTestCase, base.TestCase):
     """A deployment, of which nothing runs yet; by default on all servers.
 

@@ -260,7 +260,7 @@ class TestBroker(base.ConductorTest):
 
 
 class TestOutage(base.DeploymentTest):
-    scenarios = [base.ON_MARIADB, base.ON_POSTGRESQL]
+    scenarios = [base.ON_MARIADB]
 
     def test_no_beat_is_acknowledged_before_it_is_written(self) -> None:
         conductor = self.deployment.conductor()

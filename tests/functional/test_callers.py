@@ -24,6 +24,8 @@ RARELY: Any = {'report_interval': 10_000, 'down_after': 20_000}
 
 
 class CallerTest(base.ConductorTest):
+    scenarios = base.NOT_ALL
+
     def setUp(self) -> None:
         super().setUp()
         self.api = conductor_api.ConductorAPI(
@@ -114,7 +116,7 @@ class TestOlderCaller(CallerTest):
 class TestNewerCaller(CallerTest):
     """A caller of a later release, which is a process of its own."""
 
-    scenarios = [base.ON_MARIADB, base.ON_POSTGRESQL]
+    scenarios = [base.ON_MARIADB]
 
     def run_later_release(self, conf: str) -> Any:
         script = pathlib.Path(__file__).parent / 'later_release.py'
@@ -411,7 +413,7 @@ class TestStranger(CallerTest):
 
 
 class TestWire(CallerTest):
-    scenarios = [base.ON_MARIADB, base.ON_POSTGRESQL]
+    scenarios = [base.ON_MARIADB]
 
     def test_no_traceback_is_on_the_wire(self) -> None:
         # This caller knows none of our errors, and keeps all it was sent.

@@ -128,6 +128,8 @@ class TestJoin(base.ConductorTest):
 
 
 class TestBeat(base.ConductorTest):
+    scenarios = base.NOT_ALL
+
     def test_beats_arrive_and_touch_nothing_else(self) -> None:
         self.member()
         before = self.look()
@@ -170,6 +172,8 @@ class TestBeat(base.ConductorTest):
 
 
 class TestLeave(base.ConductorTest):
+    scenarios = base.NOT_ALL
+
     def test_who_leaves_is_down_at_once(self) -> None:
         self.member().leave()
         service = self.look()
@@ -353,6 +357,8 @@ class TestBrokenDriver(base.ConductorTest):
 
 
 class TestLost(base.ConductorTest):
+    scenarios = base.NOT_ALL
+
     def test_the_older_process_learns_it_and_stops(self) -> None:
         lost: list[exception.MembershipLost] = []
         older = self.member(on_lost=lost.append)

@@ -335,6 +335,8 @@ class TestAdmission(PinTest):
 
 
 class TestHold(PinTest):
+    scenarios = base.NOT_ALL
+
     def test_it_caps_the_pin(self) -> None:
         self.service('a', 3)
         pin = self.hold(2)
@@ -407,6 +409,8 @@ class TestHold(PinTest):
 
 class TestUnheard(PinTest):
     """Who could not be heard may be speaking all the same."""
+
+    scenarios = base.NOT_ALL
 
     def live(self, context: sg_context.RequestContext) -> tuple[int, int]:
         """How many follow the pin, and of how many."""
@@ -486,6 +490,8 @@ class TestUnheard(PinTest):
 
 
 class TestQuarantine(PinTest):
+    scenarios = base.NOT_ALL
+
     def test_the_dead_do_not_hold_the_pin_any_more(self) -> None:
         dead = self.service('dead', 3)
         self.service('new', 4)
@@ -548,6 +554,8 @@ class TestQuarantine(PinTest):
 
 
 class TestWhatIf(PinTest):
+    scenarios = base.NOT_ALL
+
     def test_where_the_pins_would_go(self) -> None:
         self.service('a', 3)
         self.service('b', 4)
@@ -577,6 +585,8 @@ class TestWhatIf(PinTest):
 
 
 class TestWho(PinTest):
+    scenarios = base.NOT_ALL
+
     def test_the_oldest_and_those_that_lag(self) -> None:
         for host, version in (('a', 3), ('b', 4), ('c', 3)):
             self.service(host, version)
@@ -594,6 +604,8 @@ class TestWho(PinTest):
 
 class TestFollow(PinTest):
     """What members know."""
+
+    scenarios = base.NOT_ALL
 
     def follow(self, **more: Any) -> Membership:
         """A member that would ask for nothing in a long time."""

@@ -24,7 +24,7 @@ _MEMBER = str(pathlib.Path(__file__).parent / 'member_process.py')
 
 
 class ProcessTest(base.DeploymentTest):
-    scenarios = [base.ON_MARIADB, base.ON_POSTGRESQL]
+    scenarios = [base.ON_MARIADB]
 
     def conductor(
         self,

@@ -101,7 +101,8 @@ class ZooKeeperTest(testresources.ResourcedTestCase, base.TestCase):
     def owner(self, member: sg_driver.Member) -> int | None:
         """The session that has the member's node; None without a node."""
         path = zookeeper.ZooKeeperDriver('', root=self.root).explain(member)
-        stat = self.onlooker.exists(path)
+        # A server that was away may have ended this session too.
+        stat = self.onlooker.retry(self.onlooker.exists, path)
         return stat.ephemeralOwner if stat else None
 
     @functools.cached_property
