@@ -105,13 +105,14 @@ class Beats(dispatcher.DispatcherBase):
         """How many were found, and when it was noted last that any were."""
         found = services.beat_many(conn, beats)
         now = time.monotonic()
-        if now - self._wrote_at > self._gap / 1_000_000:
-            hearing.stalled(conn, now - self._wrote_at)
-        if now - self._noted_at >= self._note_every:
+        noted_at = self._noted_at
+        if now - noted_at >= self._note_every:
             newest = max(beat.stamp for beat in beats)
             if hearing.heard(conn, newest, self._gap, self._late):
-                return found, now
-        return found, self._noted_at
+                noted_at = now
+        if now - self._wrote_at > self._gap / 1_000_000:
+            hearing.stalled(conn, now - self._wrote_at)
+        return found, noted_at
 
     def _read(self, incoming: Iterable[Any]) -> Iterable[services.Beat]:
         for message in incoming:

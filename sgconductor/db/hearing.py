@@ -76,13 +76,20 @@ def stalled(conn: sa.Connection, pause: float) -> None:
     """Note that a conductor wrote nothing of what it had taken.
 
     Of some members that is all there was, for so long: a broker deals out
-    beats by turns, and members beat by turns too.
+    beats by turns, and members beat by turns too. Where nobody was heard at
+    all, that is known better from the hearing itself.
 
     :param pause: seconds until now
     """
     now = conn.execute(sa.select(clock.utcnow())).scalar_one()
-    began = now - datetime.timedelta(seconds=pause)
-    conn.execute(_GAPS.insert().values(began=began, ended=now))
+    length = datetime.timedelta(seconds=pause)
+    known = conn.execute(
+        sa.select(_GAPS.c.began, _GAPS.c.ended).where(
+            _GAPS.c.ended >= now - length
+        )
+    ).all()
+    if not any(gap.ended - gap.began >= length / 2 for gap in known):
+        conn.execute(_GAPS.insert().values(began=now - length, ended=now))
 
 
 def catch_up(conn: sa.Connection) -> None:

@@ -131,6 +131,13 @@ class TestTable(HearingTest):
         self.heard()
         self.assertEqual([(0, 0), (self.ever, 30)], self.spans())
 
+    def test_what_nobody_heard_was_no_stall(self) -> None:
+        self.deployment.deafen(100)
+        self.heard()
+        # Its own last beat came a little before the last of all.
+        self.deployment.db.write(lambda conn: hearing.stalled(conn, 120))
+        self.assertEqual([(0, 0), (self.ever, 100)], self.spans())
+
     def join(self, binary: str = 'acme-worker') -> None:
         values = {
             'topic': 'worker',
