@@ -30,6 +30,12 @@ class Backend:
     shadow: sg_liveness.Liveness | None
     announce: Callable[[int, Mapping[str, int]], None]
 
+    @property
+    def judges(self) -> Sequence[sg_liveness.Liveness]:
+        """The one that counts, and the shadow if there is one."""
+        both = (self.liveness, self.shadow)
+        return [judge for judge in both if judge is not None]
+
 
 def make(
     db: database.Database,

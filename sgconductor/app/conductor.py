@@ -137,9 +137,8 @@ class Conductor:
 
     def start(self) -> None:
         """Serve, in threads, until :meth:`stop`."""
-        for judge in (self.backend.liveness, self.backend.shadow):
-            if judge is not None:
-                judge.voice.watch()
+        for judge in self.backend.judges:
+            judge.voice.watch()
         # Before anybody asks: in an upgrade, the services are there already,
         # and the pins not yet.
         self._settling.start(at_once=True)

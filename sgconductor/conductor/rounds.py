@@ -120,13 +120,8 @@ class Rounds:
             if self._here.shadow is not None:
                 others = self._here.shadow.judge(rows)
                 # Where one cannot tell, the table has spoken for it.
-                if all(judge.voice.sound for judge in self._judges):
+                if all(judge.voice.sound for judge in self._here.judges):
                     self._compare(rows, verdicts, others)
-
-    @property
-    def _judges(self) -> list[liveness.Liveness]:
-        both = (self._here.liveness, self._here.shadow)
-        return [judge for judge in both if judge is not None]
 
     def _announce(
         self,

@@ -63,8 +63,8 @@ def _drivers(
     here: backend.Backend, row: services.Row
 ) -> Iterator[dict[str, Any]]:
     member = sg_driver.Member.of(row)
-    for judge in (here.liveness, here.shadow):
-        if judge is None or not judge.voice.detects:
+    for judge in here.judges:
+        if not judge.voice.detects:
             continue
         word = judge.voice.word(member)
         source = judge.voice.name

@@ -155,8 +155,9 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         with here.db.reader() as conn:
             rows = services.page(conn, {}, limit, marker)
             counts = disagreements.of(conn, [row['id'] for row in rows])
-        judges = [here.liveness, *([here.shadow] if here.shadow else [])]
-        verdicts = zip(*(judge.judge(rows) for judge in judges), strict=True)
+        verdicts = zip(
+            *(judge.judge(rows) for judge in here.judges), strict=True
+        )
         return {
             'drivers': [
                 {
@@ -164,7 +165,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
                     'trouble': judge.voice.trouble,
                     'outages': judge.voice.outages,
                 }
-                for judge in judges
+                for judge in here.judges
             ],
             'services': [
                 {
