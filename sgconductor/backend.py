@@ -1,18 +1,23 @@
 """What a conductor has and nobody else: the database, the verdict, a voice."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sgconductor import context as sg_context
+from sgconductor import db as sg_db
 from sgconductor import exception
-from sgconductor.db import database
-from sgconductor.db import hearing
 from sgconductor.servicegroup import driver as sg_driver
 from sgconductor.servicegroup import liveness as sg_liveness
 from sgconductor.servicegroup import voice
+
+if TYPE_CHECKING:
+    from sgconductor.db import database
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +51,7 @@ def make(
 
     :param drivers: the one that counts, and a shadow if there is one
     """
-    hear = functools.partial(hearing.read, db)
+    hear = functools.partial(sg_db.hearing.read, db)
     first, *more = (
         sg_liveness.Liveness(voice.Voice(driver), hear) for driver in drivers
     )

@@ -4,15 +4,19 @@ It is owed in the transaction that made them gone, and paid afterwards: a
 driver that is away does not stand in the way.
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Mapping
 from typing import Any
-
-import sqlalchemy as sa
+from typing import TYPE_CHECKING
 
 from sgconductor import backend
-from sgconductor.db import farewells
+from sgconductor import db
 from sgconductor.servicegroup import driver as sg_driver
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 LOG = logging.getLogger(__name__)
 
@@ -24,7 +28,7 @@ def owe(
 ) -> None:
     """Note that all drivers are to forget the member behind a row."""
     names = [driver.name for driver in here.drivers if driver.detects]
-    farewells.add(conn, row, names)
+    db.farewells.add(conn, row, names)
 
 
 def pay(here: backend.Backend, uuid: str | None = None) -> None:
@@ -34,7 +38,7 @@ def pay(here: backend.Backend, uuid: str | None = None) -> None:
     """
     drivers = {d.name: d for d in here.drivers if d.detects}
     with here.db.reader() as conn:
-        owed = farewells.first(conn, _AT_ONCE, uuid)
+        owed = db.farewells.first(conn, _AT_ONCE, uuid)
     paid = []
     for row in owed:
         # One that is not configured any more will never be asked.
@@ -47,4 +51,4 @@ def pay(here: backend.Backend, uuid: str | None = None) -> None:
         else:
             paid.append(row['id'])
     if paid:
-        here.db.write(lambda conn: farewells.done(conn, paid))
+        here.db.write(lambda conn: db.farewells.done(conn, paid))

@@ -3,19 +3,20 @@
 Each change of it is one transaction with the pins that it moves.
 """
 
+from __future__ import annotations
+
 import datetime
 from collections.abc import Callable
 from typing import Any
+from typing import TYPE_CHECKING
 from typing import TypeVar
 
-import sqlalchemy as sa
-
 from sgconductor import backend
+from sgconductor import db
 from sgconductor import exception
-from sgconductor.db import clock
-from sgconductor.db import hearing
-from sgconductor.db import pins
-from sgconductor.db import services
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 T = TypeVar('T')
 
@@ -28,7 +29,7 @@ def change(
     binary: str,
     cause: str,
     work: Callable[[sa.Connection], T],
-) -> tuple[T, pins.State]:
+) -> tuple[T, db.pins.State]:
     """Do ``work``, move the binary's pin, commit, and tell the members.
 
     :param cause: what is done, for people
@@ -37,9 +38,9 @@ def change(
     """
 
     def settled(conn: sa.Connection) -> T:
-        pins.settle(conn, [binary], _FOUND)
+        db.pins.settle(conn, [binary], _FOUND)
         result = work(conn)
-        pins.settle(conn, [binary], cause)
+        db.pins.settle(conn, [binary], cause)
         return result
 
     return _move(here, settled)
@@ -53,12 +54,14 @@ def settle(here: backend.Backend) -> None:
     """
 
     with here.db.reader() as conn:
-        rows = pins.get_all(conn)
-        lowest = pins.minimum(conn, pins.binaries(conn))
+        rows = db.pins.get_all(conn)
+        lowest = db.pins.minimum(conn, db.pins.binaries(conn))
     known = {row['binary']: row['min_version'] for row in rows}
     if all(v is None or known.get(name) == v for name, v in lowest.items()):
         return
-    _move(here, lambda conn: pins.settle(conn, pins.binaries(conn), _FOUND))
+    _move(
+        here, lambda conn: db.pins.settle(conn, db.pins.binaries(conn), _FOUND)
+    )
 
 
 def admit(
@@ -75,7 +78,7 @@ def admit(
 
     :raises ServiceTooOld: naming the pin, and what to do
     """
-    pin = pins.get(conn, binary)
+    pin = db.pins.get(conn, binary)
     if pin is None or version >= pin['min_version']:
         return
     held = pin['held_version']
@@ -84,21 +87,40 @@ def admit(
             host, binary, version, pin['version'], held
         )
     # A process that joins is the end of the one before it.
-    known = pins.followers(conn, hearing.spans(conn), but=(host, binary))
-    following, live = pins.following(known, pin['epoch'])
+    known = db.pins.followers(conn, db.hearing.spans(conn), but=(host, binary))
+    following, live = db.pins.following(known, pin['epoch'])
     if following < live:
         raise exception.ServiceTooOld(
             host, binary, version, pin['version'], held, following, live
         )
 
 
-def word(row: services.Row | None, incarnation: int) -> str:
+def sync(here: backend.Backend, uuid: str, incarnation: int) -> dict[str, Any]:
     """What a conductor says to a member that asks how it stands.
 
-    :param row: of the member's service, deleted or not; None if there is
-        none
-    :param incarnation: the member's
+    See :meth:`sgconductor.objects.Service.sync`.
     """
+    with here.db.reader() as conn:
+        row, now = db.services.look(conn, uuid)
+        state = db.pins.state(conn)
+    if row is not None and row['pin_epoch'] > state.epoch:
+        state = _outrun(here, row['pin_epoch'])
+    return {'word': _word(row, incarnation), **news(now, state)}
+
+
+def news(now: datetime.datetime, state: db.pins.State) -> dict[str, Any]:
+    """What joins and syncs answer, to keep a member's clock and pins right.
+
+    :param now: the database's
+    """
+    return {
+        'now': db.clock.to_micros(now),
+        'epoch': state.epoch,
+        'pins': state.versions,
+    }
+
+
+def _word(row: db.services.Row | None, incarnation: int) -> str:
     if row is None or row['deleted']:
         return 'deleted'
     if row['incarnation'] > incarnation:
@@ -112,36 +134,21 @@ def word(row: services.Row | None, incarnation: int) -> str:
     return 'forced down' if row['forced_down'] else 'fine'
 
 
-def news(now: datetime.datetime, state: pins.State) -> dict[str, Any]:
-    """What joins and syncs answer, to keep a member's clock and pins right.
-
-    :param now: the database's
-    """
-    return {
-        'now': clock.to_micros(now),
-        'epoch': state.epoch,
-        'pins': state.versions,
-    }
-
-
-def outrun(here: backend.Backend, epoch: int) -> pins.State:
-    """Begin an epoch newer than one that a member knows.
-
-    :returns: the pins, which are what they were
-    """
-    _, after = _move(here, lambda conn: pins.outrun(conn, epoch))
+def _outrun(here: backend.Backend, epoch: int) -> db.pins.State:
+    """Begin an epoch newer than one that a member knows."""
+    _, after = _move(here, lambda conn: db.pins.outrun(conn, epoch))
     return after
 
 
 def _move(
     here: backend.Backend, work: Callable[[sa.Connection], T]
-) -> tuple[T, pins.State]:
+) -> tuple[T, db.pins.State]:
     """Do ``work`` alone, commit, and tell the members of a new epoch."""
 
-    def attempt(conn: sa.Connection) -> tuple[T, int, pins.State]:
-        before = pins.lock(conn)
+    def attempt(conn: sa.Connection) -> tuple[T, int, db.pins.State]:
+        before = db.pins.lock(conn)
         result = work(conn)
-        return result, before, pins.state(conn)
+        return result, before, db.pins.state(conn)
 
     result, before, after = here.db.write(attempt)
     if after.epoch != before:

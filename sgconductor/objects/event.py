@@ -1,16 +1,19 @@
 """What happened to services, in the order of its writing."""
 
 import json
+from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fields as ovo_fields
 
 from sgconductor import backend
 from sgconductor import context as sg_context
-from sgconductor.db import events
+from sgconductor import db
 from sgconductor.objects import base
 from sgconductor.objects import fields
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 _MAX_PAGE = 1000
 _LIMIT = fields.WholeNumber(1, _MAX_PAGE)
@@ -67,12 +70,12 @@ class EventList(ovo_base.ObjectListBase[Event], base.SGObject):
         limit = base.coerce(_LIMIT, 'limit', limit)
         with backend.of(context).db.reader() as conn:
             if marker is None:
-                rows = events.newest(conn, limit)
+                rows = db.events.newest(conn, limit)
             else:
                 marker = base.coerce(
                     fields.WholeNumber(0, fields.MAX_INT), 'marker', marker
                 )
-                rows = events.page(conn, marker, limit)
+                rows = db.events.page(conn, marker, limit)
         return cls(
             context,
             objects=[
@@ -82,11 +85,11 @@ class EventList(ovo_base.ObjectListBase[Event], base.SGObject):
         )
 
 
-def note(conn: sa.Connection, type_: str, *services: base.SGObject) -> None:
+def note(conn: 'sa.Connection', type_: str, *services: base.SGObject) -> None:
     """Write events into the transaction of what they tell of.
 
     :param type_: for example 'service.update'
     :param services: as they are then, one for each event
     """
     payloads = [json.dumps(each.obj_to_primitive()) for each in services]
-    events.add(conn, type_, payloads)
+    db.events.add(conn, type_, payloads)

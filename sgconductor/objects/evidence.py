@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sgconductor import backend
-from sgconductor.db import hearing
-from sgconductor.db import services
+from sgconductor import db
 from sgconductor.servicegroup import driver as sg_driver
 from sgconductor.servicegroup import liveness
 
@@ -13,25 +12,25 @@ _SECOND = 1_000_000
 
 
 def collect(
-    here: backend.Backend, row: services.Row, verdict: liveness.Verdict
+    here: backend.Backend, row: 'db.services.Row', verdict: liveness.Verdict
 ) -> list[dict[str, Any]]:
     """See :meth:`sgconductor.objects.Service.explain`."""
     return [
         *_orders(row),
-        *_table(row, hearing.read(here.db)),
+        *_table(row, db.hearing.read(here.db)),
         *_drivers(here, row),
         *_verdict(row, verdict),
     ]
 
 
-def _orders(row: services.Row) -> Iterator[dict[str, Any]]:
+def _orders(row: 'db.services.Row') -> Iterator[dict[str, Any]]:
     ordered = liveness.by_order(row)
     if ordered is not None:
         yield _piece('services table', ordered.reason, None, 'down')
 
 
 def _table(
-    row: services.Row, spans: list[hearing.Span]
+    row: 'db.services.Row', spans: 'list[db.hearing.Span]'
 ) -> Iterator[dict[str, Any]]:
     seconds = row['age'] / _SECOND
     silent = liveness.silence(row['age'], spans, row['down_after']) / _SECOND
@@ -60,7 +59,7 @@ def _table(
 
 
 def _drivers(
-    here: backend.Backend, row: services.Row
+    here: backend.Backend, row: 'db.services.Row'
 ) -> Iterator[dict[str, Any]]:
     member = sg_driver.Member.of(row)
     for judge in here.judges:
@@ -74,7 +73,7 @@ def _drivers(
 
 
 def _verdict(
-    row: services.Row, verdict: liveness.Verdict
+    row: 'db.services.Row', verdict: liveness.Verdict
 ) -> Iterator[dict[str, Any]]:
     if row['state'] is not None:
         age = (row['last_seen_up'] - row['state_since']).total_seconds()

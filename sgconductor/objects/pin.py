@@ -2,19 +2,21 @@
 
 from typing import Any
 from typing import Self
+from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fields as ovo_fields
 
 from sgconductor import backend
 from sgconductor import context as sg_context
+from sgconductor import db
 from sgconductor import exception
 from sgconductor import roster
-from sgconductor.db import hearing
-from sgconductor.db import pins
 from sgconductor.objects import base
 from sgconductor.objects import fields
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 _MOST_HOSTS = 1000
 
@@ -83,7 +85,7 @@ class Pin(base.SGObject):
     def from_row(
         cls,
         context: sg_context.RequestContext,
-        row: pins.Row,
+        row: 'db.pins.Row',
         census: dict[int, int],
         epochs: dict[int, int],
     ) -> Self:
@@ -93,8 +95,8 @@ class Pin(base.SGObject):
         return pin
 
     def _put(self, version: int | None, cause: str) -> None:
-        def hold(conn: sa.Connection) -> None:
-            pins.hold(conn, _row(conn, self.binary), version, cause)
+        def hold(conn: 'sa.Connection') -> None:
+            db.pins.hold(conn, _row(conn, self.binary), version, cause)
 
         roster.change(backend.of(self._context), self.binary, cause, hold)
         self._refresh()
@@ -103,18 +105,21 @@ class Pin(base.SGObject):
         here = backend.of(self._context)
         with here.db.reader() as conn:
             row = _row(conn, self.binary)
-            census = pins.census(conn, [self.binary])
-            epochs = pins.followers(conn, hearing.spans(conn))
+            census = db.pins.census(conn, [self.binary])
+            epochs = db.pins.followers(conn, db.hearing.spans(conn))
         self._read(row, census[self.binary], epochs)
 
     def _read(
-        self, row: pins.Row, census: dict[int, int], epochs: dict[int, int]
+        self,
+        row: 'db.pins.Row',
+        census: dict[int, int],
+        epochs: dict[int, int],
     ) -> None:
         for name in self.fields:
             if name in row:
                 setattr(self, name, row[name])
         self.services = {str(v): count for v, count in census.items()}
-        self.following, self.live = pins.following(epochs, self.epoch)
+        self.following, self.live = db.pins.following(epochs, self.epoch)
         self.obj_reset_changes()
 
 
@@ -134,9 +139,9 @@ class PinList(ovo_base.ObjectListBase[Pin], base.SGObject):
     def get_all(cls, context: sg_context.RequestContext) -> 'PinList':
         here = backend.of(context)
         with here.db.reader() as conn:
-            rows = pins.get_all(conn)
-            census = pins.census(conn, [row['binary'] for row in rows])
-            epochs = pins.followers(conn, hearing.spans(conn))
+            rows = db.pins.get_all(conn)
+            census = db.pins.census(conn, [row['binary'] for row in rows])
+            epochs = db.pins.followers(conn, db.hearing.spans(conn))
         return cls(
             context,
             objects=[
@@ -154,7 +159,7 @@ class PinList(ovo_base.ObjectListBase[Pin], base.SGObject):
             Later releases may add to it.
         """
         with backend.of(context).db.reader() as conn:
-            state = pins.state(conn)
+            state = db.pins.state(conn)
         return {'epoch': state.epoch, 'pins': state.versions}
 
     @classmethod
@@ -172,10 +177,10 @@ class PinList(ovo_base.ObjectListBase[Pin], base.SGObject):
         """
         hosts = _hosts(without)
         with backend.of(context).db.reader() as conn:
-            rows = pins.get_all(conn)
+            rows = db.pins.get_all(conn)
             names = [row['binary'] for row in rows]
-            missing = set(hosts) - pins.hosts(conn, hosts)
-            lowest = pins.minimum(conn, names, hosts)
+            missing = set(hosts) - db.pins.hosts(conn, hosts)
+            lowest = db.pins.minimum(conn, names, hosts)
         if missing:
             raise exception.InvalidInput(
                 f'no service counts on {", ".join(sorted(missing))}'
@@ -183,7 +188,7 @@ class PinList(ovo_base.ObjectListBase[Pin], base.SGObject):
         return {row['binary']: _then(row, lowest) for row in rows}
 
 
-def _then(row: pins.Row, lowest: dict[str, int | None]) -> int:
+def _then(row: 'db.pins.Row', lowest: dict[str, int | None]) -> int:
     version = lowest[row['binary']]
     then: int = row['min_version'] if version is None else version
     held = row['held_version']
@@ -199,10 +204,10 @@ def _hosts(value: Any) -> list[str]:
     return [base.coerce(fields.HostField(), 'host', host) for host in value]
 
 
-def _row(conn: sa.Connection, binary: str) -> pins.Row:
-    row = pins.get(conn, binary)
+def _row(conn: 'sa.Connection', binary: str) -> 'db.pins.Row':
+    row = db.pins.get(conn, binary)
     if row is None:
         raise exception.UnknownBinary(
-            binary, [one['binary'] for one in pins.get_all(conn)]
+            binary, [one['binary'] for one in db.pins.get_all(conn)]
         )
     return row

@@ -4,26 +4,26 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 from typing import Self
+from typing import TYPE_CHECKING
 from typing import TypeVar
 
-import sqlalchemy as sa
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fields as ovo_fields
 
 from sgconductor import backend
 from sgconductor import context as sg_context
+from sgconductor import db
 from sgconductor import exception
 from sgconductor import farewell
 from sgconductor import roster
-from sgconductor.db import hearing
-from sgconductor.db import pins
-from sgconductor.db import services
-from sgconductor.db import states
 from sgconductor.objects import base
 from sgconductor.objects import event
 from sgconductor.objects import evidence
 from sgconductor.objects import fields
 from sgconductor.servicegroup import liveness
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 T = TypeVar('T')
 
@@ -145,9 +145,11 @@ class Service(base.SGObject):
         token = base.coerce(fields.Uuid(), 'token', token)
         values = {name: getattr(self, name) for name in self.JOINS_WITH}
 
-        def join(conn: sa.Connection) -> services.Joined:
+        def join(conn: 'sa.Connection') -> 'db.services.Joined':
             roster.admit(conn, self.host, self.binary, self.version)
-            joined = services.join(conn, self.host, self.binary, token, values)
+            joined = db.services.join(
+                conn, self.host, self.binary, token, values
+            )
             # The driver hears of the member only after this.
             verdict = liveness.by_table(joined.row, ())
             if joined.news:
@@ -177,16 +179,7 @@ class Service(base.SGObject):
             knows only an older incarnation, as after a restored backup);
             the rest as from :meth:`join`. Later releases may add to both.
         """
-        here = self._here
-        with here.db.reader() as conn:
-            row, now = services.look(conn, self.uuid)
-            state = pins.state(conn)
-        if row is not None and row['pin_epoch'] > state.epoch:
-            state = roster.outrun(here, row['pin_epoch'])
-        return {
-            'word': roster.word(row, self.incarnation),
-            **roster.news(now, state),
-        }
+        return roster.sync(self._here, self.uuid, self.incarnation)
 
     @ovo_base.remotable
     def leave(self) -> bool:
@@ -196,8 +189,8 @@ class Service(base.SGObject):
         """
         here = self._here
 
-        def leave(conn: sa.Connection) -> bool:
-            row = services.leave(conn, self.uuid, self.incarnation)
+        def leave(conn: 'sa.Connection') -> bool:
+            row = db.services.leave(conn, self.uuid, self.incarnation)
             if row is not None:
                 self._turn(conn, row, liveness.by_table(row, ()))
                 farewell.owe(here, conn, row)
@@ -239,8 +232,8 @@ class Service(base.SGObject):
 
         here = self._here
 
-        def destroy(conn: sa.Connection) -> None:
-            row = services.destroy(conn, self.uuid)
+        def destroy(conn: 'sa.Connection') -> None:
+            row = db.services.destroy(conn, self.uuid)
             if row is None:
                 raise exception.ServiceNotFound(self.uuid)
             event.note(conn, 'service.delete', self)
@@ -260,9 +253,9 @@ class Service(base.SGObject):
         """
         _, verdict = self._judged()
 
-        def mark(conn: sa.Connection) -> None:
+        def mark(conn: 'sa.Connection') -> None:
             row = self._row(conn)
-            if liveness.by_table(row, hearing.spans(conn)).up:
+            if liveness.by_table(row, db.hearing.spans(conn)).up:
                 raise exception.ServiceIsUp(self.host, self.binary)
             self._edit(conn, {'quarantined': True}, verdict)
 
@@ -278,7 +271,7 @@ class Service(base.SGObject):
         """
         _, verdict = self._judged()
 
-        def mark(conn: sa.Connection) -> None:
+        def mark(conn: 'sa.Connection') -> None:
             version = self._row(conn)['version']
             roster.admit(conn, self.host, self.binary, version)
             self._edit(conn, {'quarantined': False}, verdict)
@@ -304,7 +297,7 @@ class Service(base.SGObject):
     def from_row(
         cls,
         context: sg_context.RequestContext,
-        row: services.Row,
+        row: 'db.services.Row',
         verdict: liveness.Verdict,
     ) -> Self:
         """The service that a row is; for the conductor's own use."""
@@ -312,7 +305,7 @@ class Service(base.SGObject):
         service._read(row, verdict)
         return service
 
-    def _read(self, row: services.Row, verdict: liveness.Verdict) -> None:
+    def _read(self, row: 'db.services.Row', verdict: liveness.Verdict) -> None:
         for name in self.fields:
             if name in row:
                 setattr(self, name, row[name])
@@ -321,7 +314,7 @@ class Service(base.SGObject):
         self.liveness_reason = verdict.reason
         self.obj_reset_changes()
 
-    def _judged(self) -> tuple[services.Row, liveness.Verdict]:
+    def _judged(self) -> 'tuple[db.services.Row, liveness.Verdict]':
         with self._here.db.reader() as conn:
             row = self._row(conn)
         (verdict,) = self._here.liveness.judge([row])
@@ -336,48 +329,51 @@ class Service(base.SGObject):
 
     def _edit(
         self,
-        conn: sa.Connection,
+        conn: 'sa.Connection',
         values: dict[str, Any],
         verdict: liveness.Verdict,
     ) -> None:
         """Write what an admin has ordered; ``verdict`` is of just before."""
-        if not services.save(conn, self.uuid, values):
+        if not db.services.save(conn, self.uuid, values):
             raise exception.ServiceNotFound(self.uuid)
         row = self._row(conn)
         ordered = liveness.by_order(row)
         self._note(conn, 'service.update', row, ordered or verdict)
         if ordered is None and self._here.liveness.voice.trouble:
             # Nobody else can say that it is up again.
-            ordered = liveness.by_table(row, hearing.spans(conn))
+            ordered = liveness.by_table(row, db.hearing.spans(conn))
         if ordered is not None and ordered.liveness != 'unknown':
             self._turn(conn, row, ordered)
 
     def _turn(
-        self, conn: sa.Connection, row: services.Row, verdict: liveness.Verdict
+        self,
+        conn: 'sa.Connection',
+        row: 'db.services.Row',
+        verdict: liveness.Verdict,
     ) -> None:
         """Announce a verdict, unless it is what was announced last."""
         incarnation = {row['id']: row['incarnation']}
-        if states.turn(conn, incarnation, verdict.liveness):
+        if db.states.turn(conn, incarnation, verdict.liveness):
             self._note(conn, f'service.{verdict.liveness}', row, verdict)
 
     def _note(
         self,
-        conn: sa.Connection,
+        conn: 'sa.Connection',
         type_: str,
-        row: services.Row,
+        row: 'db.services.Row',
         verdict: liveness.Verdict,
     ) -> None:
         event.note(conn, type_, self.from_row(self._context, row, verdict))
 
-    def _row(self, conn: sa.Connection) -> services.Row:
-        row = services.get(conn, uuid=self.uuid)
+    def _row(self, conn: 'sa.Connection') -> 'db.services.Row':
+        row = db.services.get(conn, uuid=self.uuid)
         if row is None:
             raise exception.ServiceNotFound(self.uuid)
         return row
 
     def _change(
-        self, cause: str, work: Callable[[sa.Connection], T]
-    ) -> tuple[T, pins.State]:
+        self, cause: str, work: 'Callable[[sa.Connection], T]'
+    ) -> 'tuple[T, db.pins.State]':
         return roster.change(self._here, self.binary, cause, work)
 
     def _may_change(self, names: Sequence[str], method: str) -> dict[str, Any]:
@@ -393,7 +389,7 @@ class Service(base.SGObject):
 def _get(context: sg_context.RequestContext, name: str, **key: Any) -> Service:
     here = backend.of(context)
     with here.db.reader() as conn:
-        row = services.get(conn, **key)
+        row = db.services.get(conn, **key)
     if row is None:
         raise exception.ServiceNotFound(name)
     return Service.from_row(context, row, *here.liveness.judge([row]))

@@ -9,9 +9,7 @@ from oslo_versionedobjects import fields as ovo_fields
 
 from sgconductor import backend
 from sgconductor import context as sg_context
-from sgconductor.db import disagreements
-from sgconductor.db import hearing
-from sgconductor.db import services
+from sgconductor import db
 from sgconductor.objects import base
 from sgconductor.objects import fields
 from sgconductor.objects import service
@@ -74,7 +72,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         size = limit if up is None else PAGE
         while len(found) < limit:
             with here.db.reader() as conn:
-                rows = services.page(conn, filters, size, marker)
+                rows = db.services.page(conn, filters, size, marker)
             verdicts = here.liveness.judge(rows)
             found += [
                 service.Service.from_row(context, row, verdict)
@@ -102,7 +100,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         limit = base.coerce(_LIMIT, 'limit', limit)
         key = base.take(service.Service, {'binary': binary})
         with here.db.reader() as conn:
-            rows = services.oldest(conn, **key, limit=limit)
+            rows = db.services.oldest(conn, **key, limit=limit)
         return cls._judged(context, rows)
 
     @classmethod
@@ -123,8 +121,8 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
             fields.WholeNumber(0, fields.MAX_BIGINT), 'epoch', epoch
         )
         with here.db.reader() as conn:
-            spans = hearing.spans(conn)
-            rows = services.lagging(conn, epoch, limit, spans)
+            spans = db.hearing.spans(conn)
+            rows = db.services.lagging(conn, epoch, limit, spans)
         return cls._judged(context, rows)
 
     @classmethod
@@ -153,8 +151,8 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
             fields.WholeNumber(0, fields.MAX_INT), 'marker', marker or 0
         )
         with here.db.reader() as conn:
-            rows = services.page(conn, {}, limit, marker)
-            counts = disagreements.of(conn, [row['id'] for row in rows])
+            rows = db.services.page(conn, {}, limit, marker)
+            counts = db.disagreements.of(conn, [row['id'] for row in rows])
         verdicts = zip(
             *(judge.judge(rows) for judge in here.judges), strict=True
         )
@@ -183,7 +181,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
     def _judged(
         cls,
         context: sg_context.RequestContext,
-        rows: Sequence[services.Row],
+        rows: 'Sequence[db.services.Row]',
     ) -> 'ServiceList':
         verdicts = backend.of(context).liveness.judge(rows)
         return cls(
@@ -211,7 +209,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
             marker = page.objects[-1].id
 
 
-def _disagreement(row: disagreements.Row | None) -> dict[str, Any]:
+def _disagreement(row: 'db.disagreements.Row | None') -> dict[str, Any]:
     if row is None:
         return {'disagreements': 0, 'since': None}
     since = row['since'] and fields.Moment().stringify(row['since'])

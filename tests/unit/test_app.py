@@ -1,12 +1,41 @@
 """Reaching a conductor, with the odd configuration."""
 
+import subprocess
+import sys
+
 import oslo_messaging as messaging
 from oslo_config import cfg
 
 from sgconductor import app
+from sgconductor import db
 from sgconductor import exception
 from sgconductor.rpcapi import base as rpc_base
 from tests import base
+
+_MEMBER = """
+import sys
+from sgconductor import app
+with app.connect('fake://') as remote:
+    remote.membership('node1', 'acme-worker', 'worker', 1)
+print(sorted({name.partition('.')[0] for name in sys.modules}))
+"""
+
+
+class TestImports(base.TestCase):
+    def test_a_member_pays_for_no_sql_and_no_driver_but_its_own(self) -> None:
+        imported = subprocess.run(
+            [sys.executable, '-c', _MEMBER],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        self.assertIn("'oslo_messaging'", imported)
+        for name in ('sqlalchemy', 'alembic', 'kazoo', 'pymemcache'):
+            self.assertNotIn(f"'{name}'", imported)
+
+    def test_a_name_that_is_not_there(self) -> None:
+        self.assertRaises(AttributeError, getattr, app, 'Nothing')
+        self.assertRaises(AttributeError, getattr, db, 'nothing')
 
 
 class TestRemote(base.TestCase):
