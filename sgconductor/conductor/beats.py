@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 
 import oslo_messaging as messaging
 import sqlalchemy as sa
@@ -25,10 +26,26 @@ from sgconductor.rpcapi import drain
 
 LOG = logging.getLogger(__name__)
 
+_SECOND = 1_000_000
 _MAX_INT = 2**31 - 1
 _MAX_STAMP = clock.to_micros(
     datetime.datetime.max.replace(tzinfo=datetime.UTC)
 )
+
+
+class _Flow(NamedTuple):
+    """How beats came here so far; by the monotonic clock, in seconds.
+
+    :ivar since: without a gap in the writing or in their stamps
+    :ivar wrote_at: a batch
+    :ivar noted_at: that they are heard
+    :ivar newest: of the stamps in the last batch
+    """
+
+    since: float
+    wrote_at: float
+    noted_at: float = float('-inf')
+    newest: int = 0
 
 
 class Beats(dispatcher.DispatcherBase):
@@ -63,12 +80,12 @@ class Beats(dispatcher.DispatcherBase):
         self.ignored = 0
         self.written = 0
         self._db = db
-        self._gap = int(gap * 1_000_000)
-        self._late = int(late * 1_000_000)
+        self._gap = int(gap * _SECOND)
+        self._late = int(late * _SECOND)
         # Often enough that no gap is seen where none is.
         self._note_every = min(1.0, gap / 4)
-        self._noted_at = float('-inf')
-        self._wrote_at = time.monotonic()
+        now = time.monotonic()
+        self._flow = _Flow(since=now, wrote_at=now)
         self._retry_after = retry_after
         self._stopping = threading.Event()
         self._failing = False
@@ -87,32 +104,35 @@ class Beats(dispatcher.DispatcherBase):
         if not beats:
             return ()
         try:
-            found, noted_at = self._db.write(
+            found, self._flow = self._db.write(
                 lambda conn: self._write(conn, beats)
             )
         except Exception as error:
             # Whatever it is, it is not the beats, which were looked at.
             self._fail(error)
             return incoming
-        self._noted_at = noted_at
-        self._wrote_at = time.monotonic()
         self._succeed(found, len(beats))
         return ()
 
     def _write(
         self, conn: sa.Connection, beats: Sequence[services.Beat]
-    ) -> tuple[int, float]:
-        """How many were found, and when it was noted last that any were."""
+    ) -> tuple[int, _Flow]:
+        """How many were found, and how beats come here now."""
         found = services.beat_many(conn, beats)
         now = time.monotonic()
-        noted_at = self._noted_at
+        since, wrote_at, noted_at, before = self._flow
+        newest = max(beat.stamp for beat in beats)
+        pause = now - wrote_at
+        paused = pause * _SECOND > self._gap
+        if paused or newest - before > self._gap:
+            since = now
         if now - noted_at >= self._note_every:
-            newest = max(beat.stamp for beat in beats)
-            if hearing.heard(conn, newest, self._gap, self._late):
+            flow = int((now - since) * _SECOND)
+            if hearing.heard(conn, newest, self._gap, self._late, flow):
                 noted_at = now
-        if now - self._wrote_at > self._gap / 1_000_000:
-            hearing.stalled(conn, now - self._wrote_at)
-        return found, noted_at
+        if paused:
+            hearing.stalled(conn, pause)
+        return found, _Flow(since, now, noted_at, newest)
 
     def _read(self, incoming: Iterable[Any]) -> Iterable[services.Beat]:
         for message in incoming:

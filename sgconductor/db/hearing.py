@@ -42,17 +42,23 @@ class Span(NamedTuple):
     ended: int
 
 
-def heard(conn: sa.Connection, stamp: int, gap: int, late: int) -> bool:
+def heard(
+    conn: sa.Connection, stamp: int, gap: int, late: int, flow: int = 0
+) -> bool:
     """Note that beats are heard.
 
     Old news is no proof: beats that have waited somewhere tell nothing of
-    those that others may still be waiting with.
+    those that others may still be waiting with. But once those that waited
+    are written up to fresh ones, and none is missing between them, they
+    could be heard since the first of them was written.
 
     :param stamp: of the newest beat that was written, in microseconds since
         1970
     :param gap: what is longer, in microseconds, is a time in which nobody
         was heard
     :param late: what is older, in microseconds, is old news
+    :param flow: for how long, in microseconds, beats have been written
+        without a gap in the writing or in their stamps
     :returns: whether it is a proof
     """
     row = conn.execute(
@@ -64,8 +70,9 @@ def heard(conn: sa.Connection, stamp: int, gap: int, late: int) -> bool:
     stamp = min(stamp, now)
     if now - stamp > late:
         return False
-    if stamp - before > gap:
-        conn.execute(_GAPS.insert().values(began=row.heard_at, ended=row.now))
+    if stamp - before > gap and now - flow - before > gap:
+        ended = clock.from_micros(now - flow)
+        conn.execute(_GAPS.insert().values(began=row.heard_at, ended=ended))
         conn.execute(_GAPS.delete().where(_GAPS.c.ended < row.now - _KEPT))
     stamp = max(stamp, before)
     conn.execute(_T.update().values(heard_at=clock.from_micros(stamp)))

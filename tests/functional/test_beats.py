@@ -12,6 +12,7 @@ from sgconductor import exception
 from sgconductor import objects
 from sgconductor.conductor import beats
 from sgconductor.db import clock
+from sgconductor.db import models
 from sgconductor.db import services
 from sgconductor.rpcapi import base as rpc_base
 from tests.functional import base
@@ -232,6 +233,42 @@ class TestRefused(TableTest):
         self.assertEqual(0, len(writer.dispatch(messages)))
         self.assertEqual(3, self.read(row['id'])['report_count'])
         self.assertEqual(1, self.logged('INFO Beats are written'))
+
+
+class TestHearing(TableTest):
+    """When beats could be heard, after some have waited for the database."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.row = self.join('node1')
+        self.deployment.deafen(100)
+        self.writer = beats.Beats(self.db, gap=15, late=15)
+
+    def beat(self, *ago: int) -> None:
+        """Write beats, each in a batch, sent so many seconds ago."""
+        now = self.now()
+        for seconds in ago:
+            stamp = now - seconds * 10**6
+            payload = {'id': self.row['id'], 'incarnation': 1, 'stamp': stamp}
+            self.writer.dispatch([Message({'payload': payload})])
+
+    def heard_since(self) -> int:
+        """In microseconds since 1970."""
+        with self.db.reader() as conn:
+            ended = conn.execute(sa.select(models.gaps.c.ended)).scalar_one()
+        return clock.to_micros(ended)
+
+    def test_they_could_be_heard_since_the_first_was_written(self) -> None:
+        self.beat(96)
+        first_was_written = self.now()
+        self.beat(*range(84, -1, -12))
+        self.assertLessEqual(self.heard_since(), first_was_written)
+
+    def test_where_some_are_missing_it_begins_anew(self) -> None:
+        self.beat(96)
+        first_was_written = self.now()
+        self.beat(84, 0)
+        self.assertGreater(self.heard_since(), first_was_written)
 
 
 class TestBroker(base.ConductorTest):

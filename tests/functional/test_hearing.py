@@ -18,13 +18,16 @@ GAP = 15 * SECOND
 
 
 class HearingTest(base.DeploymentTest):
-    def heard(self, ago: float = 0) -> None:
-        """Write a beat that was sent so many seconds ago."""
+    def heard(self, ago: float = 0, flow: float = 0) -> None:
+        """Write a beat that was sent so many seconds ago.
+
+        :param flow: seconds for which others came before it, one by one
+        """
 
         def note(conn: sa.Connection) -> None:
             now = conn.execute(sa.select(clock.utcnow())).scalar_one()
             stamp = clock.to_micros(now) - int(ago * SECOND)
-            hearing.heard(conn, stamp, GAP, GAP)
+            hearing.heard(conn, stamp, GAP, GAP, int(flow * SECOND))
 
         self.deployment.db.write(note)
 
@@ -62,6 +65,19 @@ class TestTable(HearingTest):
         self.deployment.deafen(100)
         self.heard(ago=50)
         self.assertEqual([(self.ever, 100)], self.spans())
+
+    def test_beats_that_waited_were_heard_from_the_first_on(self) -> None:
+        self.deployment.deafen(100)
+        self.heard(flow=40)
+        self.assertEqual([(40, 0), (self.ever, 100)], self.spans())
+
+    def test_beats_that_came_late_all_the_time_leave_no_gap(self) -> None:
+        self.deployment.deafen(100)
+        self.heard(flow=90)
+        self.assertEqual([(self.ever, 0)], self.spans())
+        self.deployment.deafen(100)
+        self.heard(flow=1000)
+        self.assertEqual([(self.ever, 0)], self.spans())
 
     def test_nobody_is_heard_from_the_future(self) -> None:
         self.heard(ago=-1000)

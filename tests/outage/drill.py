@@ -51,6 +51,8 @@ DEAD, VICTIM = 'dead-before', 'dies-meanwhile'
 
 _PATIENCE = 120.0
 _PAUSE = 0.1
+# What a look-up may take by itself, in seconds.
+_LOOK_TAKES = 1.0
 
 
 class Result(NamedTuple):
@@ -60,6 +62,8 @@ class Result(NamedTuple):
     :ivar found_after: seconds from the recovery (of a driver's server: from
         its death, for the table goes on) until the one that died meanwhile
         was called down
+    :ivar found_within: seconds that this may take: down_after and one report
+        interval
     :ivar rises: look-ups that called the one that was dead before up
     :ivar looks: how many look-ups there were
     """
@@ -67,12 +71,17 @@ class Result(NamedTuple):
     members: int
     false_downs: int
     found_after: float
+    found_within: float
     rises: int
     looks: int
 
     @property
     def good(self) -> bool:
-        return not self.false_downs and not self.rises
+        return not (self.false_downs or self.rises or self.late)
+
+    @property
+    def late(self) -> bool:
+        return self.found_after > self.found_within + _LOOK_TAKES
 
     def __str__(self) -> str:
         return (
@@ -244,6 +253,8 @@ class Drill(fixtures.Fixture):
             len(self._hosts),
             len(false),
             found_after,
+            self._pace['servicegroup__down_after']
+            + self._pace['servicegroup__report_interval'],
             len(rises),
             sum(each.looks for each in self._lookers),
         )
@@ -422,7 +433,8 @@ def _run(options: argparse.Namespace) -> int:
         )
         result = drill.run()
     print(
-        f'{result.looks} look-ups; {DEAD} was called up {result.rises} times'
+        f'{result.looks} look-ups; {DEAD} was called up {result.rises} times; '
+        f'{VICTIM} should be found within {result.found_within:g} s'
     )
     print(result)
     return 0 if result.good else 1
