@@ -19,10 +19,8 @@ _GAPS = models.gaps
 
 # Longer than any patience, in microseconds.
 EVER = 10**15
-# Seconds of silence after which a conductor may have stopped in the middle of
-# its work, and those after which the broker has noticed it and given to
-# others what that had taken.
-_STALLED = 2
+# Seconds after which the broker has noticed that a conductor is silent, and
+# has given to others what that had taken.
 _NOTICED = 120
 
 # Of the newest; what was before them counts as heard.
@@ -88,8 +86,12 @@ def stalled(conn: sa.Connection, pause: float) -> None:
 
     :param pause: seconds until now
     """
-    now = conn.execute(sa.select(clock.utcnow())).scalar_one()
+    heard_at, now = conn.execute(
+        sa.select(_T.c.heard_at, clock.utcnow())
+    ).one()
     length = datetime.timedelta(seconds=pause)
+    if now - heard_at >= length / 2:
+        return
     known = conn.execute(
         sa.select(_GAPS.c.began, _GAPS.c.ended).where(
             _GAPS.c.ended >= now - length
@@ -125,8 +127,8 @@ def spans(conn: sa.Connection) -> list[Span]:
     """The times in which beats were heard, the newest first.
 
     Nobody knows yet whether what was sent since the end of the first will
-    be: nor while a conductor is silent that has not left. It may be stopped,
-    and hold what it has taken.
+    be: nor what was sent since the last beat of a conductor that has not
+    left. It may be stopped, and hold what it has taken.
     """
     table = models.services
     age = clock.age(table.c.last_seen_up)
@@ -134,7 +136,6 @@ def spans(conn: sa.Connection) -> list[Span]:
         table.c.binary == models.CONDUCTOR,
         table.c.deleted == 0,
         table.c.left_at.is_(None),
-        age > _STALLED * 1_000_000,
         age < _NOTICED * 1_000_000,
     )
     rows = conn.execute(

@@ -133,6 +133,14 @@ class TestTable(HearingTest):
         self.deployment.age(1, 100)
         self.assertEqual([(self.ever, 0)], self.spans())
 
+    def test_that_is_so_from_its_last_beat_on(self) -> None:
+        self.join(models.CONDUCTOR)
+        self.deployment.age(1, 1)
+        self.heard()
+        (span,) = hearing.read(self.deployment.db)
+        # Else who is down by now would be up again when it stays silent.
+        self.assertGreaterEqual(span.ended, SECOND)
+
     def test_one_that_has_left_holds_nothing(self) -> None:
         self.join(models.CONDUCTOR)
         self.deployment.age(1, 30)
@@ -153,6 +161,13 @@ class TestTable(HearingTest):
         # Its own last beat came a little before the last of all.
         self.deployment.db.write(lambda conn: hearing.stalled(conn, 120))
         self.assertEqual([(0, 0), (self.ever, 100)], self.spans())
+
+    def test_who_writes_first_after_an_outage_has_not_stalled(self) -> None:
+        self.deployment.deafen(100)
+        # What has waited is no proof of hearing.
+        self.heard(ago=50)
+        self.deployment.db.write(lambda conn: hearing.stalled(conn, 120))
+        self.assertEqual([(self.ever, 100)], self.spans())
 
     def join(self, binary: str = 'acme-worker') -> None:
         values = {
