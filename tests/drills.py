@@ -12,9 +12,6 @@ from tests.servers import process
 
 S = TypeVar('S', bound=process.Server)
 
-# A process ends with the drill, whatever ends the drill.
-WITH_US = (process.SETPRIV, '--pdeathsig', 'TERM')
-
 
 class DrillError(Exception):
     """The drill cannot go on; the message says why."""

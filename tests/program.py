@@ -9,19 +9,27 @@ from collections.abc import Sequence
 import fixtures
 import psutil
 
+from tests import forked
+from tests.servers import process
+
 _BIN = pathlib.Path(sys.executable).parent
+_WITH_US = (process.SETPRIV, '--pdeathsig', 'TERM')
 
 
 class Program(fixtures.Fixture):
     """A started process, with its output in a file.
 
+    It ends with whoever started it, whatever ends that.
+
     :param args: the program, of the environment's bin, and its arguments;
         'python' is its interpreter
     :param prefix: what to run it under
     :param bin_: of another environment than this one
+    :param fresh: start it anew, instead of forking it from a process that
+        has imported its modules
     """
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | forked.Forked
 
     def __init__(
         self,
@@ -29,16 +37,27 @@ class Program(fixtures.Fixture):
         prefix: Sequence[str] = (),
         env: dict[str, str] | None = None,
         bin_: pathlib.Path = _BIN,
+        fresh: bool = False,
     ) -> None:
-        self._args = [*prefix, str(bin_ / args[0]), *args[1:]]
+        self._args = args
+        self._command = [*_WITH_US, *prefix, str(bin_ / args[0]), *args[1:]]
+        self._fresh = fresh or bool(prefix) or bin_ != _BIN
         self._env = env
 
     def _setUp(self) -> None:
         directory = self.useFixture(fixtures.TempDir()).path
         self._path = pathlib.Path(directory) / 'output'
+        self._path.touch()
+        if self._fresh:
+            self.process = self._popen()
+        else:
+            self.process = forked.Forked(self._args, self._env, self._path)
+        self.addCleanup(self.kill)
+
+    def _popen(self) -> subprocess.Popen[str]:
         with self._path.open('w') as output:
-            self.process = subprocess.Popen(
-                self._args,
+            return subprocess.Popen(
+                self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -46,7 +65,6 @@ class Program(fixtures.Fixture):
                 env=self._env,
                 start_new_session=True,
             )
-        self.addCleanup(self.kill)
 
     @property
     def output(self) -> str:

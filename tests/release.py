@@ -84,10 +84,11 @@ class Release:
         venv = self._home / 'venv'
         source.mkdir(parents=True)
         _run('tar', '-x', '-C', str(source), given=self._archive())
-        _run(sys.executable, '-m', 'venv', str(venv))
+        # A pip of its own would take longer than all that is installed.
+        _run(sys.executable, '-m', 'venv', '--without-pip', str(venv))
         _run(
-            str(venv / 'bin' / 'python'),
-            *('-m', 'pip', 'install', '--disable-pip-version-check', '-qq'),
+            *(sys.executable, '-m', 'pip', '--python', str(venv), 'install'),
+            *('--disable-pip-version-check', '-qq'),
             *('-c', str(source / 'constraints.txt'), str(source)),
         )
         # Last: without it, what is there is half an environment.

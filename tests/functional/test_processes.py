@@ -15,6 +15,7 @@ from testtools import content
 from sgconductor import objects
 from sgconductor.db import models
 from sgconductor.db import schema
+from tests import base as tests_base
 from tests import program
 from tests.functional import base
 
@@ -290,9 +291,22 @@ class TestConductor(ProcessTest):
             'print(backend.get_backend_type().value,'
             '_utils.get_executor_with_context())'
         )
-        run = self.useFixture(program.Program('python', '-c', script))
+        run = self.useFixture(
+            program.Program('python', '-c', script, fresh=True)
+        )
         self.assertEqual(0, run.wait(), run.output)
         self.assertEqual('threading threading\n', run.output)
+
+
+class TestScripts(tests_base.TestCase):
+    def test_they_are_installed(self) -> None:
+        """All other tests fork them from a process that knows them."""
+        for name in ('allinone', 'conductor', 'manage', 'status'):
+            run = self.useFixture(
+                program.Program(f'sgconductor-{name}', '--help', fresh=True)
+            )
+            self.assertEqual(0, run.wait(), run.output)
+            self.assertIn(f'usage: sgconductor-{name} ', run.output)
 
 
 class TestStart(ProcessTest):

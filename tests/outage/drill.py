@@ -297,7 +297,6 @@ class Drill(fixtures.Fixture):
                     'sgconductor-conductor',
                     '--config-file',
                     config,
-                    prefix=drills.WITH_US,
                 )
             )
         for name in self._conductors:
@@ -316,7 +315,6 @@ class Drill(fixtures.Fixture):
                     'tests.outage.members_process',
                     self._config,
                     *some,
-                    prefix=drills.WITH_US,
                 )
             )
         for name in hosts:

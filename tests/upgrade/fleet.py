@@ -91,9 +91,9 @@ class Fleet(fixtures.Fixture):
         for name, one in ending.items():
             with self._with_output(name, one):
                 self.until(f'{name} ends', functools.partial(_has_ended, one))
-                if one.process.returncode:
+                if one.process.poll():
                     raise drills.DrillError(
-                        f'{name} ended with status {one.process.returncode}'
+                        f'{name} ended with status {one.process.poll()}'
                     )
 
     def upgrade(self, part: Part, release: int) -> None:
@@ -132,7 +132,7 @@ class Fleet(fixtures.Fixture):
                 self.restarts += 1
                 self._say(
                     f'{name} ended by itself, with status '
-                    f'{one.process.returncode}\n{_tail(one)}'
+                    f'{one.process.poll()}\n{_tail(one)}'
                 )
         for name, one in self._running.items():
             before, now = self._children[name], one.children()
@@ -160,7 +160,7 @@ def _has_ended(one: program.Program) -> bool:
 def _has_begun(part: Part, one: program.Program) -> bool:
     if _has_ended(one):
         raise drills.DrillError(
-            f'{part.name} ended with status {one.process.returncode}'
+            f'{part.name} ended with status {one.process.poll()}'
         )
     return part.is_ready(one)
 

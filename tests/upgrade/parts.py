@@ -5,7 +5,6 @@ import pathlib
 from collections.abc import Sequence
 
 from tests import deployment
-from tests import drills
 from tests import program
 from tests.upgrade import fleet
 
@@ -50,9 +49,7 @@ class Parts:
 
     def workers(self, count: int) -> Sequence[fleet.Part]:
         return [
-            self._member(
-                'worker_process', f'node{i + 1}', prefix=drills.WITH_US
-            )
+            self._member('worker_process', f'node{i + 1}')
             for i in range(count)
         ]
 
@@ -65,7 +62,7 @@ class Parts:
                 'client_process',
                 f'client{i + 1}',
                 str(pause),
-                prefix=(*drills.WITH_US, *_AFTER_OTHERS),
+                prefix=_AFTER_OTHERS,
             )
             for i in range(count)
         ]
@@ -85,13 +82,11 @@ class Parts:
     ) -> program.Program:
         command = (name, '--config-file', config, *args)
         if release == 1 and self._old_conductor is not None:
-            return program.Program(
-                *command, prefix=drills.WITH_US, bin_=self._old_conductor
-            )
-        return program.Program(*command, prefix=drills.WITH_US)
+            return program.Program(*command, bin_=self._old_conductor)
+        return program.Program(*command)
 
     def _member(
-        self, module: str, name: str, *more: str, prefix: Sequence[str]
+        self, module: str, name: str, *more: str, prefix: Sequence[str] = ()
     ) -> fleet.Part:
         def start(release: int) -> program.Program:
             acme = _ROOT / 'examples' / 'acme' / f'release{release}'
