@@ -1,5 +1,7 @@
 """What a process is that reaches a conductor by the message bus alone."""
 
+import contextlib
+import functools
 from typing import Any
 from typing import Self
 
@@ -33,7 +35,7 @@ class Remote:
     ) -> None:
         sg_conf.validate(conf)
         self._conf = conf
-        self._drivers = sg_driver.load(conf)
+        self._closing = contextlib.ExitStack()
         self._rpc = rpc_base.rpc_transport(conf)
         self._conductor = conductor_api.ConductorAPI(self._rpc, timeout)
         self._beats = beats_api.BeatAPI(self._rpc)
@@ -75,6 +77,7 @@ class Remote:
 
         :param more: of :class:`sgconductor.member.Membership`; intervals not
             given are those of ``[servicegroup]``
+        :raises ConfigError: for a driver that cannot work
         """
         group = self._conf.servicegroup
         report_interval, down_after = sg_conf.pace(self._conf)
@@ -101,9 +104,16 @@ class Remote:
     def close(self) -> None:
         """Give the connections back."""
         self._ear.close()
-        for driver in self._drivers:
-            driver.close()
+        self._closing.close()
         self._rpc.cleanup()
+
+    @functools.cached_property
+    def _drivers(self) -> list[sg_driver.Driver]:
+        """What members feed: whoever is none needs no server for it."""
+        drivers = sg_driver.load(self._conf)
+        for driver in drivers:
+            self._closing.callback(driver.close)
+        return drivers
 
     def __enter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from typing import Self
 
 import stevedore.driver
+import stevedore.exception
 from oslo_config import cfg
 
 from sgconductor import exception
@@ -155,14 +156,14 @@ def load(conf: cfg.ConfigOpts) -> list[Driver]:
 
 
 def _load(conf: cfg.ConfigOpts, option: str, name: str) -> Driver:
-    names = metadata.entry_points(group=NAMESPACE).names
-    if name not in names:
+    try:
+        found: Any = stevedore.driver.DriverManager(NAMESPACE, name)
+    except stevedore.exception.NoMatches:
+        names = metadata.entry_points(group=NAMESPACE).names
         raise exception.ConfigError(
             f'[servicegroup] {option} {name!r} is not installed; '
             f'there is: {", ".join(sorted(names))}'
-        )
-    try:
-        found: Any = stevedore.driver.DriverManager(NAMESPACE, name)
+        ) from None
     except ImportError as error:
         raise exception.ConfigError(
             f'[servicegroup] {option} {name!r} needs a package that is not '
