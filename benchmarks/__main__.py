@@ -1,0 +1,130 @@
+"""Measures sgconductor beside Nova's conductor and bare oslo.messaging."""
+
+import argparse
+import contextlib
+import logging
+import pathlib
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+
+from benchmarks import catalogue
+from benchmarks import lines
+from benchmarks import part
+from benchmarks import process
+from benchmarks import report
+from benchmarks import scale as scales
+from benchmarks import stage as stages
+from tests import drills
+from tests.servers import rabbitmq
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = _parse(argv)
+    # What a driver warns of is in its log.
+    logging.getLogger().addHandler(logging.NullHandler())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('benchmarks: ended'))
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print('benchmarks: interrupted', file=sys.stderr)
+        return 130
+    except (drills.DrillError, process.BenchmarkError) as error:
+        print(f'benchmarks: {error}', file=sys.stderr)
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
+    scale = scales.QUICK if options.quick else scales.FULL
+    if options.rounds is not None:
+        scale = scales.with_rounds(scale, options.rounds)
+    begin = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f'{time.monotonic() - begin:7.1f} s  {text}', flush=True)
+
+    found: dict[str, part.Outcome] = {}
+    with contextlib.ExitStack() as stack:
+        directory = pathlib.Path(
+            stack.enter_context(tempfile.TemporaryDirectory())
+        )
+        say('the servers start')
+        broker = stack.enter_context(drills.started(rabbitmq.RabbitMQ()))
+        server = stack.enter_context(drills.started(stages.LargeMariaDB()))
+        stage = stages.Stage(
+            broker, server, directory, scale, options.peer, say
+        )
+        if stage.peer is None:
+            say(f'no Nova in {options.peer}: what is compared with it says -')
+        for one in options.only or catalogue.PARTS:
+            say(f'{one.name}: {one.summary}')
+            found[one.name] = one.run(stage)
+            for line in found[one.name].lines:
+                say(' | '.join(line.cells()))
+    took = time.monotonic() - begin
+    all_lines = [line for one in found.values() for line in one.lines]
+    report.write(options.output, found, scale, took)
+    print(f'\n{lines.table(all_lines)}\n')
+    missed = [line.measure for line in all_lines if line.met is False]
+    for measure in missed:
+        print(f'goal not met: {measure}')
+    return 1 if missed else 0
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='benchmarks/run',
+        description=__doc__,
+        epilog='parts:\n'
+        + '\n'.join(f'  {p.name:8} {p.summary}' for p in catalogue.PARTS),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        '--quick',
+        action='store_true',
+        help='measure little, in 3 minutes; the ratios are rough',
+    )
+    parser.add_argument(
+        '--only',
+        action='append',
+        type=_part,
+        metavar='PART',
+        help='run this part alone; may be given again',
+    )
+    parser.add_argument(
+        '--rounds',
+        type=drills.at_least(1),
+        metavar='N',
+        help='measure each side N times',
+    )
+    parser.add_argument(
+        '--peer',
+        type=pathlib.Path,
+        default=process.ROOT / '.peer',
+        metavar='DIRECTORY',
+        help='the environment that has Nova (default: .peer)',
+    )
+    parser.add_argument(
+        '--output',
+        type=pathlib.Path,
+        default=pathlib.Path(__file__).parent / 'results',
+        metavar='DIRECTORY',
+        help='where JSON and pictures go (default: benchmarks/results)',
+    )
+    return parser.parse_args(argv)
+
+
+def _part(name: str) -> part.Part:
+    for one in catalogue.PARTS:
+        if one.name == name:
+            return one
+    names = ', '.join(one.name for one in catalogue.PARTS)
+    raise argparse.ArgumentTypeError(
+        f'there is no {name!r}; there are {names}'
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The limit: oslo.messaging with an endpoint that does nothing.
+
+As a program it is an RPC server and a batch notification listener, with the
+threads, batch size and prefetch that a conductor has by default.
+"""
+
+import signal
+import sys
+import threading
+from typing import Any
+
+# First, as it chooses threads for oslo.service.
+import sgconductor  # noqa: F401
+
+# isort: split
+import oslo_messaging as messaging
+from oslo_config import cfg
+
+from sgconductor import conf as sg_conf
+from sgconductor.rpcapi import base
+
+TOPIC = 'bare'
+
+
+class Ping:
+    """The RPC endpoint."""
+
+    def ping(self, context: Any, value: Any) -> Any:
+        return value
+
+
+class Ignore:
+    """The endpoint of the batch listener."""
+
+    def info(self, messages: Any) -> None:
+        pass
+
+
+def client(url: str) -> Any:
+    """A client of the RPC server on a broker."""
+    transport = base.rpc_transport(_conf(url))
+    return messaging.get_rpc_client(
+        transport, messaging.Target(topic=TOPIC), timeout=120
+    )
+
+
+def main(url: str) -> None:
+    conf = _conf(url)
+    group = conf.conductor
+    rpc = base.rpc_transport(conf)
+    beats = base.beat_transport(conf)
+    base.limit_prefetch(conf, 4 * group.beat_batch_size)
+    server = messaging.get_rpc_server(
+        rpc,
+        messaging.Target(topic=TOPIC, server='bare'),
+        [Ping()],
+        executor='threading',
+    )
+    listener = messaging.get_batch_notification_listener(
+        beats,
+        [messaging.Target(exchange=base.EXCHANGE, topic=base.BEATS_TOPIC)],
+        [Ignore()],
+        executor='threading',
+        allow_requeue=True,
+        batch_size=group.beat_batch_size,
+        batch_timeout=group.beat_batch_timeout,
+    )
+    server.start()
+    listener.start(override_pool_size=1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    threading.Event().wait()
+
+
+def _conf(url: str) -> cfg.ConfigOpts:
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[], default_config_dirs=[])
+    sg_conf.register_conductor_opts(conf)
+    base.use_url(conf, url)
+    return conf
+
+
+if __name__ == '__main__':
+    main(sys.argv[1])

@@ -1,0 +1,24 @@
+"""Calls a bare RPC server, as the best that any of the sides could do."""
+
+import argparse
+
+from benchmarks import bare
+from benchmarks import drive
+
+
+def get(options: argparse.Namespace) -> drive.Call:
+    """One call that gives back its argument."""
+    client = bare.client(options.config)
+
+    def call(number: int) -> int:
+        host = f'node{number % options.rows + 1}'
+        if client.call({}, 'ping', value=host) != host:
+            raise AssertionError(host)
+        return 1
+
+    call(0)
+    return call
+
+
+if __name__ == '__main__':
+    drive.main({'get': get})

@@ -1,0 +1,154 @@
+"""Calls Nova's conductor, as Nova's services do.
+
+It runs in an environment of its own, where Nova is and nothing of ours.
+"""
+
+import argparse
+
+# First, as in Nova's own programs.
+from benchmarks import peer_threads  # noqa: F401
+
+# isort: split
+from nova import config
+from nova import context as nova_context
+from nova import objects
+from nova import servicegroup
+from nova.conductor import rpcapi
+from nova.db.main import api as nova_db
+from nova.objects import base
+
+from benchmarks import drive
+
+BINARY = 'nova-compute'
+# As many as of ours that a round of joins brings.
+BINARIES = 10
+# Services that one thread beats for.
+_EACH = 10
+
+
+def _remote(options: argparse.Namespace) -> nova_context.RequestContext:
+    """Have objects ask the conductor, as nova-compute does."""
+    _configure(options)
+    nova_db.DISABLE_DB_ACCESS = True
+    objects.register_all()
+    base.NovaObject.indirection_api = rpcapi.ConductorAPI()
+    objects.Service.enable_min_version_cache()
+    return nova_context.get_admin_context()
+
+
+def _configure(options: argparse.Namespace) -> None:
+    config.parse_args(['benchmark', '--config-file', options.config])
+
+
+def beat(options: argparse.Namespace) -> drive.Call:
+    """Beat, as servicegroup.drivers.db does."""
+    context = _remote(options)
+    count = options.threads * _EACH
+    first = options.process * count
+    services = [
+        objects.Service.get_by_host_and_binary(
+            context, f'node{first + number + 1}', BINARY
+        )
+        for number in range(count)
+    ]
+
+    def call(number: int) -> int:
+        # Of this thread alone, for numbers go round by the thread.
+        service = services[number % count]
+        service.report_count += 1
+        service.save()
+        return 1
+
+    return call
+
+
+def get(options: argparse.Namespace) -> drive.Call:
+    """Look one service up by its host and binary."""
+    context = _remote(options)
+
+    def call(number: int) -> int:
+        host = f'node{number % options.rows + 1}'
+        objects.Service.get_by_host_and_binary(context, host, BINARY)
+        return 1
+
+    call(0)
+    return call
+
+
+def list_(options: argparse.Namespace) -> drive.Call:
+    """List all services, and ask for each whether it is up."""
+    context = _remote(options)
+    group = servicegroup.API()
+
+    def call(_number: int) -> int:
+        services = objects.ServiceList.get_all(context)
+        up: int = sum(
+            group.service_is_up(service)
+            for service in services
+            if service.binary == BINARY
+        )
+        if up != options.rows:
+            raise AssertionError(f'{up} of {options.rows} are up')
+        return up
+
+    objects.Service.get_by_host_and_binary(context, 'node1', BINARY)
+    return call
+
+
+def pin(options: argparse.Namespace) -> drive.Call:
+    """Ask for the lowest version of a binary.
+
+    The conductor looks it up once, and answers the same until it is told to
+    start anew.
+    """
+    context = _remote(options)
+
+    def call(_number: int) -> int:
+        objects.Service.get_minimum_version(context, BINARY)
+        return 1
+
+    call(0)
+    return call
+
+
+def minimum(options: argparse.Namespace) -> drive.Call:
+    """Look the lowest version up in the table, as the conductor does then."""
+    _configure(options)
+    context = nova_context.get_admin_context()
+
+    def call(_number: int) -> int:
+        nova_db.service_get_minimum_version(context, [BINARY])
+        return 1
+
+    call(0)
+    return call
+
+
+def join(options: argparse.Namespace) -> drive.Call:
+    """Create a service, each time a new one."""
+    context = _remote(options)
+
+    def call(number: int) -> int:
+        service = objects.Service(context)
+        service.host = f'{options.tag}-{number}'
+        service.binary = f'nova-{options.tag}-{number % BINARIES}'
+        service.topic = 'worker'
+        service.report_count = 0
+        service.create()
+        return 1
+
+    objects.Service.get_by_host_and_binary(context, 'node1', BINARY)
+    return call
+
+
+if __name__ == '__main__':
+    drive.main(
+        {
+            'beat': beat,
+            'get': get,
+            'list': list_,
+            'pin': pin,
+            'minimum': minimum,
+            'join': join,
+        }
+    )

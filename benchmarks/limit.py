@@ -1,0 +1,19 @@
+"""The limit as a side: bare oslo.messaging."""
+
+from typing import Any
+
+from benchmarks import bare
+from benchmarks import drivers
+from benchmarks import sides
+from sgconductor.rpcapi import base
+
+
+class Limit(sides.Side):
+    NAME = 'limit'
+    DRIVER = 'benchmarks.drive_limit'
+    QUEUES = (bare.TOPIC, f'{base.BEATS_TOPIC}.info')
+
+    def _prepare(
+        self, url: str, rows: int, **more: Any
+    ) -> tuple[list[str], str]:
+        return [drivers.PYTHON, '-m', 'benchmarks.bare', url], url

@@ -1,0 +1,69 @@
+"""Our side: one worker of sgconductor-conductor."""
+
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+from benchmarks import process
+from benchmarks import sides
+from benchmarks import tables
+from sgconductor.rpcapi import base
+from tests.servers import mariadb
+from tests.servers import postgresql
+from tests.servers import rabbitmq
+
+_BIN = pathlib.Path(sys.executable).parent
+# So long that nobody filled in is down within a run.
+FOR_EVER = 86400
+
+# What an operator has to set, and nothing else.
+_CONFIGURATION = """\
+[DEFAULT]
+transport_url = {transport_url}
+[database]
+connection = {connection}
+[conductor]
+host = conductor1
+workers = 1
+"""
+
+
+class Ours(sides.Side):
+    NAME = 'ours'
+    DRIVER = 'benchmarks.drive_ours'
+    QUEUES = (base.RPC_TOPIC, f'{base.BEATS_TOPIC}.info')
+
+    def __init__(
+        self,
+        broker: rabbitmq.RabbitMQ,
+        directory: pathlib.Path,
+        server: mariadb.MariaDB | postgresql.PostgreSQL,
+    ) -> None:
+        super().__init__(broker, directory)
+        self._server = server
+        self.database = ''
+
+    def _prepare(
+        self, url: str, rows: int, **more: Any
+    ) -> tuple[list[str], str]:
+        if self.database:
+            self._server.drop_database(f'ours{self._made - 1}')
+        self.database = self._server.create_database(f'ours{self._made}')
+        config = self._directory / 'conductor.conf'
+        config.write_text(
+            _CONFIGURATION.format(
+                transport_url=url, connection=self.database
+            ).replace('$', '$$')
+        )
+        options = ['--config-file', str(config)]
+        made = subprocess.run(
+            [_BIN / 'sgconductor-manage', *options, 'db', 'sync'],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode:
+            raise process.BenchmarkError(f'db sync failed: {made.stderr}')
+        tables.fill(self.database, rows, more.get('down_after', FOR_EVER))
+        return [str(_BIN / 'sgconductor-conductor'), *options], url

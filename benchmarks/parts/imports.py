@@ -1,0 +1,83 @@
+"""What it takes to be a member: import, start, first answer."""
+
+import json
+import subprocess
+import time
+from collections.abc import Mapping
+
+from benchmarks import drivers
+from benchmarks import lines
+from benchmarks import part
+from benchmarks import process
+from benchmarks import rounds
+from benchmarks import stage as stages
+
+# Each prints what it took since the process was started.
+_TELL = (
+    'import json, sys, time; import resource; print(json.dumps({'
+    '"seconds": time.monotonic() - float(sys.argv[1]), '
+    '"mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000}))'
+)
+_OURS = 'from sgconductor import app; app.connect'
+_START = (
+    f'{_OURS}; from sgconductor import objects; import sys; '
+    f'remote = app.connect(sys.argv[2]); '
+    f'objects.PinList.in_force(remote.context())'
+)
+_NOVA = (
+    'from nova import monkey_patch; '
+    'monkey_patch.patch(backend="threading"); '
+    'from nova import objects, rpc; from nova.conductor import rpcapi; '
+    'objects.register_all()'
+)
+
+
+def run(stage: stages.Stage) -> part.Outcome:
+    programs = {
+        'ours': (drivers.PYTHON, _OURS),
+        'limit': (drivers.PYTHON, 'import oslo_messaging'),
+        'start': (drivers.PYTHON, _START),
+    }
+    if stage.peer is not None:
+        programs['peer'] = (stage.peer.python, _NOVA)
+    samples = rounds.Samples()
+    with stage.running([stage.ours], 1) as (side,):
+        for _ in range(stage.scale.starts):
+            for name, (python, code) in programs.items():
+                samples.add(name, _start(python, code, side.url))
+    return part.Outcome(
+        [
+            samples.line(
+                'import of the member library (limit: oslo_messaging), s',
+                'seconds',
+            ),
+            samples.line(
+                'memory after the import (limit: oslo_messaging), MB', 'mb'
+            ),
+            lines.Line(
+                'import, connect and a first answer, s',
+                samples.spread('start', 'seconds'),
+            ),
+            lines.Line('memory after that, MB', samples.spread('start', 'mb')),
+        ],
+        samples.primitive(),
+    )
+
+
+def _start(python: str, code: str, url: str) -> Mapping[str, float]:
+    ended = subprocess.run(
+        [python, '-c', f'{code}; {_TELL}', str(time.monotonic()), url],
+        cwd=process.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode:
+        raise process.BenchmarkError(ended.stderr)
+    told: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
+    return told
+
+
+PART = part.Part(
+    'import', 'time and memory that the member library takes to start', run
+)

@@ -1,0 +1,75 @@
+"""Asking for the lowest version of a binary, in a small and a large table.
+
+A caller goes by the pin in force, which a conductor keeps; behind it is a look
+at the table, which each join makes, and which is asked for here by itself. A
+conductor of Nova looks at the table once and goes on answering the same until
+it is started anew; for the look by itself, its statement is run without a
+call.
+"""
+
+from collections.abc import Sequence
+
+from benchmarks import drivers
+from benchmarks import lines
+from benchmarks import part
+from benchmarks import rounds
+from benchmarks import sides
+from benchmarks import stage as stages
+
+_GOAL = lines.Goal('itself', 1.5, True)
+_VERBS = {'pin': 'pin in force', 'minimum': 'pin, looked up in the table'}
+
+
+def run(stage: stages.Stage) -> part.Outcome:
+    both = [side for side in (stage.ours, stage.peer) if side is not None]
+    found, data = _compare(stage, both, 'MariaDB')
+    with stage.postgresql() as ours:
+        more, more_data = _compare(stage, [ours], 'PostgreSQL')
+    return part.Outcome(
+        [*found, *more], {'MariaDB': data, 'PostgreSQL': more_data}
+    )
+
+
+def _compare(
+    stage: stages.Stage, some: Sequence[sides.Side], database: str
+) -> tuple[list[lines.Line], object]:
+    scale = stage.scale
+    with stage.running(some, scale.small) as running:
+        small = _take(stage, running)
+    with stage.running(some, scale.large) as running:
+        large = _take(stage, running)
+    found = [
+        lines.Line(
+            f'{what} at {scale.large:,} services, {database}, ms',
+            large.spread('ours', f'{verb}_ms'),
+            large.spread('peer', f'{verb}_ms'),
+            base=small.spread('ours', f'{verb}_ms'),
+            goal=_GOAL,
+        )
+        for verb, what in _VERBS.items()
+    ]
+    return found, {
+        scale.small: small.primitive(),
+        scale.large: large.primitive(),
+    }
+
+
+def _take(
+    stage: stages.Stage, running: Sequence[sides.Running]
+) -> rounds.Samples:
+    load = drivers.Load(calls=stage.scale.asked)
+
+    def measure(side: sides.Running, _: int) -> rounds.Sample:
+        return {
+            f'{verb}_ms': 1000 * side.drive(verb, load)['p50']
+            for verb in _VERBS
+        }
+
+    return rounds.take(stage.scale.rounds, running, measure)
+
+
+PART = part.Part(
+    'pin',
+    'the lowest version of a binary at 100 and at 100,000 services',
+    run,
+)

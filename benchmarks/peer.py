@@ -1,0 +1,110 @@
+"""The peer: one worker of nova-conductor, in an environment of its own."""
+
+import pathlib
+import subprocess
+from typing import Any
+
+from benchmarks import process
+from benchmarks import sides
+from benchmarks import tables
+from tests.servers import mariadb
+from tests.servers import rabbitmq
+
+# What it has to be told, and what it wants to start without the rest of a
+# cloud. Nobody is down within a run, as on our side.
+_CONFIGURATION = """\
+[DEFAULT]
+transport_url = {transport_url}
+host = conductor1
+my_ip = 127.0.0.1
+state_path = {directory}
+rpc_response_timeout = 120
+service_down_time = 86400
+[database]
+connection = {connection}
+[api_database]
+connection = {api_connection}
+[conductor]
+workers = 1
+[oslo_concurrency]
+lock_path = {directory}
+[placement]
+auth_type = none
+endpoint_override = http://127.0.0.1:9
+"""
+
+
+class Peer(sides.Side):
+    """
+    :param bin_: of the environment where Nova is
+    """
+
+    NAME = 'peer'
+    DRIVER = 'benchmarks.drive_peer'
+    QUEUES = ('conductor',)
+
+    def __init__(
+        self,
+        broker: rabbitmq.RabbitMQ,
+        directory: pathlib.Path,
+        server: mariadb.MariaDB,
+        bin_: pathlib.Path,
+    ) -> None:
+        super().__init__(broker, directory)
+        self.python = str(bin_ / 'python')
+        self._bin = bin_
+        self._server = server
+        self._database = ''
+        self._api_database = ''
+        self._version = 0
+
+    def _prepare(
+        self, url: str, rows: int, **more: Any
+    ) -> tuple[list[str], str]:
+        new = not self._database
+        if new:
+            self._database = self._server.create_database('nova')
+            self._api_database = self._server.create_database('nova_api')
+        config = self._directory / 'nova.conf'
+        config.write_text(
+            _CONFIGURATION.format(
+                transport_url=url,
+                connection=self._database,
+                api_connection=self._api_database,
+                directory=self._directory,
+            )
+        )
+        options = ['--config-file', str(config)]
+        if new:
+            self._manage(*options, 'db', 'sync', '--local_cell')
+            self._version = int(self._ask(_SERVICE_VERSION))
+        tables.fill_nova(self._database, rows, self._version)
+        return [str(self._bin / 'nova-conductor'), *options], str(config)
+
+    def _manage(self, *arguments: str) -> None:
+        made = subprocess.run(
+            [self._bin / 'nova-manage', *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if made.returncode:
+            raise process.BenchmarkError(
+                f'nova-manage failed:\n{made.stdout}{made.stderr}'
+            )
+
+    def _ask(self, code: str) -> str:
+        """What a piece of Python prints where Nova is."""
+        return subprocess.run(
+            [self.python, '-c', code],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+
+_SERVICE_VERSION = (
+    'from nova import monkey_patch; '
+    'monkey_patch.patch(backend="threading"); '
+    'from nova.objects import service; print(service.SERVICE_VERSION)'
+)

@@ -1,0 +1,5 @@
+"""Has Nova run on threads, as its own programs do before any import."""
+
+from nova import monkey_patch
+
+monkey_patch.patch(backend='threading')

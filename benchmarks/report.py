@@ -1,0 +1,76 @@
+"""Writing down what was found, for people and for programs."""
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import sys
+import time
+from collections.abc import Mapping
+
+from benchmarks import part
+from benchmarks import scale as scales
+
+NAME = 'results.json'
+
+_PACKAGES = (
+    'sgconductor',
+    'oslo.messaging',
+    'oslo.versionedobjects',
+    'SQLAlchemy',
+    'PyMySQL',
+    'kombu',
+    'amqp',
+)
+
+
+def write(
+    directory: pathlib.Path,
+    found: Mapping[str, part.Outcome],
+    scale: scales.Scale,
+    took: float,
+) -> None:
+    """Write all of it as JSON.
+
+    :param took: seconds
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    everything = {
+        'when': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+        'command': ['benchmarks/run', *sys.argv[1:]],
+        'seconds': round(took),
+        'machine': machine(),
+        'scale': dataclasses.asdict(scale),
+        'lines': [
+            line.primitive() for one in found.values() for line in one.lines
+        ],
+        'data': {name: one.data for name, one in found.items()},
+    }
+    text = json.dumps(everything, indent=1)
+    (directory / NAME).write_text(f'{text}\n')
+
+
+def machine() -> dict[str, object]:
+    """What it was measured on."""
+    return {
+        'processor': _processor(),
+        'cores': len(os.sched_getaffinity(0)),
+        'memory_gb': round(
+            os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9
+        ),
+        'system': platform.freedesktop_os_release()['PRETTY_NAME'],
+        'python': platform.python_version(),
+        'packages': {
+            name: importlib.metadata.version(name) for name in _PACKAGES
+        },
+    }
+
+
+def _processor() -> str:
+    for line in pathlib.Path('/proc/cpuinfo').read_text().splitlines():
+        name, _, value = line.partition(':')
+        if name.strip() == 'model name':
+            return value.strip()
+    return platform.machine()

@@ -1,0 +1,160 @@
+"""Filling services tables, without anybody having to join."""
+
+import datetime
+import itertools
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from sgconductor.db import models
+
+_CHUNK = 2000
+
+# Nova's, as far as it is read here.
+_NOVA = sa.table(
+    'services',
+    *(
+        sa.column(name)
+        for name in (
+            'id',
+            'uuid',
+            'host',
+            'binary',
+            'topic',
+            'report_count',
+            'disabled',
+            'forced_down',
+            'version',
+            'last_seen_up',
+            'created_at',
+            'deleted',
+        )
+    ),
+)
+
+
+def fill(url: str, rows: int, down_after: int) -> None:
+    """Have so many services that are up, with ids from 1.
+
+    :param url: of sgconductor's database, with new tables
+    :param down_after: seconds that they may be silent
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    common = {
+        'binary': 'acme-worker',
+        'topic': 'worker',
+        'version': 1,
+        'incarnation': 1,
+        'report_interval': 10,
+        'down_after': down_after,
+        'report_count': 0,
+        'last_seen_up': now,
+        'joined_at': now,
+        # As after some rounds of a conductor's.
+        'state': 'up',
+        'state_since': now,
+        'disabled': False,
+        'forced_down': False,
+        'quarantined': False,
+        'pin_epoch': 1,
+        'created_at': now,
+        'deleted': 0,
+    }
+    _insert(
+        url,
+        models.services,
+        (
+            {
+                'id': number,
+                'host': f'node{number}',
+                'uuid': str(uuid.uuid4()),
+                'join_token': str(uuid.uuid4()),
+                **common,
+            }
+            for number in range(1, rows + 1)
+        ),
+    )
+
+
+def fill_nova(url: str, rows: int, version: int) -> None:
+    """The same in Nova's database, instead of what was there.
+
+    :param version: of all services
+    """
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    common = {
+        'binary': 'nova-compute',
+        'topic': 'compute',
+        'report_count': 0,
+        'disabled': False,
+        'forced_down': False,
+        'version': version,
+        'last_seen_up': now,
+        'created_at': now,
+        'deleted': 0,
+    }
+    _execute(url, _NOVA.delete())
+    _insert(
+        url,
+        _NOVA,
+        (
+            {
+                'id': number,
+                'host': f'node{number}',
+                'uuid': str(uuid.uuid4()),
+                **common,
+            }
+            for number in range(1, rows + 1)
+        ),
+    )
+
+
+def beats(url: str) -> int:
+    """How many beats sgconductor's table has counted."""
+    with sa.create_engine(url).connect() as conn:
+        table = models.services
+        count = sa.func.sum(table.c.report_count)
+        return int(
+            conn.execute(
+                sa.select(count).where(table.c.binary == 'acme-worker')
+            ).scalar_one()
+        )
+
+
+def _insert(
+    url: str, table: sa.TableClause, rows: Iterator[dict[str, Any]]
+) -> None:
+    engine = sa.create_engine(url)
+    with engine.begin() as conn:
+        while chunk := list(itertools.islice(rows, _CHUNK)):
+            conn.execute(table.insert(), chunk)
+    if engine.dialect.name == 'postgresql':
+        # Ids were given, which its sequence knows nothing of.
+        with engine.begin() as conn:
+            conn.execute(
+                sa.text(
+                    f"SELECT setval('{table.name}_id_seq', "  # noqa: S608
+                    f'(SELECT max(id) FROM {table.name}))'
+                )
+            )
+    _analyze(engine, table)
+    engine.dispose()
+
+
+def _analyze(engine: sa.Engine, table: sa.TableClause) -> None:
+    verb = (
+        'ANALYZE' if engine.dialect.name == 'postgresql' else 'ANALYZE TABLE'
+    )
+    with engine.connect() as conn:
+        conn.execution_options(isolation_level='AUTOCOMMIT').execute(
+            sa.text(f'{verb} {table.name}')
+        )
+
+
+def _execute(url: str, statement: sa.Executable) -> None:
+    engine = sa.create_engine(url)
+    with engine.begin() as conn:
+        conn.execute(statement)
+    engine.dispose()
