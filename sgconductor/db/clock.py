@@ -111,6 +111,14 @@ def _sqlite_age(element: Any, compiler_: Any, **kw: Any) -> str:
     )
 
 
+def parse(text: str) -> datetime.datetime:
+    """The moment that a database writes in JSON."""
+    moment = datetime.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=datetime.UTC)
+    return moment.astimezone(datetime.UTC)
+
+
 def to_micros(moment: datetime.datetime) -> int:
     """Microseconds since 1970: how a moment of this clock travels."""
     return (moment - EPOCH) // datetime.timedelta(microseconds=1)

@@ -8,6 +8,7 @@ are mappings by column name, with ``age`` beside them: the microseconds since
 import datetime
 import json
 from collections.abc import Collection
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -23,11 +24,12 @@ from sgconductor.db import batch
 from sgconductor.db import clock
 from sgconductor.db import hearing
 from sgconductor.db import models
+from sgconductor.db import rows
 
-Row = Mapping[str, Any]
+Row = rows.Row
 
 _T = models.services
-_READ = (
+_READ = rows.Packed(
     *(
         c
         for c in _T.c
@@ -135,11 +137,10 @@ def join(
             _take_over(conn, id_, token, stamp)
             changed = any(known[name] != values[name] for name in values)
             news = 'update' if changed else None
-    result = conn.execute(
-        sa.select(*_READ, clock.utcnow().label('now')).where(_T.c.id == id_)
-    )
-    row = cast(Row, result.mappings().one())
-    return Joined(row, row['now'], news)
+    packed, now = conn.execute(
+        sa.select(_READ.column, clock.utcnow()).where(_T.c.id == id_)
+    ).one()
+    return Joined(_READ.unpack(packed), now, news)
 
 
 def beat_many(conn: sa.Connection, beats: Collection[Beat]) -> int:
@@ -211,8 +212,10 @@ def get(conn: sa.Connection, **key: Any) -> Row | None:
     :param key: ``uuid=``, ``id=``, or ``host=`` and ``binary=``
     """
     where = [_T.c[name] == value for name, value in key.items()]
-    result = conn.execute(sa.select(*_READ).where(*where, _LIVING))
-    return cast(Row | None, result.mappings().one_or_none())
+    packed = conn.execute(
+        sa.select(_READ.column).where(*where, _LIVING)
+    ).scalar_one_or_none()
+    return None if packed is None else _READ.unpack(packed)
 
 
 def page(
@@ -227,26 +230,15 @@ def page(
     :param marker: the id before the first one wanted
     """
     where = [_T.c[name] == value for name, value in filters.items()]
-    result = conn.execute(
-        sa.select(*_READ)
-        .where(*where, _LIVING, _T.c.id > marker)
-        .order_by(_T.c.id)
-        .limit(limit)
-    )
-    return cast(list[Row], result.mappings().all())
+    return _read(conn, [*where, _LIVING, _T.c.id > marker], limit)
 
 
 def oldest(conn: sa.Connection, binary: str, limit: int) -> list[Row]:
     """Those that count and have the lowest version of a binary, by id."""
     counts = (_T.c.binary == binary, *COUNTS)
     lowest = sa.select(sa.func.min(_T.c.version)).where(*counts)
-    result = conn.execute(
-        sa.select(*_READ)
-        .where(*counts, _T.c.version == lowest.scalar_subquery())
-        .order_by(_T.c.id)
-        .limit(limit)
-    )
-    return cast(list[Row], result.mappings().all())
+    where = [*counts, _T.c.version == lowest.scalar_subquery()]
+    return _read(conn, where, limit)
 
 
 def live(
@@ -294,13 +286,7 @@ def lagging(
 
     :param spans: as :func:`live` takes them
     """
-    result = conn.execute(
-        sa.select(*_READ)
-        .where(*live(spans), confirmed() < epoch)
-        .order_by(_T.c.id)
-        .limit(limit)
-    )
-    return cast(list[Row], result.mappings().all())
+    return _read(conn, [*live(spans), confirmed() < epoch], limit)
 
 
 def save(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> bool:
@@ -328,6 +314,18 @@ def destroy(conn: sa.Connection, uuid: str) -> Row | None:
         .values(deleted=_T.c.id, deleted_at=clock.utcnow())
     )
     return row if result.rowcount else None
+
+
+def _read(
+    conn: sa.Connection,
+    where: Iterable[sa.ColumnElement[bool]],
+    limit: int,
+) -> list[Row]:
+    """The first rows by id."""
+    result = conn.execute(
+        sa.select(_READ.column).where(*where).order_by(_T.c.id).limit(limit)
+    )
+    return [_READ.unpack(packed) for packed in result.scalars()]
 
 
 def _take_over(

@@ -1,6 +1,7 @@
 """What all objects share: where a method runs, and how versions meet."""
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 from typing import ClassVar
 
@@ -102,6 +103,19 @@ class SGObject(ovo_base.VersionedObject):
         raise exception.InvalidInput(
             f'{self.obj_name()} {self.VERSION} has no {attrname} set'
         )
+
+    def _may_change(self, names: Sequence[str], method: str) -> dict[str, Any]:
+        """The changes that a method writes.
+
+        :raises ReadOnlyField: for others
+        """
+        changes = self.obj_get_changes()
+        refused = sorted(set(changes) - set(names))
+        if refused:
+            raise exception.ReadOnlyField(
+                f'{self.obj_name()}.{method}', refused, names
+            )
+        return changes
 
     @classmethod
     def added_since(cls, version: str) -> set[str]:

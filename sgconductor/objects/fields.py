@@ -141,8 +141,7 @@ class Moment(fields.FieldType[datetime.datetime]):
         return self.stringify(value)
 
     def stringify(self, value: datetime.datetime) -> str:
-        naive = value.replace(tzinfo=None)
-        return f'{naive.isoformat(timespec="microseconds")}Z'
+        return f'{value.isoformat(timespec="microseconds"):.26}Z'
 
 
 class HostField(fields.AutoTypedField[str]):

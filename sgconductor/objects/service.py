@@ -1,11 +1,8 @@
 """The service: a row of the services table, as everybody sees it."""
 
-from collections.abc import Callable
-from collections.abc import Sequence
 from typing import Any
 from typing import Self
 from typing import TYPE_CHECKING
-from typing import TypeVar
 
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fields as ovo_fields
@@ -20,16 +17,15 @@ from sgconductor.objects import base
 from sgconductor.objects import event
 from sgconductor.objects import evidence
 from sgconductor.objects import fields
+from sgconductor.objects import trusted
 from sgconductor.servicegroup import liveness
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-T = TypeVar('T')
-
 
 @ovo_base.VersionedObjectRegistry.register
-class Service(base.SGObject):
+class Service(trusted.Flat):
     """A service of the group.
 
     ``liveness`` is the conductor's verdict at the moment it read the row: RPC
@@ -159,7 +155,7 @@ class Service(base.SGObject):
 
         cause = f'join of {self.host} with version {self.version}'
         try:
-            joined, state = self._change(cause, join)
+            joined, state = roster.change(self._here, self.binary, cause, join)
         except exception.ServiceTooOld as error:
             if 'pin_epoch' not in self.added_since(self.VERSION):
                 raise
@@ -239,7 +235,9 @@ class Service(base.SGObject):
             event.note(conn, 'service.delete', self)
             farewell.owe(here, conn, row)
 
-        self._change(f'delete of {self.host}', destroy)
+        roster.change(
+            self._here, self.binary, f'delete of {self.host}', destroy
+        )
         farewell.pay(here, self.uuid)
 
     @ovo_base.remotable
@@ -259,7 +257,9 @@ class Service(base.SGObject):
                 raise exception.ServiceIsUp(self.host, self.binary)
             self._edit(conn, {'quarantined': True}, verdict)
 
-        self._change(f'quarantine of {self.host}', mark)
+        roster.change(
+            self._here, self.binary, f'quarantine of {self.host}', mark
+        )
         self._refresh()
 
     @ovo_base.remotable
@@ -276,7 +276,12 @@ class Service(base.SGObject):
             roster.admit(conn, self.host, self.binary, version)
             self._edit(conn, {'quarantined': False}, verdict)
 
-        self._change(f'end of the quarantine of {self.host}', mark)
+        roster.change(
+            self._here,
+            self.binary,
+            f'end of the quarantine of {self.host}',
+            mark,
+        )
         self._refresh()
 
     @ovo_base.remotable
@@ -306,13 +311,7 @@ class Service(base.SGObject):
         return service
 
     def _read(self, row: 'db.services.Row', verdict: liveness.Verdict) -> None:
-        for name in self.fields:
-            if name in row:
-                setattr(self, name, row[name])
-        self.is_up = verdict.up
-        self.liveness = verdict.liveness
-        self.liveness_reason = verdict.reason
-        self.obj_reset_changes()
+        trusted.fill(self, values(row, verdict))
 
     def _judged(self) -> 'tuple[db.services.Row, liveness.Verdict]':
         with self._here.db.reader() as conn:
@@ -371,19 +370,17 @@ class Service(base.SGObject):
             raise exception.ServiceNotFound(self.uuid)
         return row
 
-    def _change(
-        self, cause: str, work: 'Callable[[sa.Connection], T]'
-    ) -> 'tuple[T, db.pins.State]':
-        return roster.change(self._here, self.binary, cause, work)
 
-    def _may_change(self, names: Sequence[str], method: str) -> dict[str, Any]:
-        changes = self.obj_get_changes()
-        refused = sorted(set(changes) - set(names))
-        if refused:
-            raise exception.ReadOnlyField(
-                f'{self.obj_name()}.{method}', refused, names
-            )
-        return changes
+def values(
+    row: 'db.services.Row', verdict: liveness.Verdict
+) -> dict[str, Any]:
+    """The values of a service's fields, and more."""
+    return {
+        **row,
+        'is_up': verdict.up,
+        'liveness': verdict.liveness,
+        'liveness_reason': verdict.reason,
+    }
 
 
 def _get(context: sg_context.RequestContext, name: str, **key: Any) -> Service:

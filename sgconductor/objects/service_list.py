@@ -13,6 +13,11 @@ from sgconductor import db
 from sgconductor.objects import base
 from sgconductor.objects import fields
 from sgconductor.objects import service
+from sgconductor.objects import trusted
+from sgconductor.servicegroup import liveness
+
+# A row, and the verdict on it.
+_Found = tuple['db.services.Row', liveness.Verdict]
 
 PAGE = 1000
 _LIMIT = fields.WholeNumber(1, 10 * PAGE)
@@ -30,6 +35,8 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
     fields = {
         'objects': ovo_fields.ListOfObjectsField('Service'),
     }
+    # What the objects are made of.
+    _found: Sequence['_Found'] = ()
 
     @classmethod
     @ovo_base.remotable
@@ -66,7 +73,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         if up is not None:
             base.coerce(fields.TrueOrFalse(), 'up', up)
         here = backend.of(context)
-        found: list[service.Service] = []
+        found: list[_Found] = []
         # The verdict is not SQL's to give, so a filter on it takes as many
         # large pages as it needs; any other list is one SELECT.
         size = limit if up is None else PAGE
@@ -75,14 +82,14 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
                 rows = db.services.page(conn, filters, size, marker)
             verdicts = here.liveness.judge(rows)
             found += [
-                service.Service.from_row(context, row, verdict)
+                (row, verdict)
                 for row, verdict in zip(rows, verdicts, strict=True)
                 if up is None or verdict.up == up
             ]
             if len(rows) < size:
                 break
             marker = rows[-1]['id']
-        return cls(context, objects=found[:limit])
+        return cls.from_rows(context, found[:limit])
 
     @classmethod
     @ovo_base.remotable
@@ -184,12 +191,54 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         rows: 'Sequence[db.services.Row]',
     ) -> 'ServiceList':
         verdicts = backend.of(context).liveness.judge(rows)
-        return cls(
-            context,
-            objects=[
-                service.Service.from_row(context, row, verdict)
-                for row, verdict in zip(rows, verdicts, strict=True)
-            ],
+        return cls.from_rows(context, list(zip(rows, verdicts, strict=True)))
+
+    @classmethod
+    def from_rows(
+        cls, context: sg_context.RequestContext, found: list[_Found]
+    ) -> 'ServiceList':
+        """The list of what was found; for the conductor's own use.
+
+        Its objects are made when they are asked for: a caller afar needs
+        none of them here.
+        """
+        made = cls(context)
+        del made.objects
+        made._found = found
+        return made
+
+    def obj_load_attr(self, attrname: str) -> None:
+        if attrname != 'objects':
+            super().obj_load_attr(attrname)
+        made = [
+            service.Service.from_row(self._context, row, verdict)
+            for row, verdict in self._found
+        ]
+        trusted.fill(self, {'objects': made})
+
+    def obj_attr_is_set(self, attrname: str) -> bool:
+        return attrname == 'objects' or super().obj_attr_is_set(attrname)
+
+    def obj_to_primitive(
+        self,
+        target_version: str | None = None,
+        version_manifest: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """The same as of a list of objects, without making them."""
+        wanted = (version_manifest or {}).get('Service')
+        if not self._found or target_version is None or wanted is None:
+            return super().obj_to_primitive(target_version, version_manifest)
+        return trusted.primitive(
+            type(self),
+            {
+                'objects': [
+                    trusted.primitive(
+                        service.Service, service.values(*found), wanted
+                    )
+                    for found in self._found
+                ]
+            },
+            target_version,
         )
 
     @classmethod

@@ -1,11 +1,14 @@
-"""Transactions that get in each other's way."""
+"""What the databases do alike: transactions in each other's way, and rows."""
 
+import datetime
 import functools
 import threading
 
+import sqlalchemy as sa
 from oslo_utils import uuidutils
 
 from sgconductor.db import database
+from sgconductor.db import models
 from sgconductor.db import services
 from tests.functional import base
 
@@ -51,3 +54,45 @@ class TestTwoProcesses(base.DeploymentTest):
         self.assertEqual([], errors)
         with self.deployment.db.reader() as conn:
             self.assertEqual(120, len(services.page(conn, {}, 1000)))
+
+
+class TestPacked(base.DeploymentTest):
+    """Rows that the database packs are those that it would give by column."""
+
+    def test_they_are_the_same(self) -> None:
+        now = datetime.datetime.now(datetime.UTC)
+        odd = ('', 'a "b" \\ c\t\n', "it's", 'ünï \U0001f600 \u2028', None)
+        table = models.services
+        for i, text in enumerate(odd):
+            with self.deployment.db.writer() as conn:
+                conn.execute(
+                    table.insert().values(
+                        uuid=uuidutils.generate_uuid(),
+                        host=f'node{i}',
+                        binary='acme-worker',
+                        topic='worker',
+                        availability_zone=text,
+                        version=2**31 - 1,
+                        incarnation=1,
+                        join_token='',
+                        report_interval=10,
+                        down_after=60,
+                        report_count=2**63 - 1,
+                        last_seen_up=now.replace(microsecond=i * 100),
+                        left_at=now if i % 2 else None,
+                        disabled=bool(i % 2),
+                        disabled_reason=text,
+                        forced_down=not i % 2,
+                        quarantined=bool(i % 2),
+                        created_at=now.replace(microsecond=0),
+                        deleted=0,
+                    )
+                )
+        with self.deployment.db.reader() as conn:
+            packed = services.page(conn, {}, 1000)
+            plain = conn.execute(sa.select(table).order_by(table.c.id)).all()
+        self.assertEqual(len(odd), len(packed))
+        for one, other in zip(packed, plain, strict=True):
+            for name in one.keys() - {'age'}:
+                self.assertEqual(getattr(other, name), one[name], name)
+                self.assertIs(type(getattr(other, name)), type(one[name]))

@@ -1,0 +1,163 @@
+"""What is made without the library is what the library would have made."""
+
+import datetime
+import itertools
+import json
+import string
+from typing import Any
+
+import hypothesis
+from hypothesis import strategies as st
+from oslo_versionedobjects import base as ovo_base
+
+from sgconductor import context as sg_context
+from sgconductor import exception
+from sgconductor import objects
+from sgconductor.objects import base as objects_base
+from sgconductor.objects import fields
+from sgconductor.objects.service import values as service_values
+from sgconductor.rpcapi import base as rpc_base
+from sgconductor.servicegroup import liveness
+from tests import base
+from tests import primitives
+
+_NAMES = st.text(string.ascii_letters + string.digits, min_size=1, max_size=9)
+_TEXTS = st.text(st.characters(exclude_categories=('Cc', 'Cs')), max_size=99)
+_MOMENTS = st.datetimes(
+    min_value=datetime.datetime(1970, 1, 1),
+    timezones=st.just(datetime.UTC),
+)
+_KINDS: dict[type, st.SearchStrategy[Any]] = {
+    fields.IdField: st.integers(1, fields.MAX_INT),
+    fields.UuidField: st.uuids().map(str),
+    fields.HostField: _NAMES,
+    fields.BinaryField: _NAMES,
+    fields.TopicField: _NAMES,
+    fields.TextField: _TEXTS,
+    fields.NumberField: st.integers(0, fields.MAX_INT),
+    fields.SecondsField: st.integers(1, 86400),
+    fields.CountField: st.integers(0, fields.MAX_BIGINT),
+    fields.TrueOrFalseField: st.booleans(),
+    fields.MomentField: _MOMENTS,
+}
+_JUDGED = ('is_up', 'liveness', 'liveness_reason')
+
+
+def _values(name: str) -> st.SearchStrategy[Any]:
+    field = objects.Service.fields[name]
+    kind = _KINDS[type(field)]
+    return st.none() | kind if field.nullable else kind
+
+
+ROWS = st.fixed_dictionaries(
+    {
+        name: _values(name)
+        for name in objects.Service.fields
+        if name not in _JUDGED
+    }
+)
+VERDICTS = st.builds(
+    liveness.Verdict, st.sampled_from(['up', 'down', 'unknown']), _TEXTS
+)
+FOUND = st.lists(st.tuples(ROWS, VERDICTS), min_size=1, max_size=3)
+
+
+CONTEXT = sg_context.RequestContext(backend=object())
+SERVICE_VERSIONS = primitives.versions('Service')
+LIST_VERSIONS = primitives.versions('ServiceList')
+
+
+def by_library(
+    obj: objects_base.SGObject, version: str, manifest: dict[str, str]
+) -> str:
+    primitive = ovo_base.VersionedObject.obj_to_primitive(
+        obj, version, manifest
+    )
+    return json.dumps(primitive)
+
+
+def held(obj: Any) -> dict[str, Any]:
+    """All values of an object by name."""
+    return {name: getattr(obj, name) for name in obj.fields}
+
+
+class TestPrimitives(base.TestCase):
+    """Byte for byte, in every version."""
+
+    @hypothesis.given(ROWS, VERDICTS)
+    def test_a_service(self, row: Any, verdict: liveness.Verdict) -> None:
+        service = objects.Service.from_row(CONTEXT, row, verdict)
+        checked = objects.Service(CONTEXT, **service_values(row, verdict))
+        checked.obj_reset_changes()
+        for version in SERVICE_VERSIONS:
+            manifest = {'Service': version}
+            self.assertEqual(
+                by_library(checked, version, manifest),
+                json.dumps(service.obj_to_primitive(version, manifest)),
+            )
+
+    @hypothesis.given(FOUND)
+    def test_a_list(self, found: Any) -> None:
+        checked = objects.ServiceList.from_rows(CONTEXT, found)
+        self.assertEqual(len(found), len(checked.objects))
+        for version, inner in itertools.product(
+            LIST_VERSIONS, SERVICE_VERSIONS
+        ):
+            manifest = {'ServiceList': version, 'Service': inner}
+            made = objects.ServiceList.from_rows(CONTEXT, found)
+            self.assertEqual(
+                by_library(checked, version, manifest),
+                json.dumps(made.obj_to_primitive(version, manifest)),
+            )
+
+    def test_what_has_changed_goes_by_the_library(self) -> None:
+        frozen = primitives.frozen('Service', SERVICE_VERSIONS[-1])
+        service: Any = objects_base.SGObject.obj_from_primitive(frozen)
+        service.disabled = True
+        primitive = service.obj_to_primitive()
+        self.assertEqual(['disabled'], primitive['versioned_object.changes'])
+
+    def test_a_list_can_be_copied_before_it_is_looked_at(self) -> None:
+        verdict = liveness.Verdict('up')
+        frozen = primitives.frozen('Service', SERVICE_VERSIONS[-1])
+        row = held(objects_base.SGObject.obj_from_primitive(frozen))
+        made = objects.ServiceList.from_rows(CONTEXT, [(row, verdict)])
+        self.assertEqual(row['host'], made.obj_clone()[0].host)
+
+
+class TestLoad(base.TestCase):
+    """What a conductor has sent, as its caller has it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.caller = rpc_base.Serializer(conductor=object())
+
+    def load(self, primitive: Any) -> Any:
+        return self.caller.deserialize_entity(CONTEXT, primitive)
+
+    @hypothesis.given(FOUND)
+    def test_it_is_what_the_library_would_load(self, found: Any) -> None:
+        sent = objects.ServiceList.from_rows(CONTEXT, found)
+        primitive = json.loads(json.dumps(sent.obj_to_primitive()))
+        library: Any = objects_base.SGObject.obj_from_primitive(primitive)
+        for ours, theirs in zip(self.load(primitive), library, strict=True):
+            self.assertEqual(held(theirs), held(ours))
+            self.assertEqual(set(), ours.obj_what_changed())
+            self.assertIs(CONTEXT, ours._context)
+
+    def test_another_version_or_shape_goes_by_the_library(self) -> None:
+        newest = primitives.frozen('ServiceList', LIST_VERSIONS[-1])
+        for version in SERVICE_VERSIONS:
+            service = primitives.frozen('Service', version)
+            newest['versioned_object.data']['objects'] = [service]
+            (loaded,) = self.load(newest)
+            self.assertEqual(version, loaded.VERSION)
+        service['versioned_object.changes'] = ['host']
+        self.assertEqual({'host'}, self.load(service).obj_what_changed())
+        data = service['versioned_object.data']
+        for bad in ({**data, 'created_at': 'x'}, {**data, 'created_at': 5}):
+            self.assertRaises(
+                exception.InvalidInput,
+                self.load,
+                {**service, 'versioned_object.data': bad},
+            )
