@@ -4,6 +4,7 @@ It runs in an environment of its own, where Nova is and nothing of ours.
 """
 
 import argparse
+import contextlib
 
 # First, as in Nova's own programs.
 from benchmarks import peer_threads  # noqa: F401
@@ -11,6 +12,7 @@ from benchmarks import peer_threads  # noqa: F401
 # isort: split
 from nova import config
 from nova import context as nova_context
+from nova import exception
 from nova import objects
 from nova import servicegroup
 from nova.conductor import rpcapi
@@ -18,12 +20,11 @@ from nova.db.main import api as nova_db
 from nova.objects import base
 
 from benchmarks import drive
+from benchmarks import stand_ins
 
 BINARY = 'nova-compute'
 # As many as of ours that a round of joins brings.
 BINARIES = 10
-# Services that one thread beats for.
-_EACH = 10
 
 
 def _remote(options: argparse.Namespace) -> nova_context.RequestContext:
@@ -41,22 +42,20 @@ def _configure(options: argparse.Namespace) -> None:
 
 
 def beat(options: argparse.Namespace) -> drive.Call:
-    """Beat, as servicegroup.drivers.db does."""
-    context = _remote(options)
-    count = options.threads * _EACH
-    first = options.process * count
-    services = [
-        objects.Service.get_by_host_and_binary(
-            context, f'node{first + number + 1}', BINARY
-        )
-        for number in range(count)
-    ]
+    """Beat, as servicegroup.drivers.db does, with stand-ins for numbers.
 
-    def call(number: int) -> int:
-        # Of this thread alone, for numbers go round by the thread.
-        service = services[number % count]
+    The call is for others to send again, and so finds no such service.
+    """
+    context = _remote(options)
+    service = objects.Service.get_by_host_and_binary(context, 'node1', BINARY)
+    setattr(service, base.get_attrname('id'), stand_ins.ID)
+    service.report_count = stand_ins.COUNT - 1
+    service.obj_reset_changes()
+
+    def call(_number: int) -> int:
         service.report_count += 1
-        service.save()
+        with contextlib.suppress(exception.ServiceNotFound):
+            service.save()
         return 1
 
     return call

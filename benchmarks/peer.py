@@ -36,12 +36,16 @@ endpoint_override = http://127.0.0.1:9
 
 class Peer(sides.Side):
     """
+    :cvar QUEUE: where its calls go, and so do its beats
+    :cvar EXCHANGE: the way there
     :param bin_: of the environment where Nova is
     """
 
     NAME = 'peer'
     DRIVER = 'benchmarks.drive_peer'
-    QUEUES = ('conductor',)
+    QUEUE = 'conductor'
+    QUEUES = (QUEUE,)
+    EXCHANGE = 'nova'
 
     def __init__(
         self,
@@ -54,31 +58,32 @@ class Peer(sides.Side):
         self.python = str(bin_ / 'python')
         self._bin = bin_
         self._server = server
-        self._database = ''
+        self.database = ''
         self._api_database = ''
         self._version = 0
 
     def _prepare(
         self, url: str, rows: int, **more: Any
     ) -> tuple[list[str], str]:
-        new = not self._database
+        new = not self.database
         if new:
-            self._database = self._server.create_database('nova')
+            self.database = self._server.create_database('nova')
             self._api_database = self._server.create_database('nova_api')
         config = self._directory / 'nova.conf'
         config.write_text(
             _CONFIGURATION.format(
                 transport_url=url,
-                connection=self._database,
+                connection=self.database,
                 api_connection=self._api_database,
                 directory=self._directory,
             )
         )
         options = ['--config-file', str(config)]
         if new:
+            self._manage(*options, 'api_db', 'sync')
             self._manage(*options, 'db', 'sync', '--local_cell')
             self._version = int(self._ask(_SERVICE_VERSION))
-        tables.fill_nova(self._database, rows, self._version)
+        tables.fill_nova(self.database, rows, self._version)
         return [str(self._bin / 'nova-conductor'), *options], str(config)
 
     def _manage(self, *arguments: str) -> None:

@@ -1,9 +1,9 @@
-"""Beats as real messages, faster than members would send them.
+"""Messages in numbers, faster than those would send them who do.
 
-What is sent is one message of :class:`sgconductor.rpcapi.beats.BeatAPI`, taken
-from a broker byte by byte, with other numbers and other ids in it; so it is
-what members send, whatever that is in this release. As a program it beats for
-many services at their own pace.
+What is sent is one real message, taken from a broker byte by byte, with other
+numbers and other ids in it: a beat of sgconductor.rpcapi.beats.BeatAPI, or a
+call of Nova's. So it is what they send, whatever that is in a release. As a
+program it beats for many services at their own pace.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import re
 import sys
 import time
 import uuid
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
@@ -22,75 +23,83 @@ from urllib import parse
 import amqp
 
 from benchmarks import process
+from benchmarks import stand_ins
 from sgconductor import app
 from sgconductor.rpcapi import base
 from sgconductor.rpcapi import beats as beats_api
 
 QUEUE = f'{base.BEATS_TOPIC}.info'
 
-# Numbers that stand in a message for what they are and nothing else.
-_ID, _INCARNATION, _STAMP, _EPOCH = (
-    1234567891,
-    1234567892,
-    1234567890123456,
-    1234567893,
+_BEAT = (
+    stand_ins.ID,
+    stand_ins.INCARNATION,
+    stand_ins.STAMP,
+    stand_ins.EPOCH,
 )
-_NUMBERS = f'{_ID}|{_INCARNATION}|{_STAMP}|{_EPOCH}'
-# Of each message, or the receiver takes it for one that was sent twice.
-_UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32}'
-_PARTS = re.compile(f'({_NUMBERS}|{_UUID})'.encode())
+# Of each message, or the receiver takes it for one that was sent twice; but
+# where an answer goes is the same for all.
+_UUID = (
+    '(?<!reply_)(?:'
+    '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-f])[0-9a-f]{32})'
+)
 # Messages in a row.
 _SAME_STAMP = 100
 # Seconds.
 _PAUSE = 0.02
 _ARRIVES_WITHIN = 10.0
+# Milliseconds, as a number that a column of integers takes.
+_WRAPS = 2_000_000_000
 
 
 class Template:
-    """A beat of BeatAPI, as it is with the broker.
+    """A message as it is with the broker.
 
-    :param body: with the numbers above
-    :param properties: of the message
+    :param found: the message, with stand-ins for what differs
+    :param needs: those that it must have
     """
 
-    def __init__(self, body: bytes, properties: dict[str, Any]) -> None:
-        self._properties = properties
-        self._parts = _PARTS.split(body)
+    def __init__(self, found: Any, needs: Collection[int]) -> None:
+        body = found.body
+        self._properties = found.properties
+        self.exchange = found.delivery_info['exchange']
+        self.key = found.delivery_info['routing_key']
+        numbers = '|'.join(str(number) for number in stand_ins.ALL)
+        self._parts = re.split(
+            f'({numbers}|{_UUID})'.encode(),
+            body.encode() if isinstance(body, str) else body,
+        )
         self._places = [
             (place, part.decode())
             for place, part in enumerate(self._parts)
             if place % 2
         ]
-        for number in _NUMBERS.split('|'):
-            if number not in [part for _, part in self._places]:
-                raise process.BenchmarkError(
-                    f'no {number} in a beat that has it: {body!r}'
-                )
+        missing = {*map(str, needs)} - {part for _, part in self._places}
+        if missing:
+            raise process.BenchmarkError(f'no {missing} in {body!r}')
 
-    def body(self, id_: int, stamp: int, unique: str) -> bytes:
-        """The message of another beat.
+    def message(self, id_: int, stamp: int, unique: str) -> amqp.Message:
+        """The same for another service.
 
         :param stamp: microseconds since 1970
         :param unique: 32 hexadecimal digits
         """
         values = {
-            str(_ID): str(id_),
-            str(_INCARNATION): '1',
-            str(_STAMP): str(stamp),
-            str(_EPOCH): '1',
+            stand_ins.ID: id_,
+            stand_ins.INCARNATION: 1,
+            stand_ins.STAMP: stamp,
+            stand_ins.EPOCH: 1,
+            stand_ins.COUNT: stamp // 1000 % _WRAPS,
         }
+        texts = {str(old): str(new) for old, new in values.items()}
         parts = self._parts.copy()
         for place, was in self._places:
-            new = values.get(was) or _dashed(unique, '-' in was)
+            new = texts.get(was) or _dashed(unique, '-' in was)
             parts[place] = new.encode()
-        return b''.join(parts)
-
-    def message(self, body: bytes) -> amqp.Message:
-        return amqp.Message(body, **self._properties)
+        return amqp.Message(b''.join(parts), **self._properties)
 
 
 class Publisher:
-    """A connection that sends beats to a queue, and looks at it.
+    """A connection that sends messages to queues, and looks at those.
 
     :param url: the transport URL
     """
@@ -107,18 +116,27 @@ class Publisher:
         self._channel = self._connection.channel()
         self._unique = _unique()
 
-    def take(self) -> Template:
-        """The next beat in the queue."""
+    def tap(self, exchange: str, key: str) -> str:
+        """Have messages come to another queue too.
+
+        :returns: its name
+        """
+        queue = str(self._channel.queue_declare(exclusive=True).queue)
+        self._channel.queue_bind(queue, exchange, key)
+        return queue
+
+    def take(self, queue: str, needs: Collection[int]) -> Template:
+        """The next message of a queue, which nobody else takes."""
         deadline = time.monotonic() + _ARRIVES_WITHIN
         while time.monotonic() < deadline:
-            found = self._channel.basic_get(QUEUE, no_ack=True)
+            found = self._channel.basic_get(queue, no_ack=True)
             if found is not None:
-                return Template(_bytes(found.body), found.properties)
+                return Template(found, needs)
             time.sleep(_PAUSE)
-        raise process.BenchmarkError('a beat did not arrive')
+        raise process.BenchmarkError(f'nothing has arrived in {queue}')
 
     def send(self, template: Template, ids: Iterable[int]) -> int:
-        """Beat once for each id, as fast as the broker takes it.
+        """Send one for each id, as fast as the broker takes them.
 
         :returns: how many that were
         """
@@ -126,18 +144,17 @@ class Publisher:
         for id_ in ids:
             if sent % _SAME_STAMP == 0:
                 stamp = time.time_ns() // 1000
-            body = template.body(id_, stamp, next(self._unique))
             self._channel.basic_publish(
-                template.message(body),
-                exchange=base.EXCHANGE,
-                routing_key=QUEUE,
+                template.message(id_, stamp, next(self._unique)),
+                exchange=template.exchange,
+                routing_key=template.key,
             )
             sent += 1
         return sent
 
-    def waiting(self) -> int:
-        """Messages in the queue that nobody has taken yet."""
-        told = self._channel.queue_declare(QUEUE, passive=True)
+    def waiting(self, queue: str) -> int:
+        """Messages in a queue that nobody has taken yet."""
+        told = self._channel.queue_declare(queue, passive=True)
         return int(told.message_count)
 
     def close(self) -> None:
@@ -150,12 +167,10 @@ def learn(url: str) -> Template:
     :param url: where nobody listens
     """
     with app.connect(url) as remote:
-        beats_api.BeatAPI(remote.transport).beat(
-            _ID, _INCARNATION, _STAMP, _EPOCH
-        )
+        beats_api.BeatAPI(remote.transport).beat(*_BEAT)
     publisher = Publisher(url)
     try:
-        return publisher.take()
+        return publisher.take(QUEUE, _BEAT)
     finally:
         publisher.close()
 
@@ -167,10 +182,6 @@ def _unique() -> Iterator[str]:
 
 def _dashed(digits: str, dashed: bool) -> str:
     return str(uuid.UUID(digits)) if dashed else digits
-
-
-def _bytes(body: str | bytes) -> bytes:
-    return body.encode() if isinstance(body, str) else body
 
 
 def main() -> None:
@@ -186,8 +197,7 @@ def main() -> None:
     publisher = Publisher(options.url)
     print('ready', flush=True)
     sys.stdin.readline()
-    late = _beat(publisher, template, options)
-    print(json.dumps(late), flush=True)
+    print(json.dumps(_beat(publisher, template, options)), flush=True)
     sys.stdin.readline()
 
 

@@ -9,6 +9,7 @@ class Scale:
     :ivar rounds: of each measure
     :ivar rows: services in the table, where it is not said otherwise
     :ivar beats: in a filled queue
+    :ivar calls: in that of the peer, whose beats are calls
     :ivar seconds: for which callers call
     :ivar processes: of callers
     :ivar threads: in each of them
@@ -27,9 +28,10 @@ class Scale:
     rounds: int = 5
     rows: int = 10_000
     beats: int = 20_000
+    calls: int = 1_000
     seconds: float = 8.0
     processes: int = 2
-    threads: int = 8
+    threads: int = 4
     listed: int = 10_000
     listings: int = 1
     small: int = 100
@@ -46,6 +48,7 @@ FULL = Scale()
 QUICK = Scale(
     rounds=1,
     beats=5_000,
+    calls=200,
     seconds=2.0,
     asked=100,
     joins=200,

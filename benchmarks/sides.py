@@ -136,17 +136,7 @@ class Running:
             ``busy`` (the part of the time that it ran), and ``rss`` and
             ``peak`` (megabytes of the server, before and at most)
         """
-        options = {'config': self.config, 'rows': self.rows, **options}
-        with drivers.ready(
-            drivers.Drivers(
-                self.side.DRIVER,
-                self.side.python,
-                self.side.log('driver'),
-                load,
-                verb,
-                options,
-            )
-        ) as each:
+        with self.drivers(verb, load, **options) as each:
             self.server.forget_peak()
             rss = self.server.rss()
             before, begin = self.server.cpu(), time.monotonic()
@@ -156,6 +146,22 @@ class Running:
             busy = cpu / (time.monotonic() - begin)
             peak = self.server.peak()
         return {**done, 'cpu': cpu, 'busy': busy, 'rss': rss, 'peak': peak}
+
+    @contextlib.contextmanager
+    def drivers(
+        self, verb: str, load: drivers.Load, **options: object
+    ) -> Iterator[drivers.Drivers]:
+        """Drivers that are ready to call it, until the end of the block."""
+        made = drivers.Drivers(
+            self.side.DRIVER,
+            self.side.python,
+            self.side.log('driver'),
+            load,
+            verb,
+            {'config': self.config, 'rows': self.rows, **options},
+        )
+        with drivers.ready(made) as each:
+            yield each
 
     def rest(self, seconds: float) -> float:
         """CPU of the server while nobody asks it, as a part of one core."""

@@ -123,6 +123,15 @@ def beats(url: str) -> int:
         )
 
 
+def nova_beats(url: str) -> int:
+    """How many services have beaten since Nova's table was filled."""
+    with sa.create_engine(url).connect() as conn:
+        beaten = sa.select(sa.func.count()).where(
+            _NOVA.c.report_count > 0, _NOVA.c.binary == 'nova-compute'
+        )
+        return int(conn.execute(beaten).scalar_one())
+
+
 def _insert(
     url: str, table: sa.TableClause, rows: Iterator[dict[str, Any]]
 ) -> None:

@@ -1,22 +1,26 @@
 """What a beat costs, and how many of them one worker takes.
 
-Ours and the limit get a queue that was filled while they were stopped. Nova's
-beats are calls, so there callers wait for each, as many as keep its conductor
-busy all the time.
+Each side gets a queue that was filled while it was stopped: so it is busy all
+the time, and nobody who sends takes the machine from it. For ours and for the
+limit these are beats, and for Nova calls of Service.save().
 """
 
+import contextlib
 import itertools
 import random
 import time
+from collections.abc import Iterator
 
 from benchmarks import drivers
 from benchmarks import lines
 from benchmarks import part
+from benchmarks import peer
 from benchmarks import process
 from benchmarks import publish
 from benchmarks import rounds
 from benchmarks import sides
 from benchmarks import stage as stages
+from benchmarks import stand_ins
 from benchmarks import tables
 
 _LOOK_EVERY = 0.05
@@ -51,59 +55,71 @@ def run(stage: stages.Stage) -> part.Outcome:
 
 def take(stage: stages.Stage, side: sides.Running) -> rounds.Sample:
     """Have a side take beats, and see what that costs it."""
-    if side.name == 'peer':
-        return _call(stage, side)
-    return drain(stage, side, stage.scale.beats)
-
-
-def drain(
-    stage: stages.Stage, side: sides.Running, count: int
-) -> rounds.Sample:
-    """Fill the queue, and have it emptied."""
     publisher = publish.Publisher(side.url)
+    try:
+        if side.name != peer.Peer.NAME:
+            count = stage.scale.beats
+            return _drain(
+                side, publisher, stage.template, publish.QUEUE, count
+            )
+        with _learned(side, publisher) as template:
+            count = stage.scale.calls
+            taken = _drain(side, publisher, template, peer.Peer.QUEUE, count)
+        assert stage.peer is not None
+        written = tables.nova_beats(stage.peer.database)
+        if written < min(count, side.rows):
+            raise process.BenchmarkError(
+                f'Nova has written {written} of {count} beats'
+            )
+        return taken
+    finally:
+        publisher.close()
+
+
+@contextlib.contextmanager
+def _learned(
+    side: sides.Running, publisher: publish.Publisher
+) -> Iterator[publish.Template]:
+    """A beat of Nova's, as long as its sender takes answers."""
+    with side.drivers('beat', drivers.Load(calls=1)) as caller:
+        tap = publisher.tap(peer.Peer.EXCHANGE, peer.Peer.QUEUE)
+        caller.go()
+        caller.results()
+        yield publisher.take(tap, (stand_ins.ID, stand_ins.COUNT))
+
+
+def _drain(
+    side: sides.Running,
+    publisher: publish.Publisher,
+    template: publish.Template,
+    queue: str,
+    count: int,
+) -> rounds.Sample:
+    """Fill the queue of a side that is stopped, and have it emptied."""
     # As they would come: those of one batch stand anywhere in the table.
     ids = random.Random(count).sample(range(1, side.rows + 1), side.rows)
     side.server.freeze()
     try:
-        publisher.send(
-            stage.template, itertools.islice(itertools.cycle(ids), count)
-        )
-        _until_filled(side, count)
+        publisher.send(template, itertools.islice(itertools.cycle(ids), count))
+        while side.depth(queue) < count:
+            time.sleep(_LOOK_EVERY)
         cpu, begin = side.server.cpu(), time.monotonic()
     finally:
         side.server.thaw()
-    while publisher.waiting():
+    while publisher.waiting(queue):
         time.sleep(_LOOK_EVERY)
         if time.monotonic() - begin > _DONE_WITHIN:
             raise process.BenchmarkError(f'{side.name} takes no beats')
-    while side.depth(publish.QUEUE):
+    while side.depth(queue):
         time.sleep(_LOOK_EVERY)
     seconds = time.monotonic() - begin
     cpu = side.server.cpu() - cpu
-    publisher.close()
     return {
         'cpu_ms': 1000 * cpu / count,
         'rate': count / seconds,
         'busy': cpu / seconds,
         'beats': count,
     }
-
-
-def _call(stage: stages.Stage, side: sides.Running) -> rounds.Sample:
-    scale = stage.scale
-    load = drivers.Load(scale.processes, scale.threads, seconds=scale.seconds)
-    done = side.drive('beat', load)
-    return {
-        'cpu_ms': 1000 * done['cpu'] / done['units'],
-        'rate': done['units'] / done['seconds'],
-        'busy': done['busy'],
-        'beats': done['units'],
-    }
-
-
-def _until_filled(side: sides.Running, count: int) -> None:
-    while side.depth(publish.QUEUE) < count:
-        time.sleep(_LOOK_EVERY)
 
 
 def _lost(stage: stages.Stage, samples: rounds.Samples) -> int:

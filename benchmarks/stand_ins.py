@@ -1,0 +1,9 @@
+"""Numbers that stand in a message for what they are, and for nothing else."""
+
+ID = 1234567891
+INCARNATION = 1234567892
+EPOCH = 1234567893
+COUNT = 1234567894
+STAMP = 1234567890123456
+
+ALL = (ID, INCARNATION, EPOCH, COUNT, STAMP)
