@@ -146,8 +146,7 @@ class Conductor:
             # Before anything is heard here.
             self._db.write(hearing.catch_up)
         self._rpc_server.start()
-        # One thread writes; a second batch meanwhile waits with the broker.
-        self._beat_server.start(override_pool_size=1)
+        self._beat_server.start()
         try:
             self._join(timeout=0)
         except exception.Unreachable:

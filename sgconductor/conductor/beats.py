@@ -13,16 +13,15 @@ import oslo_messaging as messaging
 import sqlalchemy as sa
 from oslo_messaging import dispatcher
 from oslo_messaging import transport as transport_types
-from oslo_messaging.notify import listener
 
 from sgconductor import exception
+from sgconductor.conductor import intake
 from sgconductor.db import clock
 from sgconductor.db import database
 from sgconductor.db import hearing
 from sgconductor.db import pins
 from sgconductor.db import services
 from sgconductor.rpcapi import base
-from sgconductor.rpcapi import drain
 
 LOG = logging.getLogger(__name__)
 
@@ -202,12 +201,12 @@ def server(
     beats: Beats,
     batch_size: int,
     batch_timeout: float,
-) -> listener.BatchNotificationServer:
+) -> intake.Intake:
     """A listener that feeds ``beats``.
 
     :param batch_timeout: the longest, in seconds, that a beat waits
     """
-    made = listener.BatchNotificationServer(
+    return intake.Intake(
         transport,
         [messaging.Target(exchange=base.EXCHANGE, topic=base.BEATS_TOPIC)],
         beats,
@@ -215,8 +214,6 @@ def server(
         batch_size=batch_size,
         batch_timeout=batch_timeout,
     )
-    drain.be_prompt(made)
-    return made
 
 
 def _epoch(value: Any) -> int:

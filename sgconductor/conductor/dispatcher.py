@@ -1,6 +1,5 @@
 """How errors leave the conductor, in one place."""
 
-import inspect
 import logging
 from typing import Any
 
@@ -10,6 +9,7 @@ from oslo_utils import versionutils
 from oslo_versionedobjects import exception as ovo_exc
 
 from sgconductor import exception
+from sgconductor.conductor import arguments
 
 LOG = logging.getLogger(__name__)
 
@@ -62,11 +62,9 @@ class Dispatcher(messaging.RPCDispatcher):
             if self.access_policy.is_allowed(
                 endpoint, name
             ) and versionutils.is_compatible(version, endpoint.target.version):
-                signature = inspect.signature(getattr(endpoint, name))
-                try:
-                    signature.bind(None, **message.get('args', {}))
-                except TypeError as error:
-                    raise exception.InvalidInput(f'{name}: {error}') from None
+                method = getattr(endpoint, name)
+                args = message.get('args', {})
+                arguments.check(name, method, [None], args)
 
 
 class _Silent(dispatcher.ExpectedException):

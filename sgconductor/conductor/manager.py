@@ -1,5 +1,6 @@
 """The conductor's RPC endpoint: it runs objects' methods for callers."""
 
+import functools
 import inspect
 import re
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from oslo_versionedobjects import base as ovo_base
 
 from sgconductor import context as sg_context
 from sgconductor import exception
+from sgconductor.conductor import arguments
 from sgconductor.objects import base
 
 _VERSION = re.compile(r'[0-9]{1,9}[.][0-9]{1,9}([.][0-9]{1,9})?')
@@ -70,13 +72,14 @@ class ConductorManager:
                 f'objinst must be an object, not {type(objinst).__name__}'
             )
         method = _remotable(objinst, objmethod, of_class=False)
-        before = objinst.obj_clone()
+        before = _values(objinst)
         result = _run(method, _list(args), _dict(kwargs))
         updates: dict[str, Any] = {
             name: field.to_primitive(objinst, name, getattr(objinst, name))
             for name, field in objinst.fields.items()
             if name not in objinst.added_since(objinst.VERSION)
-            and _changed(name, before, objinst)
+            and objinst.obj_attr_is_set(name)
+            and (name not in before or before[name] != getattr(objinst, name))
         }
         updates['obj_what_changed'] = sorted(objinst.obj_what_changed())
         return updates, result
@@ -114,7 +117,7 @@ class ConductorManager:
 def _backport(
     obj: ovo_base.VersionedObject, versions: dict[str, str]
 ) -> dict[str, Any]:
-    known = ovo_base.obj_tree_get_versions(obj.obj_name())
+    known = dict(_newest(obj.obj_name()))
     # No object is ported forward: not beyond what it is itself, either.
     known[obj.obj_name()] = obj.VERSION
     agreed = {}
@@ -126,6 +129,12 @@ def _backport(
         target_version=agreed.get(obj.obj_name(), obj.VERSION),
         version_manifest=agreed,
     )
+
+
+@functools.cache
+def _newest(name: str) -> dict[str, str]:
+    """The versions that this conductor has of an object and what is in it."""
+    return ovo_base.obj_tree_get_versions(name)
 
 
 def _remotable(owner: Any, name: Any, of_class: bool) -> Any:
@@ -143,20 +152,17 @@ def _remotable(owner: Any, name: Any, of_class: bool) -> Any:
 def _run(
     method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    try:
-        inspect.signature(method).bind(*args, **kwargs)
-    except TypeError as error:
-        raise exception.InvalidInput(
-            f'{method.__qualname__}: {error}'
-        ) from None
+    arguments.check(method.__qualname__, method, args, kwargs)
     return method(*args, **kwargs)
 
 
-def _changed(name: str, before: base.SGObject, after: base.SGObject) -> bool:
-    return after.obj_attr_is_set(name) and (
-        not before.obj_attr_is_set(name)
-        or getattr(before, name) != getattr(after, name)
-    )
+def _values(obj: base.SGObject) -> dict[str, Any]:
+    """What is set: no method changes a value, it sets another one."""
+    return {
+        name: getattr(obj, name)
+        for name in obj.fields
+        if obj.obj_attr_is_set(name)
+    }
 
 
 def _manifest(value: Any) -> dict[str, str]:

@@ -112,7 +112,11 @@ class Rounds:
         )
 
     def _look(self) -> None:
-        for rows in watch.pages(self._here.db):
+        judges = self._here.judges
+        # What the table alone shows, the database finds by itself.
+        drivers_count = any(judge.voice.detects for judge in judges)
+        page = watch.everybody if drivers_count else services.turning
+        for rows in watch.pages(self._here.db, page):
             if not self._is_ours():
                 return
             verdicts = self._here.liveness.judge(rows)
@@ -120,7 +124,7 @@ class Rounds:
             if self._here.shadow is not None:
                 others = self._here.shadow.judge(rows)
                 # Where one cannot tell, the table has spoken for it.
-                if all(judge.voice.sound for judge in self._here.judges):
+                if all(judge.voice.sound for judge in judges):
                     self._compare(rows, verdicts, others)
 
     def _announce(

@@ -1,7 +1,10 @@
 """Looking at the whole group: the reason for each verdict, and the pins."""
 
 import dataclasses
+from collections.abc import Callable
 from collections.abc import Iterator
+
+import sqlalchemy as sa
 
 from sgconductor import backend
 from sgconductor.db import database
@@ -51,19 +54,32 @@ class Watch:
                 row['age'] / 1_000_000,
                 verdict.reason,
             )
-            for rows in pages(self._here.db)
+            for rows in pages(self._here.db, everybody)
             for row, verdict in zip(
                 rows, self._here.liveness.judge(rows), strict=True
             )
         ]
 
 
-def pages(db: database.Database) -> Iterator[list[services.Row]]:
-    """All services, by id, in pages of one SELECT each."""
+def everybody(
+    conn: sa.Connection, limit: int, marker: int
+) -> list[services.Row]:
+    """A page of all services."""
+    return services.page(conn, {}, limit, marker)
+
+
+def pages(
+    db: database.Database,
+    page: Callable[[sa.Connection, int, int], list[services.Row]],
+) -> Iterator[list[services.Row]]:
+    """Services, by id, in pages of one SELECT each.
+
+    :param page: reads so many after an id
+    """
     marker = 0
     while True:
         with db.reader() as conn:
-            rows = services.page(conn, {}, _PAGE, marker)
+            rows = page(conn, _PAGE, marker)
         yield rows
         if len(rows) < _PAGE:
             return

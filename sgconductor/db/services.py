@@ -6,6 +6,7 @@ are mappings by column name, with ``age`` beside them: the microseconds since
 """
 
 import datetime
+import functools
 import json
 from collections.abc import Collection
 from collections.abc import Iterable
@@ -211,10 +212,7 @@ def get(conn: sa.Connection, **key: Any) -> Row | None:
 
     :param key: ``uuid=``, ``id=``, or ``host=`` and ``binary=``
     """
-    where = [_T.c[name] == value for name, value in key.items()]
-    packed = conn.execute(
-        sa.select(_READ.column).where(*where, _LIVING)
-    ).scalar_one_or_none()
+    packed = conn.execute(_by(*key), key).scalar_one_or_none()
     return None if packed is None else _READ.unpack(packed)
 
 
@@ -231,6 +229,32 @@ def page(
     """
     where = [_T.c[name] == value for name, value in filters.items()]
     return _read(conn, [*where, _LIVING, _T.c.id > marker], limit)
+
+
+def turning(
+    conn: sa.Connection,
+    limit: int,
+    marker: int = 0,
+) -> list[Row]:
+    """Those that the table does not show as they were announced, by id.
+
+    Overdue, or down by somebody's word, and announced to be up, or the other
+    way round, or not announced yet.
+
+    :param marker: the id before the first one wanted
+    """
+    down = sa.or_(
+        clock.age(_T.c.last_seen_up) > _patience(),
+        _T.c.left_at.is_not(None),
+        _T.c.forced_down == sa.true(),
+        _T.c.quarantined == sa.true(),
+    )
+    turns = sa.or_(
+        _T.c.state.is_(None),
+        sa.and_(_T.c.state == 'up', down),
+        sa.and_(_T.c.state == 'down', sa.not_(down)),
+    )
+    return _read(conn, [_LIVING, _T.c.id > marker, turns], limit)
 
 
 def oldest(conn: sa.Connection, binary: str, limit: int) -> list[Row]:
@@ -251,7 +275,7 @@ def live(
     :param spans: of :func:`sgconductor.db.hearing.spans`
     """
     age = clock.age(_T.c.last_seen_up)
-    patience = sa.cast(_T.c.down_after, sa.BigInteger) * 1_000_000
+    patience = _patience()
     # In none of the spans was it silent for longer than is allowed.
     return (
         _LIVING,
@@ -314,6 +338,18 @@ def destroy(conn: sa.Connection, uuid: str) -> Row | None:
         .values(deleted=_T.c.id, deleted_at=clock.utcnow())
     )
     return row if result.rowcount else None
+
+
+@functools.cache
+def _by(*names: str) -> sa.Select[str]:
+    """The living row with values that come when it is executed."""
+    where = [_T.c[name] == sa.bindparam(name) for name in names]
+    return sa.select(_READ.column).where(*where, _LIVING)
+
+
+def _patience() -> sa.ColumnElement[int]:
+    """How long each may be silent, in microseconds."""
+    return sa.cast(_T.c.down_after, sa.BigInteger) * 1_000_000
 
 
 def _read(

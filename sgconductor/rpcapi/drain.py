@@ -26,13 +26,19 @@ class Server(rpc_server.RPCServer):
         return self.transport._listen(self._target, 1, _LOOK_EVERY)
 
 
-def be_prompt(server: msg_server.MessageHandlingServer) -> None:
+def be_prompt(
+    server: msg_server.MessageHandlingServer, workers: int | None = None
+) -> None:
     """Have a server that is not started yet end with its last message.
 
     The workers of oslo.messaging's executor, futurist's, look once a second
     whether to end.
+
+    :param workers: how many it has; None for ``executor_thread_pool_size``
     """
-    server._executor_cls = futures.ThreadPoolExecutor
+    server._executor_cls = lambda max_workers: futures.ThreadPoolExecutor(
+        workers or max_workers
+    )
 
 
 def drain(server: msg_server.MessageHandlingServer) -> None:
