@@ -56,9 +56,12 @@ def _run(options: argparse.Namespace) -> int:
         stage = stages.Stage(
             broker, server, directory, scale, options.peer, say
         )
+        stack.callback(stage.close)
         if stage.peer is None:
             say(f'no Nova in {options.peer}: what is compared with it says -')
-        for one in options.only or catalogue.PARTS:
+        for one in catalogue.PARTS:
+            if options.only and one not in options.only:
+                continue
             say(f'{one.name}: {one.summary}')
             found[one.name] = one.run(stage)
             for line in found[one.name].lines:

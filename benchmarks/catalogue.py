@@ -9,13 +9,14 @@ from benchmarks.parts import join
 from benchmarks.parts import listing
 from benchmarks.parts import pin
 
+# Those who want the same sides with the same tables come one after the other.
 PARTS = (
     beats.PART,
     get.PART,
     listing.PART,
-    pin.PART,
     join.PART,
     fleet.PART,
     flat.PART,
     imports.PART,
+    pin.PART,
 )

@@ -23,8 +23,6 @@ from benchmarks import drive
 from benchmarks import stand_ins
 
 BINARY = 'nova-compute'
-# As many as of ours that a round of joins brings.
-BINARIES = 10
 
 
 def _remote(options: argparse.Namespace) -> nova_context.RequestContext:
@@ -124,14 +122,17 @@ def minimum(options: argparse.Namespace) -> drive.Call:
 
 
 def join(options: argparse.Namespace) -> drive.Call:
-    """Create a service, each time a new one."""
+    """Create a service, each time a new one.
+
+    Of one binary, for Nova's notifications know no others than its own.
+    """
     context = _remote(options)
 
     def call(number: int) -> int:
         service = objects.Service(context)
         service.host = f'{options.tag}-{number}'
-        service.binary = f'nova-{options.tag}-{number % BINARIES}'
-        service.topic = 'worker'
+        service.binary = BINARY
+        service.topic = 'compute'
         service.report_count = 0
         service.create()
         return 1

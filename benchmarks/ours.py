@@ -1,13 +1,13 @@
 """Our side: one worker of sgconductor-conductor."""
 
 import pathlib
-import subprocess
 import sys
 from typing import Any
 
-from benchmarks import process
 from benchmarks import sides
 from benchmarks import tables
+from sgconductor.db import database
+from sgconductor.db import schema
 from sgconductor.rpcapi import base
 from tests.servers import mariadb
 from tests.servers import postgresql
@@ -56,14 +56,9 @@ class Ours(sides.Side):
                 transport_url=url, connection=self.database
             ).replace('$', '$$')
         )
-        options = ['--config-file', str(config)]
-        made = subprocess.run(
-            [_BIN / 'sgconductor-manage', *options, 'db', 'sync'],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if made.returncode:
-            raise process.BenchmarkError(f'db sync failed: {made.stderr}')
+        db = database.Database(self.database)
+        schema.sync(db)
+        db.close()
         tables.fill(self.database, rows, more.get('down_after', FOR_EVER))
-        return [str(_BIN / 'sgconductor-conductor'), *options], url
+        command = [str(_BIN / 'sgconductor-conductor')]
+        return [*command, '--config-file', str(config)], url

@@ -60,6 +60,8 @@ def _draw(
     """A line through the medians, with bars from the least to the most."""
     points = []
     for rows, sides in flat.items():
+        if not rows.isdecimal():
+            continue
         values = sorted(
             one[cost] for one in sides.get(side, []) if cost in one
         )

@@ -24,10 +24,10 @@ class Samples:
         self, side: str, value: str | Callable[[Sample], float]
     ) -> lines.Spread | None:
         """One value of all rounds; None of a side that was not measured."""
-        if side not in self._taken:
-            return None
         of = value if callable(value) else (lambda one: one[value])
-        return lines.Spread([of(one) for one in self._taken[side]])
+        taken = self._taken.get(side, [])
+        values = [of(one) for one in taken if callable(value) or value in one]
+        return lines.Spread(values) if values else None
 
     def line(
         self,

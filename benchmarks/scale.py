@@ -13,8 +13,6 @@ class Scale:
     :ivar seconds: for which callers call
     :ivar processes: of callers
     :ivar threads: in each of them
-    :ivar listed: services in the list
-    :ivar listings: how often they are listed in a round
     :ivar small: rows of the small table for pins
     :ivar large: rows of the large one
     :ivar asked: how often pins are asked for in a round
@@ -22,6 +20,9 @@ class Scale:
     :ivar fleet: services that beat
     :ivar fleet_seconds: for how long
     :ivar sizes: of tables in turn, to see what cost depends on them
+    :ivar few_rounds: of each measure at each of them
+    :ivar rest: seconds for which a conductor is watched that nobody asks
+    :ivar others_throughout: whether they are measured where no goal needs it
     :ivar starts: of new processes, to see what an import takes
     """
 
@@ -32,8 +33,6 @@ class Scale:
     seconds: float = 8.0
     processes: int = 2
     threads: int = 4
-    listed: int = 10_000
-    listings: int = 1
     small: int = 100
     large: int = 100_000
     asked: int = 500
@@ -41,6 +40,9 @@ class Scale:
     fleet: int = 20_000
     fleet_seconds: float = 120.0
     sizes: tuple[int, ...] = (1_000, 10_000, 100_000)
+    few_rounds: int = 3
+    rest: float = 60.0
+    others_throughout: bool = True
     starts: int = 7
 
 
@@ -55,6 +57,9 @@ QUICK = Scale(
     large=20_000,
     fleet_seconds=15.0,
     sizes=(1_000, 10_000),
+    few_rounds=1,
+    rest=3.0,
+    others_throughout=False,
     starts=2,
 )
 

@@ -63,6 +63,10 @@ class Stage:
             self.peer = peer.Peer(
                 broker, directory, server, environment / 'bin'
             )
+        self._running: dict[
+            sides.Side,
+            tuple[object, contextlib.ExitStack, sides.Running],
+        ] = {}
         # A vhost where nobody listens.
         self.nowhere = broker.vhost('nowhere')
         self.template = publish.learn(self.nowhere)
@@ -73,16 +77,28 @@ class Stage:
         three = (self.ours, self.peer, self.limit)
         return [side for side in three if side is not None]
 
-    @contextlib.contextmanager
     def running(
         self, some: Sequence[sides.Side], rows: int, **more: Any
-    ) -> Iterator[list[sides.Running]]:
-        """Sides that run at the same time, until the end of the block."""
-        with contextlib.ExitStack() as stack:
-            yield [
-                stack.enter_context(side.running(rows, **more))
-                for side in some
-            ]
+    ) -> list[sides.Running]:
+        """Sides that run at the same time, and no others.
+
+        They run until others are wanted, or with other tables.
+        """
+        wanted = (rows, more)
+        for side in list(self._running):
+            if side not in some or self._running[side][0] != wanted:
+                self._running.pop(side)[1].close()
+        for side in some:
+            if side not in self._running:
+                self.say(f'  {side.NAME} starts with {rows:,} services')
+                with contextlib.ExitStack() as stack:
+                    run = stack.enter_context(side.running(rows, **more))
+                    self._running[side] = (wanted, stack.pop_all(), run)
+        return [self._running[side][2] for side in some]
+
+    def close(self) -> None:
+        """Stop all sides."""
+        self.running([], 0)
 
     @contextlib.contextmanager
     def postgresql(self) -> Iterator[ours.Ours]:
@@ -90,4 +106,7 @@ class Stage:
         directory = self.directory / 'postgresql'
         directory.mkdir()
         with drills.started(LargePostgreSQL()) as server:
-            yield ours.Ours(self.broker, directory, server)
+            try:
+                yield ours.Ours(self.broker, directory, server)
+            finally:
+                self.close()

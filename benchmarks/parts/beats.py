@@ -28,11 +28,15 @@ _DONE_WITHIN = 300.0
 
 
 def run(stage: stages.Stage) -> part.Outcome:
-    with stage.running(stage.all, stage.scale.rows) as running:
-        samples = rounds.take(
-            stage.scale.rounds, running, lambda side, _: take(stage, side)
-        )
-        lost = _lost(stage, samples)
+    running = stage.running(stage.all, stage.scale.rows)
+    before = tables.beats(stage.ours.database)
+    samples = rounds.take(
+        stage.scale.rounds, running, lambda side, _: take(stage, side)
+    )
+    sent = samples.spread('ours', 'beats')
+    assert sent is not None
+    written = tables.beats(stage.ours.database) - before
+    lost = int(sum(sent.values)) - written
     cpu = 'conductor CPU per beat, ms'
     return part.Outcome(
         [
@@ -120,12 +124,6 @@ def _drain(
         'busy': cpu / seconds,
         'beats': count,
     }
-
-
-def _lost(stage: stages.Stage, samples: rounds.Samples) -> int:
-    sent = samples.spread('ours', 'beats')
-    assert sent is not None
-    return int(sum(sent.values)) - tables.beats(stage.ours.database)
 
 
 PART = part.Part(

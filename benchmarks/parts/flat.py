@@ -14,34 +14,41 @@ from benchmarks.parts import listing
 _FLAT = lines.Goal('itself', 1.25, True)
 # Nova sends its list as one message.
 _PEER_LISTS = 10_000
-_RESTS = 5.0
 
 _COSTS = {
     'beat': 'conductor CPU per beat, ms',
     'get': 'conductor CPU per get, ms',
     'list': 'conductor CPU per listed service, ms',
+    'peak': 'conductor memory while all are listed, MB',
 }
 
 
 def run(stage: stages.Stage) -> part.Outcome:
     found: dict[int, rounds.Samples] = {}
-    for rows in stage.scale.sizes:
-        with stage.running(stage.all, rows) as running:
-            found[rows] = rounds.take(
-                stage.scale.rounds, running, lambda side, _: _take(stage, side)
-            )
-        stage.say(f'at {rows:,} services')
-    least, *_ = found
+    rest = {rows: rounds.Samples() for rows in stage.scale.sizes}
+    scale = stage.scale
+    some = stage.all if scale.others_throughout else [stage.ours]
+    for rows in scale.sizes:
+        running = stage.running(some, rows)
+        found[rows] = rounds.take(
+            scale.few_rounds, running, lambda side, _: _take(stage, side)
+        )
+        for side in running:
+            rest[rows].add(side.name, {'rest': side.rest(scale.rest)})
     return part.Outcome(
         [
             *(_line(found, cost, what) for cost, what in _COSTS.items()),
             lines.Line(
                 f'conductor at rest, {max(found):,} services, of one core',
-                found[max(found)].spread('ours', 'rest'),
-                base=found[least].spread('ours', 'rest'),
+                rest[max(found)].spread('ours', 'rest'),
+                rest[max(found)].spread('peer', 'rest'),
+                rest[max(found)].spread('limit', 'rest'),
             ),
         ],
-        {str(rows): samples.primitive() for rows, samples in found.items()},
+        {
+            **{str(rows): each.primitive() for rows, each in found.items()},
+            'rest': {rows: each.primitive() for rows, each in rest.items()},
+        },
     )
 
 
@@ -71,12 +78,13 @@ def _take(stage: stages.Stage, side: sides.Running) -> rounds.Sample:
     sample = {
         'beat': beats.take(stage, side)['cpu_ms'],
         'get': get.take(stage, side)['cpu_ms'],
-        'rest': side.rest(_RESTS),
     }
     if side.name == 'ours' or (
         side.name == 'peer' and side.rows <= _PEER_LISTS
     ):
-        sample['list'] = listing.take(stage, side)['cpu_ms']
+        listed = listing.take(side)
+        sample['list'] = listed['cpu_ms']
+        sample['peak'] = listed['peak']
     return sample
 
 

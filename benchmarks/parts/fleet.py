@@ -30,10 +30,8 @@ _BEHIND = 2.0
 
 def run(stage: stages.Stage) -> part.Outcome:
     scale = stage.scale
-    with stage.running([stage.ours], scale.fleet, down_after=_DOWN_AFTER) as (
-        side,
-    ):
-        found = _watch(stage, side)
+    (side,) = stage.running([stage.ours], scale.fleet, down_after=_DOWN_AFTER)
+    found = _watch(stage, side)
     expected = scale.fleet / _INTERVAL
     fleet = f'{scale.fleet:,} services on one worker'
     kept_up = found['deepest'] <= _BEHIND * expected and found['lost'] == 0

@@ -9,10 +9,11 @@ from benchmarks import stage as stages
 
 
 def run(stage: stages.Stage) -> part.Outcome:
-    with stage.running(stage.all, stage.scale.rows) as running:
-        samples = rounds.take(
-            stage.scale.rounds, running, lambda side, _: take(stage, side)
-        )
+    samples = rounds.take(
+        stage.scale.rounds,
+        stage.running(stage.all, stage.scale.rows),
+        lambda side, _: take(stage, side),
+    )
     return part.Outcome(
         [
             samples.line(

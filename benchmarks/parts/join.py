@@ -16,12 +16,11 @@ _THREADS = 16
 
 def run(stage: stages.Stage) -> part.Outcome:
     both = [side for side in (stage.ours, stage.peer) if side is not None]
-    with stage.running(both, stage.scale.small) as running:
-        samples = rounds.take(
-            stage.scale.rounds,
-            running,
-            lambda side, number: _take(stage, side, f'round{number}'),
-        )
+    samples = rounds.take(
+        stage.scale.rounds,
+        stage.running(both, stage.scale.rows),
+        lambda side, number: _take(stage, side, f'round{number}'),
+    )
     wrong = samples.spread('ours', 'wrong')
     assert wrong is not None
     times = int(sum(wrong.values))

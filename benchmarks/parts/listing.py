@@ -7,57 +7,33 @@ from benchmarks import rounds
 from benchmarks import sides
 from benchmarks import stage as stages
 
-# A conductor's memory may grow by so much, from 1,000 rows to all.
-_FLAT = 1.25
-_FEW = 1_000
-
 
 def run(stage: stages.Stage) -> part.Outcome:
-    scale = stage.scale
+    rows = stage.scale.rows
     both = [side for side in stage.all if side is not stage.limit]
-    with stage.running([stage.ours], _FEW) as (few,):
-        small = rounds.take(
-            scale.rounds, [few], lambda side, _: take(stage, side)
-        )
-    with stage.running(both, scale.listed) as running:
-        samples = rounds.take(
-            scale.rounds, running, lambda side, _: take(stage, side)
-        )
-    what = f'list of {scale.listed:,} with is_up'
-    grown = samples.line('', 'peak').ours
+    samples = rounds.take(
+        stage.scale.rounds,
+        stage.running(both, rows),
+        lambda side, _: take(side),
+    )
+    what = f'list of {rows:,} with is_up'
+    goal = lines.Goal('peer', 1 / 8, True)
     return part.Outcome(
         [
-            samples.line(
-                f'{what}, s', 'seconds', lines.Goal('peer', 1 / 8, True)
-            ),
-            samples.line(
-                f'{what}, conductor CPU, s',
-                'cpu',
-                lines.Goal('peer', 1 / 8, True),
-            ),
-            lines.Line(
-                f'{what}, conductor memory at most, MB',
-                grown,
-                samples.spread('peer', 'peak'),
-                base=small.spread('ours', 'peak'),
-                goal=lines.Goal('itself', _FLAT, True),
-            ),
+            samples.line(f'{what}, s', 'seconds', goal),
+            samples.line(f'{what}, conductor CPU, s', 'cpu', goal),
+            samples.line(f'{what}, conductor memory at most, MB', 'peak'),
         ],
-        {
-            'rows': scale.listed,
-            **samples.primitive(),
-            'small': small.primitive(),
-        },
+        {'rows': rows, **samples.primitive()},
     )
 
 
-def take(stage: stages.Stage, side: sides.Running) -> rounds.Sample:
+def take(side: sides.Running) -> rounds.Sample:
     """Have a side list all."""
-    listings = stage.scale.listings
-    done = side.drive('list', drivers.Load(calls=listings))
+    done = side.drive('list', drivers.Load(calls=1))
     return {
-        'seconds': done['seconds'] / listings,
-        'cpu': done['cpu'] / listings,
+        'seconds': done['seconds'],
+        'cpu': done['cpu'],
         'cpu_ms': 1000 * done['cpu'] / done['units'],
         'rss': done['rss'],
         'peak': done['peak'],

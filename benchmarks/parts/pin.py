@@ -21,8 +21,10 @@ _VERBS = {'pin': 'pin in force', 'minimum': 'pin, looked up in the table'}
 
 
 def run(stage: stages.Stage) -> part.Outcome:
-    both = [side for side in (stage.ours, stage.peer) if side is not None]
-    found, data = _compare(stage, both, 'MariaDB')
+    some: list[sides.Side] = [stage.ours]
+    if stage.peer is not None and stage.scale.others_throughout:
+        some.append(stage.peer)
+    found, data = _compare(stage, some, 'MariaDB')
     with stage.postgresql() as ours:
         more, more_data = _compare(stage, [ours], 'PostgreSQL')
     return part.Outcome(
@@ -34,10 +36,8 @@ def _compare(
     stage: stages.Stage, some: Sequence[sides.Side], database: str
 ) -> tuple[list[lines.Line], object]:
     scale = stage.scale
-    with stage.running(some, scale.small) as running:
-        small = _take(stage, running)
-    with stage.running(some, scale.large) as running:
-        large = _take(stage, running)
+    small = _take(stage, stage.running(some, scale.small))
+    large = _take(stage, stage.running(some, scale.large))
     found = [
         lines.Line(
             f'{what} at {scale.large:,} services, {database}, ms',
@@ -49,8 +49,8 @@ def _compare(
         for verb, what in _VERBS.items()
     ]
     return found, {
-        scale.small: small.primitive(),
-        scale.large: large.primitive(),
+        str(scale.small): small.primitive(),
+        str(scale.large): large.primitive(),
     }
 
 
