@@ -1,10 +1,4 @@
-"""Taking messages from the broker by the batch, not one by one.
-
-oslo.messaging 18.3 goes through all of its layers for each message, and
-acknowledges each by itself; that is more than half of what a beat costs. This
-module alone relies on how its listener is made. On the bus in memory, which
-has none of that, all goes the library's way.
-"""
+"""Taking and acknowledging messages by the batch, not one by one."""
 
 import logging
 from collections.abc import Sequence
@@ -13,12 +7,13 @@ from typing import Any
 from oslo_messaging.notify import listener
 
 from sgconductor.rpcapi import drain
+from sgconductor.rpcapi import haste
 
 LOG = logging.getLogger(__name__)
 
-# What has arrived is taken together, up to so many frames' events, and what
-# comes within so many seconds.
-_AT_ONCE = 250
+# Seconds: acknowledgements wait for as long; and what comes within a moment
+# is taken together.
+_SLEEP = 0.05
 _MOMENT = 0.001
 
 
@@ -36,9 +31,7 @@ class Intake(listener.BatchNotificationServer):
 
     def _create_listener(self) -> Any:
         made = super()._create_listener()
-        connection = getattr(made._poll_style_listener, 'conn', None)
-        if connection is not None:
-            _take_what_is_there(connection.connection.connection)
+        haste.hasten(made, _SLEEP, _MOMENT)
         return made
 
     def _process_incoming(self, incoming: Sequence[Any]) -> None:
@@ -49,28 +42,11 @@ class Intake(listener.BatchNotificationServer):
             _acknowledge(incoming)
 
 
-def _take_what_is_there(connection: Any) -> None:
-    """Have a kombu connection take all that has arrived, once it waits.
-
-    :param connection: the same one after each reconnect
-    """
-    take_one = connection.drain_events
-
-    def take(timeout: float | None = None) -> None:
-        take_one(timeout=timeout)
-        # Set once: else py-amqp sets it for each frame.
-        with connection.connection.transport.having_timeout(_MOMENT):
-            try:
-                for _ in range(_AT_ONCE):
-                    take_one(timeout=_MOMENT)
-            except TimeoutError:
-                return
-
-    connection.drain_events = take
-
-
 def _acknowledge(incoming: Sequence[Any]) -> None:
-    """Acknowledge a batch, the newest that was taken, by its last message."""
+    """Acknowledge a batch by its last message, and all before it.
+
+    oslo.messaging 18.3 does it one by one.
+    """
     last = incoming[-1]
     operations = getattr(last, '_message_operations_handler', None)
     if operations is None:

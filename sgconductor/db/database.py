@@ -21,6 +21,10 @@ from sgconductor import exception
 
 T = TypeVar('T')
 
+# As many connections stay open as calls run at once, and no more than are
+# used. Of oslo.db's 5, the others' would be opened anew for each call.
+_POOL_SIZE = 20
+
 
 class Database:
     """The database behind one SQLAlchemy URL.
@@ -57,6 +61,7 @@ class Database:
         :raises ConfigError: where it names none
         """
         conf.register_opts(db_options.database_opts, 'database')
+        conf.set_default('max_pool_size', _POOL_SIZE, 'database')
         group = conf.database
         if not group.connection:
             raise exception.ConfigError(
