@@ -150,6 +150,12 @@ class Serializer(ovo_base.VersionedObjectSerializer):
 
     OBJ_BASE_CLASS = SGObject
 
+    def serialize_entity(self, context: Any, entity: Any) -> Any:
+        if isinstance(entity, dict) and 'versioned_object.name' in entity:
+            # What has been taken apart is not looked through once more.
+            return entity
+        return super().serialize_entity(context, entity)
+
     def deserialize_entity(self, context: Any, entity: Any) -> Any:
         """
         :raises InvalidInput: if ``entity`` is malformed

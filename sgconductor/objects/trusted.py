@@ -76,10 +76,15 @@ def fill(obj: base.SGObject, values: Mapping[str, Any]) -> None:
     :param values: by name, for all fields; others are left out of account
     """
     cls: Any = type(obj)
-    attributes = obj.__dict__
-    for name, attribute in _names(cls).attributes.items():
-        attributes[attribute] = values[name]
-    obj.obj_reset_changes()
+    attributes = _names(cls).attributes
+    obj.__dict__.update(
+        zip(
+            attributes.values(),
+            map(values.__getitem__, attributes),
+            strict=True,
+        )
+    )
+    obj._changed_fields = set()
 
 
 def primitive(
