@@ -5,6 +5,7 @@ import contextlib
 import logging
 import pathlib
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -69,11 +70,26 @@ def _run(options: argparse.Namespace) -> int:
     took = time.monotonic() - begin
     all_lines = [line for one in found.values() for line in one.lines]
     report.write(options.output, found, scale, took)
+    _draw(options.output)
     print(f'\n{lines.table(all_lines)}\n')
     missed = [line.measure for line in all_lines if line.met is False]
     for measure in missed:
         print(f'goal not met: {measure}')
     return 1 if missed else 0
+
+
+def _draw(directory: pathlib.Path) -> None:
+    """Draw pictures, in a process that may lack what draws them."""
+    drawn = subprocess.run(
+        [sys.executable, '-m', 'benchmarks.pictures', directory.resolve()],
+        cwd=process.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if drawn.returncode:
+        why = drawn.stderr.splitlines()[-1:]
+        print(f'benchmarks: no pictures: {"".join(why)}', file=sys.stderr)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
