@@ -21,6 +21,16 @@ from benchmarks import stage as stages
 from tests import drills
 from tests.servers import rabbitmq
 
+_DIFFERENCES = (
+    'All sides have one worker, the same threads of oslo.messaging for calls,',
+    'and their defaults for the rest. What differs: a beat of Nova is a call,',
+    'ours is a notification. Nova has its own tables in the same MariaDB, and',
+    'no cells, scheduler or computes. Its list is one message, and its caller',
+    'says who is up; ours is pages, and the conductor says it. Its services',
+    'are of one binary; ours join as ten, and move the pins. Nova is not',
+    'measured on PostgreSQL, which it does not support.',
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
@@ -67,9 +77,10 @@ def _run(options: argparse.Namespace) -> int:
             found[one.name] = one.run(stage)
             for line in found[one.name].lines:
                 say(' | '.join(line.cells()))
+        versions = stage.versions()
     took = time.monotonic() - begin
     all_lines = [line for one in found.values() for line in one.lines]
-    report.write(options.output, found, scale, took)
+    report.write(options.output, found, scale, versions, took)
     _draw(options.output)
     print(f'\n{lines.table(all_lines)}\n')
     missed = [line.measure for line in all_lines if line.met is False]
@@ -96,8 +107,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='benchmarks/run',
         description=__doc__,
-        epilog='parts:\n'
-        + '\n'.join(f'  {p.name:8} {p.summary}' for p in catalogue.PARTS),
+        epilog=_epilog(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -133,6 +143,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help='where JSON and pictures go (default: benchmarks/results)',
     )
     return parser.parse_args(argv)
+
+
+def _epilog() -> str:
+    parts = [f'  {one.name:8} {one.summary}' for one in catalogue.PARTS]
+    return '\n'.join(['parts of a run:', *parts, '', *_DIFFERENCES])
 
 
 def _part(name: str) -> part.Part:

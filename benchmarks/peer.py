@@ -62,6 +62,10 @@ class Peer(sides.Side):
         self._api_database = ''
         self._version = 0
 
+    def version(self) -> str:
+        """Of Nova."""
+        return self._ask(_RELEASE).strip()
+
     def _prepare(
         self, url: str, rows: int, **more: Any
     ) -> tuple[list[str], str]:
@@ -113,3 +117,4 @@ _SERVICE_VERSION = (
     'monkey_patch.patch(backend="threading"); '
     'from nova.objects import service; print(service.SERVICE_VERSION)'
 )
+_RELEASE = 'from importlib import metadata; print(metadata.version("nova"))'

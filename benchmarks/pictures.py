@@ -1,11 +1,17 @@
 """Pictures of a run: python -m benchmarks.pictures DIRECTORY
 
-They show what the part "flat" has found, where ``results.json`` has it.
+``costs`` shows what costs depend on how many services there are, ``fleet``
+how many beats waited while a large fleet was alive, both from what
+``results.json`` has of it.
 """
 
 import json
+import math
 import pathlib
+import statistics
 import sys
+from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -13,10 +19,11 @@ from matplotlib import pyplot
 
 from benchmarks import report
 
-_TITLES = {
-    'beat': 'a beat',
-    'get': 'a look-up',
-    'list': 'a listed service',
+# The costs, and the parts that measure them at one size for all sides.
+_COSTS = {
+    'beat': ('a beat', 'beats'),
+    'get': ('a look-up', 'get'),
+    'list': ('a listed service', 'list'),
 }
 _LABELS = {
     'ours': 'sgconductor',
@@ -29,57 +36,112 @@ _STYLES = {
     'peer': {'color': '#c04010', 'marker': 's', 'linestyle': '--'},
     'limit': {'color': '#606060', 'marker': '^', 'linestyle': ':'},
 }
+_KINDS = ('png', 'svg')
+
+Found = Mapping[str, Any]
 
 
 def main(directory: pathlib.Path) -> None:
     found = json.loads((directory / report.NAME).read_text())
-    flat = found['data'].get('flat')
-    if flat is None:
-        return
     mpl.use('Agg')
+    # The same run gives the same file.
+    mpl.rcParams['svg.hashsalt'] = 'sgconductor'
+    if found['data'].keys() & {'flat', *(part for _, part in _COSTS.values())}:
+        _costs(directory, found)
+    if 'fleet' in found['data']:
+        _fleet(directory, found)
+
+
+def _costs(directory: pathlib.Path, found: Found) -> None:
     figure, panels = pyplot.subplots(
-        1, len(_TITLES), figsize=(12, 4), layout='constrained'
+        1, len(_COSTS), figsize=(10, 4), layout='constrained', sharey=True
     )
-    for panel, (cost, title) in zip(panels, _TITLES.items(), strict=True):
+    for panel, (cost, (title, part)) in zip(
+        panels, _COSTS.items(), strict=True
+    ):
         for side, label in _LABELS.items():
-            _draw(panel, flat, cost, side, label)
-        panel.set_title(f'CPU of the conductor for {title}')
+            _draw(panel, _points(found, cost, part, side), side, label)
+        panel.set_title(title)
         panel.set_xscale('log')
-        panel.set_yscale('log')
         panel.set_xlabel('services')
-        panel.set_ylabel('ms')
+        panel.xaxis.set_major_formatter('{x:,.0f}')
         panel.grid(alpha=0.3)
+        panel.margins(x=0.15)
+    panels[0].set_yscale('log')
+    low, high = panels[0].get_ylim()
+    panels[0].set_ylim(
+        10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high))
+    )
+    panels[0].yaxis.set_major_formatter('{x:g}')
+    panels[0].set_ylabel('CPU of the conductor, ms')
     panels[0].legend()
-    for kind in ('png', 'svg'):
-        figure.savefig(directory / f'costs.{kind}', dpi=120)
+    _save(figure, directory, 'costs')
+
+
+def _points(
+    found: Found, cost: str, part: str, side: str
+) -> dict[int, list[float]]:
+    """What was measured, by the number of services."""
+    points = {
+        int(rows): [one[cost] for one in sides.get(side, []) if cost in one]
+        for rows, sides in found['data'].get('flat', {}).items()
+        if rows.isdecimal()
+    }
+    rows = found['scale']['rows']
+    if not points.get(rows):
+        taken = found['data'].get(part, {}).get(side, [])
+        points[rows] = [one['cpu_ms'] for one in taken]
+    return {rows: points[rows] for rows in sorted(points) if points[rows]}
 
 
 def _draw(
-    panel: Any, flat: dict[str, Any], cost: str, side: str, label: str
+    panel: Any, points: Mapping[int, Sequence[float]], side: str, label: str
 ) -> None:
     """A line through the medians, with bars from the least to the most."""
-    points = []
-    for rows, sides in flat.items():
-        if not rows.isdecimal():
-            continue
-        values = sorted(
-            one[cost] for one in sides.get(side, []) if cost in one
+    if not points:
+        return
+    middles = [statistics.median(values) for values in points.values()]
+    below = [
+        middle - min(values)
+        for middle, values in zip(middles, points.values(), strict=True)
+    ]
+    above = [
+        max(values) - middle
+        for middle, values in zip(middles, points.values(), strict=True)
+    ]
+    panel.errorbar(
+        list(points),
+        middles,
+        yerr=(below, above),
+        label=label,
+        capsize=3,
+        **_STYLES[side],
+    )
+
+
+def _fleet(directory: pathlib.Path, found: Found) -> None:
+    depths = found['data']['fleet']['depths']
+    figure, panel = pyplot.subplots(figsize=(7, 3), layout='constrained')
+    panel.plot(range(1, len(depths) + 1), depths, color='#0060a0')
+    panel.set_title(
+        f'{found["scale"]["fleet"]:,} services that beat each 10 s, one worker'
+    )
+    panel.set_xlabel('seconds')
+    panel.set_ylabel('beats that wait')
+    panel.set_ylim(bottom=0)
+    panel.grid(alpha=0.3)
+    _save(figure, directory, 'fleet')
+
+
+def _save(figure: Any, directory: pathlib.Path, name: str) -> None:
+    for kind in _KINDS:
+        figure.savefig(
+            directory / f'{name}.{kind}', dpi=120, metadata=_undated(kind)
         )
-        if values:
-            middle = values[len(values) // 2]
-            points.append(
-                (int(rows), middle, middle - values[0], values[-1] - middle)
-            )
-    if points:
-        sizes, middles, below, above = zip(*points, strict=True)
-        panel.errorbar(
-            sizes,
-            middles,
-            yerr=(below, above),
-            label=label,
-            capsize=3,
-            **_STYLES[side],
-        )
+
+
+def _undated(kind: str) -> dict[str, None]:
+    return {'Date': None} if kind == 'svg' else {}
 
 
 if __name__ == '__main__':

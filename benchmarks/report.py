@@ -30,10 +30,12 @@ def write(
     directory: pathlib.Path,
     found: Mapping[str, part.Outcome],
     scale: scales.Scale,
+    versions: Mapping[str, str],
     took: float,
 ) -> None:
     """Write all of it as JSON.
 
+    :param versions: of servers and of the peer
     :param took: seconds
     """
     directory.mkdir(parents=True, exist_ok=True)
@@ -42,6 +44,7 @@ def write(
         'command': ['benchmarks/run', *sys.argv[1:]],
         'seconds': round(took),
         'machine': machine(),
+        'versions': versions,
         'scale': dataclasses.asdict(scale),
         'lines': [
             line.primitive() for one in found.values() for line in one.lines

@@ -52,15 +52,15 @@ QUICK = Scale(
     beats=5_000,
     calls=200,
     seconds=2.0,
-    asked=100,
+    asked=50,
     joins=200,
-    large=20_000,
-    fleet_seconds=15.0,
+    large=10_000,
+    fleet_seconds=12.0,
     sizes=(1_000, 10_000),
     few_rounds=1,
-    rest=3.0,
+    rest=2.0,
     others_throughout=False,
-    starts=2,
+    starts=1,
 )
 
 

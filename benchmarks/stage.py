@@ -13,6 +13,7 @@ from benchmarks import peer
 from benchmarks import publish
 from benchmarks import scale as scales
 from benchmarks import sides
+from benchmarks import tables
 from tests import drills
 from tests.servers import mariadb
 from tests.servers import postgresql
@@ -53,6 +54,7 @@ class Stage:
         say: Callable[[str], None],
     ) -> None:
         self.broker = broker
+        self.server = server
         self.directory = directory
         self.scale = scale
         self.say = say
@@ -95,6 +97,16 @@ class Stage:
                     run = stack.enter_context(side.running(rows, **more))
                     self._running[side] = (wanted, stack.pop_all(), run)
         return [self._running[side][2] for side in some]
+
+    def versions(self) -> dict[str, str]:
+        """Of what all sides use, and of the peer."""
+        found = {
+            'RabbitMQ': self.broker.evaluate('rabbit_misc:version().'),
+            'MariaDB': tables.version(self.server.url('')),
+        }
+        if self.peer is not None:
+            found['Nova'] = self.peer.version()
+        return {name: text.strip('"') for name, text in found.items()}
 
     def close(self) -> None:
         """Stop all sides."""

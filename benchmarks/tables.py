@@ -132,6 +132,12 @@ def nova_beats(url: str) -> int:
         return int(conn.execute(beaten).scalar_one())
 
 
+def version(url: str) -> str:
+    """Of a database server."""
+    with sa.create_engine(url).connect() as conn:
+        return str(conn.execute(sa.text('SELECT version()')).scalar_one())
+
+
 def _insert(
     url: str, table: sa.TableClause, rows: Iterator[dict[str, Any]]
 ) -> None:

@@ -7,6 +7,7 @@ import json
 import statistics
 import sys
 import time
+from typing import Any
 
 from benchmarks import lines
 from benchmarks import part
@@ -71,7 +72,7 @@ def run(stage: stages.Stage) -> part.Outcome:
     )
 
 
-def _watch(stage: stages.Stage, side: sides.Running) -> dict[str, float]:
+def _watch(stage: stages.Stage, side: sides.Running) -> dict[str, Any]:
     programs = _programs(stage, side)
     depths: list[int] = []
     try:
@@ -97,6 +98,7 @@ def _watch(stage: stages.Stage, side: sides.Running) -> dict[str, float]:
         'sent': sent,
         'rate': sent / max(one['seconds'] for one in told),
         'lost': sent - tables.beats(stage.ours.database),
+        'depths': depths,
         'deepest': float(max(depths)),
         'usual': statistics.median(depths),
         'downs': float(_downs(side)),
