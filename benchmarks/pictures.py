@@ -46,36 +46,56 @@ def main(directory: pathlib.Path) -> None:
     mpl.use('Agg')
     # The same run gives the same file.
     mpl.rcParams['svg.hashsalt'] = 'sgconductor'
-    if found['data'].keys() & {'flat', *(part for _, part in _COSTS.values())}:
-        _costs(directory, found)
+    _costs(directory, found)
     if 'fleet' in found['data']:
         _fleet(directory, found)
 
 
 def _costs(directory: pathlib.Path, found: Found) -> None:
-    figure, panels = pyplot.subplots(
-        1, len(_COSTS), figsize=(10, 4), layout='constrained', sharey=True
+    points = {
+        title: by_side
+        for cost, (title, part) in _COSTS.items()
+        if (by_side := _by_side(found, cost, part))
+    }
+    if not points:
+        return
+    figure, (panels,) = pyplot.subplots(
+        1,
+        len(points),
+        figsize=(3.4 * len(points), 4),
+        layout='constrained',
+        sharey=True,
+        squeeze=False,
     )
-    for panel, (cost, (title, part)) in zip(
-        panels, _COSTS.items(), strict=True
-    ):
-        for side, label in _LABELS.items():
-            _draw(panel, _points(found, cost, part, side), side, label)
+    shown = {}
+    for panel, (title, by_side) in zip(panels, points.items(), strict=True):
+        for side, sizes in by_side.items():
+            shown[_LABELS[side]] = _draw(panel, sizes, side)
         panel.set_title(title)
         panel.set_xscale('log')
         panel.set_xlabel('services')
         panel.xaxis.set_major_formatter('{x:,.0f}')
         panel.grid(alpha=0.3)
         panel.margins(x=0.15)
-    panels[0].set_yscale('log')
-    low, high = panels[0].get_ylim()
-    panels[0].set_ylim(
+    first, *_ = panels
+    first.set_yscale('log')
+    low, high = first.get_ylim()
+    first.set_ylim(
         10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(high))
     )
-    panels[0].yaxis.set_major_formatter('{x:g}')
-    panels[0].set_ylabel('CPU of the conductor, ms')
-    panels[0].legend()
+    first.yaxis.set_major_formatter('{x:g}')
+    first.set_ylabel('CPU of the conductor, ms')
+    figure.legend(
+        shown.values(), shown, loc='outside lower center', ncols=len(shown)
+    )
     _save(figure, directory, 'costs')
+
+
+def _by_side(
+    found: Found, cost: str, part: str
+) -> dict[str, dict[int, list[float]]]:
+    every = {side: _points(found, cost, part, side) for side in _LABELS}
+    return {side: points for side, points in every.items() if points}
 
 
 def _points(
@@ -94,12 +114,8 @@ def _points(
     return {rows: points[rows] for rows in sorted(points) if points[rows]}
 
 
-def _draw(
-    panel: Any, points: Mapping[int, Sequence[float]], side: str, label: str
-) -> None:
+def _draw(panel: Any, points: Mapping[int, Sequence[float]], side: str) -> Any:
     """A line through the medians, with bars from the least to the most."""
-    if not points:
-        return
     middles = [statistics.median(values) for values in points.values()]
     below = [
         middle - min(values)
@@ -109,11 +125,10 @@ def _draw(
         max(values) - middle
         for middle, values in zip(middles, points.values(), strict=True)
     ]
-    panel.errorbar(
+    return panel.errorbar(
         list(points),
         middles,
         yerr=(below, above),
-        label=label,
         capsize=3,
         **_STYLES[side],
     )
