@@ -63,7 +63,7 @@ prepare
 # "stestr last" must not find an earlier run if this one comes to nothing.
 rm -rf .stestr
 # Most tests wait for a server or a process most of the time.
-stestr run --concurrency "$((3 * $(nproc)))" "${filters[@]}"
+stestr run --concurrency "$((2 * $(nproc)))" "${filters[@]}"
 status=$?
 stestr last --subunit 2>/dev/null |
     python tools/tally.py --extra-passed "$passed" --extra-failed "$failed" ||

@@ -91,7 +91,7 @@ class Conductor:
             lambda: roster.settle(self.backend),
         )
         self._notifications = rpc_base.beat_transport(conf)
-        self._stopped = False
+        self._started = self._stopped = False
         self.beats = beats.Beats(self._db, gap, late)
         # What waits for the database waits with the broker, not in memory.
         rpc_base.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
@@ -137,6 +137,7 @@ class Conductor:
 
     def start(self) -> None:
         """Serve, in threads, until :meth:`stop`."""
+        self._started = True
         for judge in self.backend.judges:
             judge.voice.watch()
         # Before anybody asks: in an upgrade, the services are there already,
@@ -161,8 +162,10 @@ class Conductor:
         Again does no harm.
         """
         if self._stopped:
-            return
+            return None
         self._stopped = True
+        if not self._started:
+            return self.close()
         self._settling.stop()
         self._walking.stop()
         self._telling.stop()

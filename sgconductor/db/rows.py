@@ -22,17 +22,19 @@ class Packed:
     """Columns that are read as one.
 
     :param columns: of a table, or labelled expressions
-    :ivar column: what to select; it is text
+    :ivar column: what to select
     """
 
     def __init__(self, *columns: sa.ColumnElement[Any]) -> None:
-        self.column: sa.ColumnElement[str] = _array(*columns)
+        self.column: sa.ColumnElement[str] = _array(
+            *(
+                clock.text(column)
+                if isinstance(column.type, clock.UtcDateTime)
+                else column
+                for column in columns
+            )
+        )
         self._names = [str(column.key) for column in columns]
-        self._moments = [
-            i
-            for i, column in enumerate(columns)
-            if isinstance(column.type, clock.UtcDateTime)
-        ]
         self._flags = [
             i
             for i, column in enumerate(columns)
@@ -40,11 +42,12 @@ class Packed:
         ]
 
     def unpack(self, text: str) -> dict[str, Any]:
-        """The row: values by column name, as SQLAlchemy would read them."""
+        """The row: values by column name.
+
+        Moments are text, as :class:`sgconductor.db.clock.text` has it: most
+        travel on as they are.
+        """
         values = json.loads(text)
-        for i in self._moments:
-            if values[i] is not None:
-                values[i] = clock.parse(values[i])
         for i in self._flags:
             if values[i] is not None:
                 values[i] = bool(values[i])

@@ -76,7 +76,8 @@ def _verdict(
     row: 'db.services.Row', verdict: liveness.Verdict
 ) -> Iterator[dict[str, Any]]:
     if row['state'] is not None:
-        age = (row['last_seen_up'] - row['state_since']).total_seconds()
+        turned, seen = row['state_since'], row['last_seen_up']
+        age = liveness.seconds_between(turned, seen)
         yield _piece(
             'events',
             f'announced to be {row["state"]}',

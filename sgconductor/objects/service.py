@@ -374,7 +374,7 @@ class Service(trusted.Flat):
 def values(
     row: 'db.services.Row', verdict: liveness.Verdict
 ) -> dict[str, Any]:
-    """The values of a service's fields, and more."""
+    """The data of a service, as it travels, and more."""
     return {
         **row,
         'is_up': verdict.up,

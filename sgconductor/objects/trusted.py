@@ -40,14 +40,14 @@ _MOMENT = fields.Moment()
 
 class _Names(NamedTuple):
     """
-    :ivar attributes: where an object keeps the value of each field
-    :ivar moments: the fields that are moments
-    :ivar objects: the fields that are lists of objects
+    :ivar attributes: where an object keeps the value of each field, by name
+    :ivar moments: which of them are moments
+    :ivar objects: the names of those that are lists of objects
     :ivar known: whether all others are plain
     """
 
     attributes: dict[str, str]
-    moments: list[str]
+    moments: list[int]
     objects: list[str]
     known: bool
 
@@ -61,52 +61,48 @@ class Flat(base.SGObject):
         version_manifest: dict[str, str] | None = None,
     ) -> dict[str, Any]:
         version = target_version or self.VERSION
-        whole = _values(self)
-        if whole is not None and (
+        data = _data(self)
+        if data is not None and (
             version == self.VERSION
             or version == base.older(version, self.VERSION)
         ):
-            return primitive(type(self), whole, version)
+            return primitive(type(self), data, version)
         return super().obj_to_primitive(target_version, version_manifest)
 
 
-def fill(obj: base.SGObject, values: Mapping[str, Any]) -> None:
+def fill(obj: base.SGObject, data: Mapping[str, Any]) -> None:
     """Set all fields, to values of which none counts as changed.
 
-    :param values: by name, for all fields; others are left out of account
+    :param data: by name, for all fields, as they travel, but for objects;
+        others are left out of account
     """
     cls: Any = type(obj)
-    attributes = _names(cls).attributes
-    obj.__dict__.update(
-        zip(
-            attributes.values(),
-            map(values.__getitem__, attributes),
-            strict=True,
-        )
-    )
+    names = _names(cls)
+    values = list(map(data.__getitem__, names.attributes))
+    for i in names.moments:
+        if values[i] is not None:
+            values[i] = datetime.datetime.fromisoformat(values[i])
+    obj.__dict__.update(zip(names.attributes.values(), values, strict=True))
     obj._changed_fields = set()
 
 
 def primitive(
-    cls: type[base.SGObject], values: Mapping[str, Any], version: str
+    cls: type[base.SGObject], data: Mapping[str, Any], version: str
 ) -> dict[str, Any]:
-    """What ``obj_to_primitive`` makes of an object with these values.
+    """What ``obj_to_primitive`` makes of an object.
 
-    :param values: by name, for all fields; others are left out of account.
-        Objects are primitives already.
+    :param data: by name, for all fields, as they travel; others are left out
+        of account
     :param version: of the class, or an older one
     """
     key: Any = cls
-    data = {name: values[name] for name in _in_version(key, version)}
-    for name in _names(key).moments:
-        moment = data.get(name)
-        if moment is not None:
-            data[name] = _MOMENT.stringify(moment)
     return {
         'versioned_object.name': cls.obj_name(),
         'versioned_object.namespace': cls.OBJ_PROJECT_NAMESPACE,
         'versioned_object.version': version,
-        'versioned_object.data': data,
+        'versioned_object.data': {
+            name: data[name] for name in _in_version(key, version)
+        },
     }
 
 
@@ -133,34 +129,33 @@ def load(context: Any, primitive: Any) -> base.SGObject | None:
         or 'versioned_object.changes' in primitive
     ):
         return None
+    obj: base.SGObject = cls(context)
     try:
-        for name in names.moments:
-            if data[name] is not None:
-                data[name] = datetime.datetime.fromisoformat(data[name])
         for name in names.objects:
             data[name] = [load(context, each) for each in data[name]]
             if any(each is None for each in data[name]):
                 return None
+        fill(obj, data)
     except (TypeError, ValueError):
         return None
-    obj: base.SGObject = cls(context)
-    fill(obj, data)
     return obj
 
 
-def _values(obj: base.SGObject) -> dict[str, Any] | None:
-    """All values by name; None unless all are set and none has changed."""
+def _data(obj: base.SGObject) -> dict[str, Any] | None:
+    """All as it travels; None unless all is set and nothing has changed."""
     if obj._changed_fields:
         return None
     cls: Any = type(obj)
+    names = _names(cls)
     kept = obj.__dict__
     try:
-        return {
-            name: kept[attribute]
-            for name, attribute in _names(cls).attributes.items()
-        }
+        values = [kept[attribute] for attribute in names.attributes.values()]
     except KeyError:
         return None
+    for i in names.moments:
+        if values[i] is not None:
+            values[i] = _MOMENT.stringify(values[i])
+    return dict(zip(names.attributes, values, strict=True))
 
 
 @functools.cache
@@ -172,7 +167,7 @@ def _names(cls: type[base.SGObject]) -> _Names:
     known = of(*_PLAIN, fields.MomentField, ovo_fields.ListOfObjectsField)
     return _Names(
         {name: ovo_base._get_attrname(name) for name in cls.fields},
-        of(fields.MomentField),
+        [list(cls.fields).index(name) for name in of(fields.MomentField)],
         of(ovo_fields.ListOfObjectsField),
         len(known) == len(cls.fields),
     )

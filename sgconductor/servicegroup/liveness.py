@@ -88,8 +88,8 @@ class Liveness:
         # The driver hears of a member only after the table.
         if row['joined_at'] is None:
             return False
-        known_for = row['last_seen_up'] - row['joined_at']
-        seconds: float = known_for.total_seconds() + row['age'] / _SECOND
+        known_for = seconds_between(row['joined_at'], row['last_seen_up'])
+        seconds: float = known_for + row['age'] / _SECOND
         return seconds < min(_JOIN_TAKES, self.voice.patience)
 
     def _absent(self, member: sg_driver.Member) -> Verdict:
@@ -153,6 +153,15 @@ def silence(age: int, spans: Spans, down_after: int) -> int:
     return longest
 
 
+def seconds_between(first: str, second: str) -> float:
+    """
+    :param first: a moment of a row
+    :param second: another one
+    """
+    begin = datetime.datetime.fromisoformat(first)
+    return (datetime.datetime.fromisoformat(second) - begin).total_seconds()
+
+
 def _without_driver(row: Mapping[str, Any], verdict: Verdict) -> Verdict:
     """What is left where the driver cannot tell: the table decides.
 
@@ -196,5 +205,5 @@ def _since(row: Mapping[str, Any]) -> str:
     return _text(row['state_since'])
 
 
-def _text(moment: datetime.datetime) -> str:
-    return f'{moment:%Y-%m-%dT%H:%M:%SZ}'
+def _text(moment: str) -> str:
+    return f'{moment:.19}Z'

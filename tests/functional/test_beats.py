@@ -18,6 +18,12 @@ from sgconductor.rpcapi import base as rpc_base
 from tests.functional import base
 
 
+def seen(row: services.Row) -> int:
+    """When it was, in microseconds since 1970."""
+    moment = datetime.datetime.fromisoformat(row['last_seen_up'])
+    return clock.to_micros(moment)
+
+
 class TableTest(base.DeploymentTest):
     """Batches given to the database at first hand."""
 
@@ -88,27 +94,22 @@ class TestBatch(TableTest):
     def test_a_stamp_moves_liveness_neither_back_nor_ahead(self) -> None:
         row = self.join('node1')
         hour = 3600 * 10**6
-        joined = clock.to_micros(row['last_seen_up'])
+        joined = seen(row)
         self.write(services.Beat(row['id'], 1, joined - hour))
         after = self.read(row['id'])
         self.assertEqual(row['last_seen_up'], after['last_seen_up'])
         self.write(services.Beat(row['id'], 1, joined + hour))
         after = self.read(row['id'])
-        self.assertLessEqual(
-            clock.to_micros(after['last_seen_up']), self.now()
-        )
+        self.assertLessEqual(seen(after), self.now())
         self.assertEqual(2, after['report_count'])
 
     def test_a_beat_that_waited_says_when_it_was_sent(self) -> None:
         row = self.join('node1')
         self.deployment.age(row['id'], 600)
-        sent = self.read(row['id'])['last_seen_up']
-        sent += datetime.timedelta(seconds=300, microseconds=123)
-        self.write(services.Beat(row['id'], 1, clock.to_micros(sent)))
+        sent = seen(self.read(row['id'])) + 300 * 10**6 + 123
+        self.write(services.Beat(row['id'], 1, sent))
         after = self.read(row['id'])
-        self.assertAlmostEqual(
-            sent, after['last_seen_up'], delta=datetime.timedelta(0)
-        )
+        self.assertEqual(sent, seen(after))
         self.assertGreater(after['age'], 290 * 10**6)
 
     def test_beats_touch_nothing_else(self) -> None:
@@ -199,7 +200,7 @@ class TestGarbage(TableTest):
     def test_several_beats_of_one_member_are_all_counted(self) -> None:
         row = self.join('node1')
         self.deployment.age(row['id'], 600)
-        sent = clock.to_micros(self.read(row['id'])['last_seen_up'])
+        sent = seen(self.read(row['id']))
         writer = beats.Beats(self.db, gap=3, late=15)
         payload = {'id': row['id'], 'incarnation': 1}
         writer.dispatch(
@@ -212,9 +213,7 @@ class TestGarbage(TableTest):
         )
         after = self.read(row['id'])
         self.assertEqual(3, after['report_count'])
-        self.assertEqual(
-            sent + 3 * 10**6, clock.to_micros(after['last_seen_up'])
-        )
+        self.assertEqual(sent + 3 * 10**6, seen(after))
 
 
 class TestRefused(TableTest):

@@ -13,6 +13,11 @@ from tests import base
 NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
 
 
+def text(moment: datetime.datetime) -> str:
+    """A moment as rows have it."""
+    return moment.strftime('%Y-%m-%dT%H:%M:%S.%fZ')
+
+
 class Roll(driver.Driver):
     """A driver that knows who is alive, and counts how often it is asked."""
 
@@ -53,7 +58,7 @@ class Roll(driver.Driver):
 
 
 def row(host: str, **other: Any) -> dict[str, Any]:
-    return {
+    made = {
         'uuid': f'uuid of {host}',
         'host': host,
         'binary': 'acme-worker',
@@ -69,6 +74,10 @@ def row(host: str, **other: Any) -> dict[str, Any]:
         'state_since': NOW,
         'down_after': 60,
         **other,
+    }
+    return {
+        name: text(value) if isinstance(value, datetime.datetime) else value
+        for name, value in made.items()
     }
 
 
