@@ -62,7 +62,7 @@ def _costs(directory: pathlib.Path, found: Found) -> None:
     figure, (panels,) = pyplot.subplots(
         1,
         len(points),
-        figsize=(3.4 * len(points), 4),
+        figsize=(max(4.0, 3.4 * len(points)), 4),
         layout='constrained',
         sharey=True,
         squeeze=False,
@@ -86,7 +86,7 @@ def _costs(directory: pathlib.Path, found: Found) -> None:
     first.yaxis.set_major_formatter('{x:g}')
     first.set_ylabel('CPU of the conductor, ms')
     figure.legend(
-        shown.values(), shown, loc='outside lower center', ncols=len(shown)
+        shown.values(), shown, loc='outside lower center', ncols=len(points)
     )
     _save(figure, directory, 'costs')
 

@@ -88,7 +88,7 @@ class Template:
             stand_ins.INCARNATION: 1,
             stand_ins.STAMP: stamp,
             stand_ins.EPOCH: 1,
-            stand_ins.COUNT: stamp // 1000 % _WRAPS,
+            stand_ins.COUNT: count_at(stamp),
         }
         texts = {str(old): str(new) for old, new in values.items()}
         parts = self._parts.copy()
@@ -159,6 +159,14 @@ class Publisher:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def count_at(stamp: int) -> int:
+    """What a message of some moment has for its number of reports.
+
+    :param stamp: microseconds since 1970
+    """
+    return stamp // 1000 % _WRAPS
 
 
 def learn(url: str) -> Template:

@@ -66,4 +66,6 @@ QUICK = Scale(
 
 def with_rounds(scale: Scale, rounds: int) -> Scale:
     """The same with another number of rounds."""
-    return dataclasses.replace(scale, rounds=rounds)
+    return dataclasses.replace(
+        scale, rounds=rounds, few_rounds=min(rounds, scale.few_rounds)
+    )

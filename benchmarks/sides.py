@@ -162,9 +162,3 @@ class Running:
         )
         with drivers.ready(made) as each:
             yield each
-
-    def rest(self, seconds: float) -> float:
-        """CPU of the server while nobody asks it, as a part of one core."""
-        before, begin = self.server.cpu(), time.monotonic()
-        time.sleep(seconds)
-        return (self.server.cpu() - before) / (time.monotonic() - begin)

@@ -123,11 +123,11 @@ def beats(url: str) -> int:
         )
 
 
-def nova_beats(url: str) -> int:
-    """How many services have beaten since Nova's table was filled."""
+def nova_beats(url: str, since: int) -> int:
+    """How many services of Nova's table have reported so often, or more."""
     with sa.create_engine(url).connect() as conn:
         beaten = sa.select(sa.func.count()).where(
-            _NOVA.c.report_count > 0, _NOVA.c.binary == 'nova-compute'
+            _NOVA.c.report_count >= since, _NOVA.c.binary == 'nova-compute'
         )
         return int(conn.execute(beaten).scalar_one())
 

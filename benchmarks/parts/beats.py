@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import random
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 
 from benchmarks import drivers
@@ -62,22 +63,39 @@ def take(stage: stages.Stage, side: sides.Running) -> rounds.Sample:
     publisher = publish.Publisher(side.url)
     try:
         if side.name != peer.Peer.NAME:
-            count = stage.scale.beats
+            queue = publish.QUEUE
             return _drain(
-                side, publisher, stage.template, publish.QUEUE, count
+                side,
+                publisher,
+                stage.template,
+                queue,
+                stage.scale.beats,
+                # They are acknowledged when they are done.
+                lambda: not side.depth(queue),
             )
-        with _learned(side, publisher) as template:
-            count = stage.scale.calls
-            taken = _drain(side, publisher, template, peer.Peer.QUEUE, count)
-        assert stage.peer is not None
-        written = tables.nova_beats(stage.peer.database)
-        if written < min(count, side.rows):
-            raise process.BenchmarkError(
-                f'Nova has written {written} of {count} beats'
-            )
-        return taken
+        return _call(stage, side, publisher)
     finally:
         publisher.close()
+
+
+def _call(
+    stage: stages.Stage, side: sides.Running, publisher: publish.Publisher
+) -> rounds.Sample:
+    assert stage.peer is not None
+    database = stage.peer.database
+    count = stage.scale.calls
+    expected = min(count, side.rows)
+    since = publish.count_at(time.time_ns() // 1000)
+    with _learned(side, publisher) as template:
+        return _drain(
+            side,
+            publisher,
+            template,
+            peer.Peer.QUEUE,
+            count,
+            # Calls are acknowledged when they arrive.
+            lambda: tables.nova_beats(database, since) == expected,
+        )
 
 
 @contextlib.contextmanager
@@ -98,8 +116,12 @@ def _drain(
     template: publish.Template,
     queue: str,
     count: int,
+    done: Callable[[], bool],
 ) -> rounds.Sample:
-    """Fill the queue of a side that is stopped, and have it emptied."""
+    """Fill the queue of a side that is stopped, and have it emptied.
+
+    :param done: whether all that was taken from the queue is done
+    """
     # As they would come: those of one batch stand anywhere in the table.
     ids = random.Random(count).sample(range(1, side.rows + 1), side.rows)
     side.server.freeze()
@@ -110,12 +132,10 @@ def _drain(
         cpu, begin = side.server.cpu(), time.monotonic()
     finally:
         side.server.thaw()
-    while publisher.waiting(queue):
+    while publisher.waiting(queue) or not done():
         time.sleep(_LOOK_EVERY)
         if time.monotonic() - begin > _DONE_WITHIN:
             raise process.BenchmarkError(f'{side.name} takes no beats')
-    while side.depth(queue):
-        time.sleep(_LOOK_EVERY)
     seconds = time.monotonic() - begin
     cpu = side.server.cpu() - cpu
     return {

@@ -1,5 +1,6 @@
 """What depends on how many services there are."""
 
+import time
 from collections.abc import Mapping
 
 from benchmarks import lines
@@ -33,8 +34,11 @@ def run(stage: stages.Stage) -> part.Outcome:
         found[rows] = rounds.take(
             scale.few_rounds, running, lambda side, _: _take(stage, side)
         )
+        before = {side: side.server.cpu() for side in running}
+        time.sleep(scale.rest)
         for side in running:
-            rest[rows].add(side.name, {'rest': side.rest(scale.rest)})
+            used = side.server.cpu() - before[side]
+            rest[rows].add(side.name, {'rest': used / scale.rest})
     return part.Outcome(
         [
             *(_line(found, cost, what) for cost, what in _COSTS.items()),
