@@ -1,7 +1,6 @@
 """What a process is that reaches a conductor by the message bus alone."""
 
-import contextlib
-import functools
+import threading
 from typing import Any
 from typing import Self
 
@@ -35,7 +34,8 @@ class Remote:
     ) -> None:
         sg_conf.validate(conf)
         self._conf = conf
-        self._closing = contextlib.ExitStack()
+        self._drivers: list[sg_driver.Driver] | None = None
+        self._loading = threading.Lock()
         self._rpc = rpc_base.rpc_transport(conf)
         self._conductor = conductor_api.ConductorAPI(self._rpc, timeout)
         self._beats = beats_api.BeatAPI(self._rpc)
@@ -93,7 +93,7 @@ class Remote:
             self._beats,
             self._pins,
             self._ear.listen,
-            self._drivers,
+            self._loaded(),
             host,
             binary,
             topic,
@@ -104,16 +104,16 @@ class Remote:
     def close(self) -> None:
         """Give the connections back."""
         self._ear.close()
-        self._closing.close()
+        for driver in self._drivers or ():
+            driver.close()
         self._rpc.cleanup()
 
-    @functools.cached_property
-    def _drivers(self) -> list[sg_driver.Driver]:
+    def _loaded(self) -> list[sg_driver.Driver]:
         """What members feed: whoever is none needs no server for it."""
-        drivers = sg_driver.load(self._conf)
-        for driver in drivers:
-            self._closing.callback(driver.close)
-        return drivers
+        with self._loading:
+            if self._drivers is None:
+                self._drivers = sg_driver.load(self._conf)
+            return self._drivers
 
     def __enter__(self) -> Self:
         return self

@@ -130,7 +130,7 @@ class Beats(dispatcher.DispatcherBase):
             if hearing.heard(conn, newest, self._gap, self._late, flow):
                 noted_at = now
         if paused:
-            hearing.stalled(conn, pause)
+            hearing.stalled(conn, pause, self._gap)
         return found, _Flow(since, now, noted_at, newest)
 
     def _read(self, incoming: Iterable[Any]) -> Iterable[services.Beat]:

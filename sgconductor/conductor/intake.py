@@ -13,29 +13,34 @@ LOG = logging.getLogger(__name__)
 
 # Seconds: acknowledgements wait for as long; and what comes within a moment
 # is taken together.
-_SLEEP = 0.05
+_SLEEP = 0.02
 _MOMENT = 0.001
 
 
 class Intake(listener.BatchNotificationServer):
     """A listener whose batches are taken, and acknowledged, as one.
 
-    Its dispatcher answers with those messages that are to go back, and
-    raises nothing. It runs one batch at a time.
+    Its dispatcher answers with those messages that are to go back: all, or
+    none. It runs one batch at a time.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # It would acknowledge with a batch those that this has overtaken.
+        # A second worker could acknowledge what the first has not written.
         drain.be_prompt(self, workers=1)
 
     def _create_listener(self) -> Any:
         made = super()._create_listener()
         haste.hasten(made, _SLEEP, _MOMENT)
+        haste.finish(made)
         return made
 
     def _process_incoming(self, incoming: Sequence[Any]) -> None:
-        back = self.dispatcher.dispatch(incoming)
+        try:
+            back = self.dispatcher.dispatch(incoming)
+        except Exception:
+            LOG.exception('A batch could not be handled, and goes back.')
+            back = incoming
         for message in back:
             message.requeue()
         if not back:

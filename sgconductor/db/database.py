@@ -21,9 +21,9 @@ from sgconductor import exception
 
 T = TypeVar('T')
 
-# As many connections stay open as calls run at once, and no more than are
-# used. Of oslo.db's 5, the others' would be opened anew for each call.
-_POOL_SIZE = 20
+# So many connections stay open once calls have used them at once. Beyond
+# them, and oslo.db's default is 5, one is opened for each call.
+_POOL_SIZE = 10
 
 
 class Database:

@@ -6,6 +6,7 @@ often than any member.
 """
 
 import datetime
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -41,7 +42,7 @@ class Span(NamedTuple):
 
 
 def heard(
-    conn: sa.Connection, stamp: int, gap: int, late: int, flow: int = 0
+    conn: sa.Connection, stamp: int, gap: int, late: int, flow: int
 ) -> bool:
     """Note that beats are heard.
 
@@ -77,7 +78,7 @@ def heard(
     return True
 
 
-def stalled(conn: sa.Connection, pause: float) -> None:
+def stalled(conn: sa.Connection, pause: float, gap: int) -> None:
     """Note that a conductor wrote nothing of what it had taken.
 
     Of some members that is all there was, for so long: a broker deals out
@@ -85,20 +86,22 @@ def stalled(conn: sa.Connection, pause: float) -> None:
     all, that is known better from the hearing itself.
 
     :param pause: seconds until now
+    :param gap: as in :func:`heard`
     """
     heard_at, now = conn.execute(
         sa.select(_T.c.heard_at, clock.utcnow())
     ).one()
-    length = datetime.timedelta(seconds=pause)
-    if now - heard_at >= length / 2:
-        return
+    shortest = datetime.timedelta(microseconds=gap)
+    began = now - datetime.timedelta(seconds=pause)
     known = conn.execute(
-        sa.select(_GAPS.c.began, _GAPS.c.ended).where(
-            _GAPS.c.ended >= now - length
-        )
+        sa.select(_GAPS.c.began, _GAPS.c.ended)
+        .where(_GAPS.c.ended > began)
+        .order_by(_GAPS.c.began)
     ).all()
-    if not any(gap.ended - gap.began >= length / 2 for gap in known):
-        conn.execute(_GAPS.insert().values(began=now - length, ended=now))
+    for ended, until in [*known, (heard_at, now)]:
+        if ended - began > shortest:
+            conn.execute(_GAPS.insert().values(began=began, ended=ended))
+        began = max(began, until)
 
 
 def catch_up(conn: sa.Connection) -> None:
@@ -146,10 +149,12 @@ def spans(conn: sa.Connection) -> list[Span]:
             clock.age(_GAPS.c.ended).label('ended'),
         )
         .select_from(_T.outerjoin(_GAPS, sa.true()))
-        .order_by(_GAPS.c.id.desc())
+        .order_by(_GAPS.c.ended.desc())
         .limit(_MOST_GAPS)
     ).all()
-    gaps = [(row.began, row.ended) for row in rows if row.ended is not None]
+    gaps = _union(
+        (row.began, row.ended) for row in rows if row.ended is not None
+    )
     begins = [*(ended for _, ended in gaps), EVER]
     now = max(0, rows[0].heard, rows[0].silent or 0)
     ends = [now, *(began for began, _ in gaps)]
@@ -163,3 +168,18 @@ def read(db: database.Database) -> list[Span]:
     """The same, in a transaction of its own."""
     with db.reader() as conn:
         return spans(conn)
+
+
+def _union(gaps: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Gaps of which none reaches into another, of some by their ends.
+
+    :param gaps: how long ago each began and ended; the last to end first
+    """
+    united: list[tuple[int, int]] = []
+    for gap in gaps:
+        if united and gap[1] <= united[-1][0]:
+            began, ended = united.pop()
+            united.append((max(began, gap[0]), ended))
+        else:
+            united.append(gap)
+    return united

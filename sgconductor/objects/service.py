@@ -311,7 +311,7 @@ class Service(trusted.Flat):
         return service
 
     def _read(self, row: 'db.services.Row', verdict: liveness.Verdict) -> None:
-        trusted.fill(self, values(row, verdict))
+        trusted.fill(self, data(row, verdict))
 
     def _judged(self) -> 'tuple[db.services.Row, liveness.Verdict]':
         with self._here.db.reader() as conn:
@@ -371,9 +371,7 @@ class Service(trusted.Flat):
         return row
 
 
-def values(
-    row: 'db.services.Row', verdict: liveness.Verdict
-) -> dict[str, Any]:
+def data(row: 'db.services.Row', verdict: liveness.Verdict) -> dict[str, Any]:
     """The data of a service, as it travels, and more."""
     return {
         **row,

@@ -215,6 +215,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
             for row, verdict in self._found
         ]
         trusted.fill(self, {'objects': made})
+        self._found = ()
 
     def obj_attr_is_set(self, attrname: str) -> bool:
         return attrname == 'objects' or super().obj_attr_is_set(attrname)
@@ -226,14 +227,15 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
     ) -> dict[str, Any]:
         """The same as of a list of objects, without making them."""
         wanted = (version_manifest or {}).get('Service')
-        if not self._found or target_version is None or wanted is None:
+        made = super().obj_attr_is_set('objects')
+        if made or target_version is None or wanted is None:
             return super().obj_to_primitive(target_version, version_manifest)
         return trusted.primitive(
             type(self),
             {
                 'objects': [
                     trusted.primitive(
-                        service.Service, service.values(*found), wanted
+                        service.Service, service.data(*found), wanted
                     )
                     for found in self._found
                 ]

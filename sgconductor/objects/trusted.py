@@ -179,7 +179,6 @@ def _in_version(cls: type[base.SGObject], version: str) -> list[str]:
     return [name for name in cls.fields if name not in later]
 
 
-@functools.lru_cache
 def _class(name: str, version: str) -> Any:
     """The newest class of a name, if it is of this version."""
     classes = ovo_base.VersionedObjectRegistry.obj_classes().get(name, [])

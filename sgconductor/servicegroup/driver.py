@@ -14,8 +14,7 @@ from typing import Any
 from typing import NamedTuple
 from typing import Self
 
-import stevedore.driver
-import stevedore.exception
+import stevedore.named
 from oslo_config import cfg
 
 from sgconductor import exception
@@ -157,23 +156,32 @@ def load(conf: cfg.ConfigOpts) -> list[Driver]:
 
 def _load(conf: cfg.ConfigOpts, option: str, name: str) -> Driver:
     try:
-        found: Any = stevedore.driver.DriverManager(NAMESPACE, name)
-    except stevedore.exception.NoMatches:
-        names = metadata.entry_points(group=NAMESPACE).names
-        raise exception.ConfigError(
-            f'[servicegroup] {option} {name!r} is not installed; '
-            f'there is: {", ".join(sorted(names))}'
-        ) from None
+        found = stevedore.named.NamedExtensionManager(
+            NAMESPACE,
+            [name],
+            on_load_failure_callback=_raise,
+            on_missing_entrypoints_callback=None,
+        )
     except ImportError as error:
         raise exception.ConfigError(
             f'[servicegroup] {option} {name!r} needs a package that is not '
             f'installed ({error}). zookeeper and memcache are extras of '
             f'sgconductor: pip install sgconductor[zookeeper,memcache]'
         ) from None
-    loaded = found.driver(conf)
+    if name not in found:
+        names = metadata.entry_points(group=NAMESPACE).names
+        raise exception.ConfigError(
+            f'[servicegroup] {option} {name!r} is not installed; '
+            f'there is: {", ".join(sorted(names))}'
+        )
+    loaded = found[name].plugin(conf)
     if not isinstance(loaded, Driver):
         raise exception.ConfigError(
             f'[servicegroup] {option} {name!r} is a {type(loaded).__name__}, '
             f'not a sgconductor.servicegroup.driver.Driver.'
         )
     return loaded
+
+
+def _raise(manager: Any, entry_point: Any, error: BaseException) -> None:
+    raise error

@@ -89,6 +89,8 @@ class TestPacked(base.DeploymentTest):
                     )
                 )
         with self.deployment.db.reader() as conn:
+            if conn.dialect.name == 'postgresql':
+                conn.execute(sa.text("SET TIME ZONE 'America/New_York'"))
             packed = services.page(conn, {}, 1000)
             plain = conn.execute(sa.select(table).order_by(table.c.id)).all()
         self.assertEqual(len(odd), len(packed))
@@ -96,6 +98,7 @@ class TestPacked(base.DeploymentTest):
             for name in one.keys() - {'age'}:
                 wanted = getattr(other, name)
                 if isinstance(wanted, datetime.datetime):
+                    wanted = wanted.astimezone(datetime.UTC)
                     wanted = wanted.strftime('%Y-%m-%dT%H:%M:%S.%fZ')
                 self.assertEqual(wanted, one[name], name)
                 self.assertIs(type(wanted), type(one[name]))

@@ -412,6 +412,10 @@ class TestConformance(DriverTest):
         service = member.service
         self.wait_until_known(service)
         member.stop()
+        self.wait_for(
+            'its last beat',
+            lambda: not self.place.queue_depth('sgconductor-beats.info'),
+        )
         self.place.age(service.id, 100)
         self.wait_until_down(stale)
         self.assertIn('last beat', self.why(stale))

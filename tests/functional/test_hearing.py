@@ -151,7 +151,7 @@ class TestTable(HearingTest):
         self.assertEqual([(self.ever, 0)], self.spans())
 
     def test_one_that_stalled_makes_a_gap(self) -> None:
-        self.deployment.db.write(lambda conn: hearing.stalled(conn, 30))
+        self.deployment.db.write(lambda conn: hearing.stalled(conn, 30, GAP))
         self.heard()
         self.assertEqual([(0, 0), (self.ever, 30)], self.spans())
 
@@ -159,15 +159,42 @@ class TestTable(HearingTest):
         self.deployment.deafen(100)
         self.heard()
         # Its own last beat came a little before the last of all.
-        self.deployment.db.write(lambda conn: hearing.stalled(conn, 120))
+        self.deployment.db.write(lambda conn: hearing.stalled(conn, 110, GAP))
         self.assertEqual([(0, 0), (self.ever, 100)], self.spans())
 
     def test_who_writes_first_after_an_outage_has_not_stalled(self) -> None:
         self.deployment.deafen(100)
         # What has waited is no proof of hearing.
         self.heard(ago=50)
-        self.deployment.db.write(lambda conn: hearing.stalled(conn, 120))
+        self.deployment.db.write(lambda conn: hearing.stalled(conn, 110, GAP))
         self.assertEqual([(self.ever, 100)], self.spans())
+
+    def test_one_that_stalled_while_others_were_late(self) -> None:
+        # Until 70 s ago they were heard, and it was not.
+        self.deployment.deafen(70)
+        self.deployment.db.write(lambda conn: hearing.stalled(conn, 100, GAP))
+        self.heard(flow=1000)
+        self.assertEqual([(70, 0), (self.ever, 100)], self.spans())
+
+    def test_gaps_may_overlap(self) -> None:
+        with self.deployment.db.writer() as conn:
+            now = conn.execute(sa.select(clock.utcnow())).scalar_one()
+            for began, ended in (
+                (900, 800),
+                (500, 100),
+                (400, 200),
+                (850, 600),
+            ):
+                conn.execute(
+                    models.gaps.insert().values(
+                        began=now - datetime.timedelta(seconds=began),
+                        ended=now - datetime.timedelta(seconds=ended),
+                    )
+                )
+        self.heard()
+        self.assertEqual(
+            [(100, 0), (600, 500), (self.ever, 900)], self.spans()
+        )
 
     def join(self, binary: str = 'acme-worker') -> None:
         values = {

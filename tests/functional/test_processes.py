@@ -308,6 +308,23 @@ class TestScripts(tests_base.TestCase):
             self.assertEqual(0, run.wait(), run.output)
             self.assertIn(f'usage: sgconductor-{name} ', run.output)
 
+    def test_one_imports_all_that_it_needs(self) -> None:
+        path = f'{self.useFixture(fixtures.TempDir()).path}/sg.conf'
+        pathlib.Path(path).write_text(
+            f'[database]\nconnection = sqlite:///{path}.db\n'
+        )
+        run = self.useFixture(
+            program.Program(
+                'sgconductor-manage',
+                '--config-file',
+                path,
+                'db',
+                'sync',
+                fresh=True,
+            )
+        )
+        self.assertEqual(0, run.wait(), run.output)
+
 
 class TestStart(ProcessTest):
     scenarios = [base.ON_MARIADB]

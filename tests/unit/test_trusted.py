@@ -15,7 +15,7 @@ from sgconductor import exception
 from sgconductor import objects
 from sgconductor.objects import base as objects_base
 from sgconductor.objects import fields
-from sgconductor.objects.service import values as service_values
+from sgconductor.objects.service import data as service_data
 from sgconductor.rpcapi import base as rpc_base
 from sgconductor.servicegroup import liveness
 from tests import base
@@ -99,7 +99,7 @@ class TestPrimitives(base.TestCase):
     def test_a_service(self, row: Any, verdict: liveness.Verdict) -> None:
         service = objects.Service.from_row(CONTEXT, row, verdict)
         checked = objects.Service(CONTEXT)
-        for name, value in service_values(row, verdict).items():
+        for name, value in service_data(row, verdict).items():
             field = checked.fields[name]
             loaded = field.from_primitive(checked, name, value)
             setattr(checked, name, loaded)
@@ -132,6 +132,19 @@ class TestPrimitives(base.TestCase):
         service.disabled = True
         primitive = service.obj_to_primitive()
         self.assertEqual(['disabled'], primitive['versioned_object.changes'])
+
+    def test_a_list_that_was_looked_at_is_what_has_become_of_it(self) -> None:
+        frozen = primitives.frozen('Service', SERVICE_VERSIONS[-1])
+        row, verdict = frozen['versioned_object.data'], liveness.Verdict('up')
+        manifest = {'ServiceList': LIST_VERSIONS[-1], 'Service': '1.0'}
+        made = objects.ServiceList.from_rows(CONTEXT, [(row, verdict)])
+        made.objects[0].disabled = not row['disabled']
+        primitive = made.obj_to_primitive(LIST_VERSIONS[-1], manifest)
+        (service,) = primitive['versioned_object.data']['objects']
+        self.assertEqual(['disabled'], service['versioned_object.changes'])
+        made.objects = []
+        primitive = made.obj_to_primitive(LIST_VERSIONS[-1], manifest)
+        self.assertEqual([], primitive['versioned_object.data']['objects'])
 
     def test_a_list_can_be_copied_before_it_is_looked_at(self) -> None:
         verdict = liveness.Verdict('up')
