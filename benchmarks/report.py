@@ -10,10 +10,15 @@ import sys
 import time
 from collections.abc import Mapping
 
+import psutil
+
 from benchmarks import part
 from benchmarks import scale as scales
 
 NAME = 'results.json'
+
+# Seconds.
+_WATCHED = 2.0
 
 _PACKAGES = (
     'sgconductor',
@@ -31,11 +36,13 @@ def write(
     found: Mapping[str, part.Outcome],
     scale: scales.Scale,
     versions: Mapping[str, str],
+    cores_in_use: float,
     took: float,
 ) -> None:
     """Write all of it as JSON.
 
     :param versions: of servers and of the peer
+    :param cores_in_use: by others, at the beginning
     :param took: seconds
     """
     directory.mkdir(parents=True, exist_ok=True)
@@ -45,6 +52,7 @@ def write(
         'seconds': round(took),
         'machine': machine(),
         'versions': versions,
+        'cores_in_use_by_others': cores_in_use,
         'scale': dataclasses.asdict(scale),
         'lines': [
             line.primitive() for one in found.values() for line in one.lines
@@ -53,6 +61,12 @@ def write(
     }
     text = json.dumps(everything, indent=1)
     (directory / NAME).write_text(f'{text}\n')
+
+
+def others() -> float:
+    """How many cores somebody else uses, before anything is started."""
+    part: float = psutil.cpu_percent(_WATCHED) / 100
+    return round(part * len(os.sched_getaffinity(0)), 1)
 
 
 def machine() -> dict[str, object]:
