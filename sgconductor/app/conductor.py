@@ -39,7 +39,9 @@ _SETTLE_EVERY = 30.0
 _ROUND_EVERY = 1.0
 _HEARTS_END_WITHIN = 10.0
 
-# Seconds in which nobody is heard, though conductors beat each second.
+# Seconds. What was sent since a conductor's last beat is not known to have
+# been heard yet; and that long nobody is heard only where something is away.
+_BEAT_EVERY = 0.5
 _GAP = 3.0
 
 # As what conductors are members themselves.
@@ -218,7 +220,7 @@ class Conductor:
             _VERSION,
             report_interval=group.report_interval,
             down_after=group.down_after,
-            beat_interval=min(1.0, gap / 4),
+            beat_interval=min(_BEAT_EVERY, gap / 4),
             sync_interval=group.sync_interval,
             on_deleted='rejoin',
             quiet_feeds=True,

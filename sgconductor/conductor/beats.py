@@ -67,7 +67,7 @@ class Beats(dispatcher.DispatcherBase):
         db: database.Database,
         gap: float,
         late: float,
-        retry_after: float = 1,
+        retry_after: float = 0.3,
     ) -> None:
         """
         :param gap: seconds without any beat that are a gap in the hearing
