@@ -4,6 +4,7 @@ Most of a command's time would go into imports, and there are hundreds of
 them in a run of the tests. They are processes of their own all the same.
 """
 
+import contextlib
 import ctypes
 import importlib.metadata
 import multiprocessing
@@ -67,7 +68,8 @@ class Forked:
 
     def send_signal(self, signum: signal.Signals) -> None:
         if self.poll() is None:
-            os.kill(self.pid, signum)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signum)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)

@@ -1,5 +1,6 @@
 """A real process of a test."""
 
+import contextlib
 import pathlib
 import signal
 import subprocess
@@ -85,12 +86,19 @@ class Program(fixtures.Fixture):
     def kill(self) -> None:
         """End it and all that it has started, by SIGKILL."""
         if self.process.poll() is None:
-            family = psutil.Process(self.process.pid).children(recursive=True)
+            family = self._family()
             self.process.kill()
             for child in family:
                 if child.is_running():
                     child.kill()
             self.process.wait()
+
+    def _family(self) -> list[psutil.Process]:
+        family: list[psutil.Process] = []
+        # One that was forked may be gone before that is told here.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family += psutil.Process(self.process.pid).children(recursive=True)
+        return family
 
     def wait(self, timeout: float = 60) -> int:
         """Its exit status."""
