@@ -37,9 +37,8 @@ class IntakeTest(base.DeploymentTest):
         )
         return calls
 
-
-class TestBeats(IntakeTest):
-    def test_what_waits_takes_few_steps_and_few_acks(self) -> None:
+    def have_beats_wait(self) -> objects.Service:
+        """Send beats of a service that no conductor takes."""
         conductor = self.deployment.conductor()
         remote = self.deployment.remote()
         member = remote.membership('node1', 'acme-worker', 'worker', 1)
@@ -48,6 +47,12 @@ class TestBeats(IntakeTest):
         conductor.stop()
         for _ in range(WAITING):
             self.deployment.beat(remote, service)
+        return service
+
+
+class TestBeats(IntakeTest):
+    def test_what_waits_takes_few_steps_and_few_acks(self) -> None:
+        service = self.have_beats_wait()
         acks = self.counted(channel.Channel, 'basic_ack')
         steps = self.counted(impl_rabbit.Connection, 'consume')
         self.deployment.conductor()
@@ -68,14 +73,7 @@ class TestBeats(IntakeTest):
 
 class TestStop(IntakeTest):
     def test_the_last_batch_is_acknowledged(self) -> None:
-        conductor = self.deployment.conductor()
-        remote = self.deployment.remote()
-        member = remote.membership('node1', 'acme-worker', 'worker', 1)
-        service = member.join()
-        member.stop()
-        conductor.stop()
-        for _ in range(WAITING):
-            self.deployment.beat(remote, service)
+        service = self.have_beats_wait()
         last = app.Conductor(self.deployment.conf())
         self.addCleanup(last.stop)
         dispatch, written = last.beats.dispatch, threading.Event()
