@@ -68,7 +68,15 @@ def is_for_a_caller() -> bool:
 
 def silence(conductor: app.Conductor) -> None:
     """Have a conductor beat no more; it serves on."""
-    conductor._membership.stop()
+    stop_beating(conductor._membership)
+
+
+def stop_beating(membership: Membership) -> None:
+    """Stop a membership, and wait for a beat that is under way."""
+    term = membership._term
+    membership.stop()
+    for heart in term.hearts if term else ():
+        heart.wait(PATIENCE)
 
 
 # Of those whose statements other tests run on PostgreSQL too.

@@ -304,7 +304,7 @@ class TestOutage(base.DeploymentTest):
         member = remote.membership('node1', 'acme-worker', 'worker', 1)
         service = member.join()
         # From here on, only the beat below.
-        member.stop()
+        base.stop_beating(member)
         base.silence(conductor)
         self.wait_for(
             'the beats before it',
