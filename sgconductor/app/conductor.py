@@ -164,10 +164,11 @@ class Conductor:
         Again does no harm.
         """
         if self._stopped:
-            return None
+            return
         self._stopped = True
         if not self._started:
-            return self.close()
+            self.close()
+            return
         self._settling.stop()
         self._walking.stop()
         self._telling.stop()

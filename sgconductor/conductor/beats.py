@@ -210,7 +210,6 @@ def server(
         transport,
         [messaging.Target(exchange=base.EXCHANGE, topic=base.BEATS_TOPIC)],
         beats,
-        allow_requeue=True,
         batch_size=batch_size,
         batch_timeout=batch_timeout,
     )

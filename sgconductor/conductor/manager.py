@@ -74,12 +74,12 @@ class ConductorManager:
         method = _remotable(objinst, objmethod, of_class=False)
         before = _values(objinst)
         result = _run(method, _list(args), _dict(kwargs))
+        later = objinst.added_since(objinst.VERSION)
         updates: dict[str, Any] = {
-            name: field.to_primitive(objinst, name, getattr(objinst, name))
-            for name, field in objinst.fields.items()
-            if name not in objinst.added_since(objinst.VERSION)
-            and objinst.obj_attr_is_set(name)
-            and (name not in before or before[name] != getattr(objinst, name))
+            name: objinst.fields[name].to_primitive(objinst, name, value)
+            for name, value in _values(objinst).items()
+            if name not in later
+            and (name not in before or before[name] != value)
         }
         updates['obj_what_changed'] = sorted(objinst.obj_what_changed())
         return updates, result
