@@ -7,17 +7,23 @@ import functools
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
 from typing import TYPE_CHECKING
 
 from sgconductor import context as sg_context
 from sgconductor import db as sg_db
 from sgconductor import exception
+from sgconductor import gather
 from sgconductor.servicegroup import driver as sg_driver
 from sgconductor.servicegroup import liveness as sg_liveness
 from sgconductor.servicegroup import voice
 
 if TYPE_CHECKING:
     from sgconductor.db import database
+
+
+# So many that a transaction of them is still short.
+_JOINS_AT_ONCE = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Backend:
     :ivar liveness: judges by the first of them
     :ivar shadow: judges by the second, for comparison; None without one
     :ivar announce: tells all members the epoch and the pins by binary
+    :ivar joins: in which services that join at once do so together
     """
 
     db: database.Database
@@ -34,6 +41,9 @@ class Backend:
     liveness: sg_liveness.Liveness
     shadow: sg_liveness.Liveness | None
     announce: Callable[[int, Mapping[str, int]], None]
+    joins: gather.Gather[Any, Any] = dataclasses.field(
+        default_factory=functools.partial(gather.Gather, _JOINS_AT_ONCE)
+    )
 
     @property
     def judges(self) -> Sequence[sg_liveness.Liveness]:

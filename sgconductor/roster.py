@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 from typing import TYPE_CHECKING
 from typing import TypeVar
@@ -29,21 +31,21 @@ def change(
     binary: str,
     cause: str,
     work: Callable[[sa.Connection], T],
-) -> tuple[T, db.pins.State]:
+) -> T:
     """Do ``work``, move the binary's pin, commit, and tell the members.
 
     :param cause: what is done, for people
     :param work: takes a connection; may be started over
-    :returns: what ``work`` returned, and all pins after it
+    :returns: what ``work`` returned
     """
 
-    def settled(conn: sa.Connection) -> T:
+    def settled(conn: sa.Connection, _look: db.pins.Look) -> T:
         db.pins.settle(conn, [binary], _FOUND)
         result = work(conn)
         db.pins.settle(conn, [binary], cause)
         return result
 
-    return _move(here, settled)
+    return _move(here, settled)[0]
 
 
 def settle(here: backend.Backend) -> None:
@@ -60,8 +62,51 @@ def settle(here: backend.Backend) -> None:
     if all(v is None or known.get(name) == v for name, v in lowest.items()):
         return
     _move(
-        here, lambda conn: db.pins.settle(conn, db.pins.binaries(conn), _FOUND)
+        here,
+        lambda conn, _: db.pins.settle(conn, db.pins.binaries(conn), _FOUND),
     )
+
+
+def join(
+    here: backend.Backend,
+    joins: Sequence[db.joins.Join],
+    note: Callable[
+        [sa.Connection, datetime.datetime, Sequence[db.joins.Joined]], None
+    ],
+) -> tuple[list[db.joins.Joined | None], dict[str, Any]]:
+    """Let services count from here on, and move their pins.
+
+    Of one binary, all have the same version, and each is of another host: so
+    the order in which they come makes no difference.
+
+    :param note: takes a connection, the database's now and what has joined;
+        may be started over
+    :returns: what has joined, in the same order, and what members are told.
+        None is for one that has to ask alone.
+    :raises ServiceTooOld: for one that is alone
+    """
+
+    def work(
+        conn: sa.Connection, look: db.pins.Look
+    ) -> tuple[datetime.datetime, list[db.joins.Joined | None]]:
+        rows: dict[str, db.pins.Row | None] = dict(look.rows)
+        lowest = db.pins.minimum(conn, {join.binary for join in joins})
+        for binary, version in lowest.items():
+            if db.pins.follow(conn, binary, rows.get(binary), version, _FOUND):
+                rows[binary] = db.pins.get(conn, binary)
+        able = [
+            join for join in joins if _is_able(conn, rows, join, len(joins))
+        ]
+        joined = db.joins.join(conn, able, look.now)
+        note(conn, look.now, joined)
+        for binary, version in _lowest(conn, lowest, joined).items():
+            cause = _cause([join for join in able if join.binary == binary])
+            db.pins.follow(conn, binary, rows.get(binary), version, cause)
+        found = dict(zip(able, joined, strict=True))
+        return look.now, [found.get(join) for join in joins]
+
+    (now, joined), state = _move(here, work)
+    return joined, news(now, state)
 
 
 def admit(
@@ -120,6 +165,48 @@ def news(now: datetime.datetime, state: db.pins.State) -> dict[str, Any]:
     }
 
 
+def _is_able(
+    conn: sa.Connection,
+    rows: Mapping[str, db.pins.Row | None],
+    join: db.joins.Join,
+    joins: int,
+) -> bool:
+    """Whether one of so many may join.
+
+    :raises ServiceTooOld: for one that is alone
+    """
+    pin = rows.get(join.binary)
+    if pin is None or join.version >= pin['min_version']:
+        return True
+    if joins == 1:
+        admit(conn, join.host, join.binary, join.version)
+        return True
+    # The others may be what it has to wait for.
+    return False
+
+
+def _lowest(
+    conn: sa.Connection,
+    before: Mapping[str, int | None],
+    joined: Sequence[db.joins.Joined],
+) -> dict[str, int | None]:
+    """The lowest versions after joins, of the binaries that have joined."""
+    taken = {each.row['binary'] for each in joined if each.news != 'create'}
+    lowest = db.pins.minimum(conn, taken)
+    for each in joined:
+        binary, version = each.row['binary'], each.row['version']
+        if binary not in taken:
+            known = before[binary]
+            lowest[binary] = version if known is None else min(version, known)
+    return lowest
+
+
+def _cause(joins: Sequence[db.joins.Join]) -> str:
+    first, *others = joins
+    more = f' and {len(others)} more' if others else ''
+    return f'join of {first.host}{more} with version {first.version}'
+
+
 def _word(row: db.services.Row | None, incarnation: int) -> str:
     if row is None or row['deleted']:
         return 'deleted'
@@ -136,19 +223,19 @@ def _word(row: db.services.Row | None, incarnation: int) -> str:
 
 def _outrun(here: backend.Backend, epoch: int) -> db.pins.State:
     """Begin an epoch newer than one that a member knows."""
-    _, after = _move(here, lambda conn: db.pins.outrun(conn, epoch))
+    _, after = _move(here, lambda conn, _: db.pins.outrun(conn, epoch))
     return after
 
 
 def _move(
-    here: backend.Backend, work: Callable[[sa.Connection], T]
+    here: backend.Backend, work: Callable[[sa.Connection, db.pins.Look], T]
 ) -> tuple[T, db.pins.State]:
     """Do ``work`` alone, commit, and tell the members of a new epoch."""
 
     def attempt(conn: sa.Connection) -> tuple[T, int, db.pins.State]:
-        before = db.pins.lock(conn)
-        result = work(conn)
-        return result, before, db.pins.state(conn)
+        look = db.pins.lock(conn)
+        result = work(conn, look)
+        return result, look.epoch, db.pins.state(conn)
 
     result, before, after = here.db.write(attempt)
     if after.epoch != before:

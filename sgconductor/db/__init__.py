@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sgconductor.db import events as events
     from sgconductor.db import farewells as farewells
     from sgconductor.db import hearing as hearing
+    from sgconductor.db import joins as joins
     from sgconductor.db import pins as pins
     from sgconductor.db import schema as schema
     from sgconductor.db import services as services

@@ -41,9 +41,15 @@ class Database:
         if parsed.get_backend_name() in ('mysql', 'mariadb'):
             # oslo.db's default is MySQL's utf8, which is not all of UTF-8.
             parsed = parsed.set(query={'charset': 'utf8mb4', **parsed.query})
-        self.engine: sa.Engine = engines.create_engine(
-            parsed, max_retries=0, thread_checkin=False, **options
+        create = functools.partial(
+            engines.create_engine,
+            parsed,
+            max_retries=0,
+            thread_checkin=False,
+            **options,
         )
+        self.engine: sa.Engine = create()
+        self.look_engine = self.engine
         self._write_engine = self.engine.execution_options(sg_writes=True)
         self._write_lock: contextlib.AbstractContextManager[Any] = (
             contextlib.nullcontext()
@@ -53,6 +59,16 @@ class Database:
             self._write_lock = threading.Lock()
             sa.event.listen(self.engine, 'connect', _tune_sqlite)
             sa.event.listen(self.engine, 'engine_connect', _begin_immediate)
+        else:
+            # Its connections stay in autocommit, which must be told to some
+            # databases: a pool of their own.
+            self.look_engine = create()
+            self.look_engine.dialect.skip_autocommit_rollback = True
+            sa.event.listen(
+                self.look_engine,
+                'connect',
+                functools.partial(_autocommit, self.look_engine.dialect),
+            )
 
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts) -> Self:
@@ -117,6 +133,18 @@ class Database:
             yield conn
 
     @contextlib.contextmanager
+    def look(self) -> Iterator[sa.Connection]:
+        """A connection for one SELECT.
+
+        It begins no transaction that would have to be ended: that is a way
+        to the database and back.
+
+        :raises DatabaseUnreachable: saying which, and why
+        """
+        with self._clear_errors(), self.look_engine.connect() as conn:
+            yield conn
+
+    @contextlib.contextmanager
     def writer(self) -> Iterator[sa.Connection]:
         """A transaction, committed unless an exception leaves the block.
 
@@ -155,6 +183,7 @@ class Database:
     def close(self) -> None:
         """Give all connections back; they are opened anew when needed."""
         self.engine.dispose()
+        self.look_engine.dispose()
 
     @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:
@@ -181,6 +210,10 @@ def _begin_immediate(conn: sa.Connection) -> None:
         # sends its own, plain BEGIN only where it does not find this mark.
         conn.connection.cursor().execute('BEGIN IMMEDIATE')
         conn.info['in_transaction'] = True
+
+
+def _autocommit(dialect: sa.Dialect, connection: Any, _record: Any) -> None:
+    dialect.set_isolation_level(connection, 'AUTOCOMMIT')
 
 
 def _is_collision(error: Exception) -> bool:

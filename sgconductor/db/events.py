@@ -23,20 +23,27 @@ _T = models.events
 _KEPT = datetime.timedelta(days=1)
 
 
-def add(conn: sa.Connection, type_: str, payloads: Collection[str]) -> None:
+def add(
+    conn: sa.Connection,
+    events: Collection[tuple[str, str]],
+    now: datetime.datetime | None = None,
+) -> None:
     """
-    :param type_: for example 'service.up'
-    :param payloads: JSON, one for each event
+    :param events: type, for example 'service.up', and payload, JSON, of each
+    :param now: the database's, if it is known
     """
+    # With a value instead of the function, PyMySQL makes them one statement.
+    now = now or conn.execute(sa.select(clock.utcnow())).scalar_one()
     conn.execute(
-        _T.insert().values(at=clock.utcnow()),
+        _T.insert(),
         [
             {
                 'uuid': uuidutils.generate_uuid(),
                 'type': type_,
+                'at': now,
                 'payload': payload,
             }
-            for payload in payloads
+            for type_, payload in events
         ],
     )
 

@@ -166,7 +166,7 @@ def spans(conn: sa.Connection) -> list[Span]:
 
 def read(db: database.Database) -> list[Span]:
     """The same, in a transaction of its own."""
-    with db.reader() as conn:
+    with db.look() as conn:
         return spans(conn)
 
 

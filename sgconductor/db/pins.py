@@ -3,6 +3,7 @@
 Functions take an open connection; who calls them owns the transaction.
 """
 
+import datetime
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -44,16 +45,36 @@ class State(NamedTuple):
     versions: dict[str, int]
 
 
-def lock(conn: sa.Connection) -> int:
+class Look(NamedTuple):
+    """What there is when a change of the roster begins.
+
+    :ivar now: the database's
+    :ivar rows: as of :func:`get`, by binary
+    """
+
+    now: datetime.datetime
+    epoch: int
+    rows: dict[str, Row]
+
+
+def lock(conn: sa.Connection) -> Look:
     """Let no other transaction change which services count, until this ends.
 
     It comes first in a transaction, so that all that is read afterwards is
     what the one before has committed.
-
-    :returns: the epoch
     """
     conn.execute(_ROSTER.update().values(changes=_ROSTER.c.changes + 1))
-    return int(conn.execute(sa.select(_ROSTER.c.epoch)).scalar_one())
+    found = conn.execute(
+        sa.select(
+            clock.utcnow().label('now'),
+            _ROSTER.c.epoch.label('newest'),
+            _T,
+            _VERSION,
+        ).select_from(_ROSTER.outerjoin(_T, sa.true()))
+    ).mappings()
+    rows = cast(Sequence[Row], found.all())
+    known = {row['binary']: row for row in rows if row['binary']}
+    return Look(rows[0]['now'], rows[0]['newest'], known)
 
 
 def state(conn: sa.Connection) -> State:
@@ -99,15 +120,31 @@ def settle(conn: sa.Connection, binaries: Collection[str], cause: str) -> None:
 
     :param cause: what was changed, for people
     """
-    lowest = minimum(conn, binaries)
-    for binary, version in lowest.items():
-        row = get(conn, binary)
-        if version is None or (row and row['min_version'] == version):
-            # Without services there is nobody to speak to, and a pin that
-            # forgot its version could fall without anybody noticing.
-            continue
-        held = row['held_version'] if row else None
-        _put(conn, binary, row, version, held, cause)
+    for binary, version in minimum(conn, binaries).items():
+        follow(conn, binary, get(conn, binary), version, cause)
+
+
+def follow(
+    conn: sa.Connection,
+    binary: str,
+    row: Row | None,
+    version: int | None,
+    cause: str,
+) -> bool:
+    """Let a pin say what the services do.
+
+    :param row: of :func:`get`
+    :param version: of :func:`minimum`
+    :param cause: as :func:`settle` takes it
+    :returns: whether it said something else
+    """
+    if version is None or (row and row['min_version'] == version):
+        # Without services there is nobody to speak to, and a pin that forgot
+        # its version could fall without anybody noticing.
+        return False
+    held = row['held_version'] if row else None
+    _put(conn, binary, row, version, held, cause)
+    return True
 
 
 def hold(

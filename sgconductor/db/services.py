@@ -5,7 +5,6 @@ are mappings by column name, with ``age`` beside them: the microseconds since
 ``last_seen_up`` by the database's clock.
 """
 
-import datetime
 import functools
 import json
 from collections.abc import Collection
@@ -17,10 +16,7 @@ from typing import cast
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from oslo_db import exception as db_exc
-from oslo_utils import uuidutils
 
-from sgconductor import exception
 from sgconductor.db import batch
 from sgconductor.db import clock
 from sgconductor.db import hearing
@@ -45,20 +41,6 @@ _LIVING = _T.c.deleted == 0
 COUNTS = (_LIVING, _T.c.quarantined == sa.false())
 
 
-class Joined(NamedTuple):
-    """What a join has done.
-
-    :ivar row: with its new incarnation
-    :ivar now: the database's
-    :ivar news: 'create' of a new service, 'update' of one that has changed,
-        else None
-    """
-
-    row: Row
-    now: datetime.datetime
-    news: str | None
-
-
 class Beat(NamedTuple):
     """One beat, or several of one incarnation folded into one.
 
@@ -72,76 +54,6 @@ class Beat(NamedTuple):
     stamp: int
     beats: int = 1
     epoch: int = 0
-
-
-def join(
-    conn: sa.Connection,
-    host: str,
-    binary: str,
-    token: str,
-    values: Mapping[str, Any],
-) -> Joined:
-    """Take over the row of (host, binary), or make it.
-
-    :param token: names this join. One that the row has already is a join
-        sent twice, of which the first answer was late: it is as a beat.
-    :param values: topic, version, report_interval, down_after
-    :raises DBDuplicateEntry: if another join made the row first
-    :raises RetryRequest: if a delete came between; for both, start over
-    """
-    known = (
-        conn.execute(
-            sa.select(
-                _T.c.id, _T.c.join_token, *(_T.c[name] for name in values)
-            ).where(_T.c.host == host, _T.c.binary == binary, _LIVING)
-        )
-        .mappings()
-        .one_or_none()
-    )
-    stamp = {
-        'last_seen_up': clock.utcnow(),
-        'joined_at': clock.utcnow(),
-        'left_at': None,
-        'join_token': token,
-        'quarantined': False,
-        'pin_epoch': 0,
-        **values,
-    }
-    news = None
-    if known is None:
-        inserted = conn.execute(
-            _T.insert().values(
-                uuid=uuidutils.generate_uuid(),
-                host=host,
-                binary=binary,
-                incarnation=1,
-                report_count=0,
-                disabled=False,
-                forced_down=False,
-                created_at=clock.utcnow(),
-                deleted=0,
-                **stamp,
-            )
-        )
-        id_ = cast(sa.Row[Any], inserted.inserted_primary_key)[0]
-        news = 'create'
-    else:
-        id_ = known['id']
-        if known['join_token'] == token:
-            # Its first answer was late: perhaps by as much as an outage.
-            conn.execute(
-                _T.update()
-                .where(_T.c.id == id_, _T.c.join_token == token)
-                .values(last_seen_up=clock.utcnow())
-            )
-        else:
-            _take_over(conn, id_, token, stamp)
-            changed = any(known[name] != values[name] for name in values)
-            news = 'update' if changed else None
-    packed, now = conn.execute(
-        sa.select(_READ.column, clock.utcnow()).where(_T.c.id == id_)
-    ).one()
-    return Joined(_READ.unpack(packed), now, news)
 
 
 def beat_many(conn: sa.Connection, beats: Collection[Beat]) -> int:
@@ -214,6 +126,15 @@ def get(conn: sa.Connection, **key: Any) -> Row | None:
     """
     packed = conn.execute(_by(*key), key).scalar_one_or_none()
     return None if packed is None else _READ.unpack(packed)
+
+
+def get_many(conn: sa.Connection, uuids: Collection[str]) -> dict[str, Row]:
+    """The living rows that have these UUIDs, by UUID."""
+    found = conn.execute(
+        sa.select(_READ.column).where(_T.c.uuid.in_(uuids), _LIVING)
+    )
+    rows = map(_READ.unpack, found.scalars())
+    return {row['uuid']: row for row in rows}
 
 
 def page(
@@ -362,24 +283,6 @@ def _read(
         sa.select(_READ.column).where(*where).order_by(_T.c.id).limit(limit)
     )
     return [_READ.unpack(packed) for packed in result.scalars()]
-
-
-def _take_over(
-    conn: sa.Connection, id_: int, token: str, stamp: Mapping[str, Any]
-) -> None:
-    taken = conn.execute(
-        _T.update()
-        .where(_T.c.id == id_, _T.c.join_token != token, _LIVING)
-        .values(
-            incarnation=_T.c.incarnation + 1,
-            updated_at=clock.utcnow(),
-            **stamp,
-        )
-    )
-    if not taken.rowcount:
-        # Deleted, or joined by the same, since we looked. Only a new
-        # transaction sees that.
-        raise db_exc.RetryRequest(exception.ServiceNotFound(str(id_)))
 
 
 def _text(micros: int) -> str:

@@ -1,6 +1,8 @@
 """What happened to services, in the order of its writing."""
 
+import datetime
 import json
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from oslo_versionedobjects import base as ovo_base
@@ -91,5 +93,22 @@ def note(conn: 'sa.Connection', type_: str, *services: base.SGObject) -> None:
     :param type_: for example 'service.update'
     :param services: as they are then, one for each event
     """
-    payloads = [json.dumps(each.obj_to_primitive()) for each in services]
-    db.events.add(conn, type_, payloads)
+    note_all(conn, [(type_, each) for each in services])
+
+
+def note_all(
+    conn: 'sa.Connection',
+    events: Collection[tuple[str, base.SGObject]],
+    now: datetime.datetime | None = None,
+) -> None:
+    """The same of several types.
+
+    :param events: type and service of each
+    :param now: the database's, if it is known
+    """
+    if events:
+        payloads = [
+            (type_, json.dumps(each.obj_to_primitive()))
+            for type_, each in events
+        ]
+        db.events.add(conn, payloads, now)

@@ -1,5 +1,6 @@
 """The service: a row of the services table, as everybody sees it."""
 
+import functools
 from typing import Any
 from typing import Self
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from sgconductor.objects import base
 from sgconductor.objects import event
 from sgconductor.objects import evidence
 from sgconductor.objects import fields
+from sgconductor.objects import joining
 from sgconductor.objects import trusted
 from sgconductor.servicegroup import liveness
 
@@ -139,32 +141,20 @@ class Service(trusted.Flat):
             )
         self._may_change(self.IDENTITY + self.JOINS_WITH, 'join')
         token = base.coerce(fields.Uuid(), 'token', token)
-        values = {name: getattr(self, name) for name in self.JOINS_WITH}
-
-        def join(conn: 'sa.Connection') -> 'db.services.Joined':
-            roster.admit(conn, self.host, self.binary, self.version)
-            joined = db.services.join(
-                conn, self.host, self.binary, token, values
-            )
-            # The driver hears of the member only after this.
-            verdict = liveness.by_table(joined.row, ())
-            if joined.news:
-                self._note(conn, f'service.{joined.news}', joined.row, verdict)
-            self._turn(conn, joined.row, verdict)
-            return joined
-
-        cause = f'join of {self.host} with version {self.version}'
+        here = self._here
         try:
-            joined, state = roster.change(self._here, self.binary, cause, join)
+            row, news = here.joins.ask(
+                functools.partial(joining.join, here),
+                joining.Ask(self, token),
+            )
         except exception.ServiceTooOld as error:
             if 'pin_epoch' not in self.added_since(self.VERSION):
                 raise
             # To the release before, an error that it does not know is a
             # failure of the conductor's; this one it can show.
             raise exception.InvalidInput(str(error)) from None
-        self._read(joined.row, liveness.by_table(joined.row, ()))
-        news = roster.news(joined.now, state)
-        return {**news, 'driver': self._here.liveness.voice.name}
+        self._read(row, liveness.by_table(row, ()))
+        return {**news, 'driver': here.liveness.voice.name}
 
     @ovo_base.remotable
     def sync(self) -> dict[str, Any]:
@@ -310,11 +300,15 @@ class Service(trusted.Flat):
         service._read(row, verdict)
         return service
 
+    def alike(self, row: 'db.services.Row', verdict: liveness.Verdict) -> Self:
+        """The same for another row, in the context of this one."""
+        return self.from_row(self._context, row, verdict)
+
     def _read(self, row: 'db.services.Row', verdict: liveness.Verdict) -> None:
         trusted.fill(self, data(row, verdict))
 
     def _judged(self) -> 'tuple[db.services.Row, liveness.Verdict]':
-        with self._here.db.reader() as conn:
+        with self._here.db.look() as conn:
             row = self._row(conn)
         (verdict,) = self._here.liveness.judge([row])
         return row, verdict
@@ -362,7 +356,7 @@ class Service(trusted.Flat):
         row: 'db.services.Row',
         verdict: liveness.Verdict,
     ) -> None:
-        event.note(conn, type_, self.from_row(self._context, row, verdict))
+        event.note(conn, type_, self.alike(row, verdict))
 
     def _row(self, conn: 'sa.Connection') -> 'db.services.Row':
         row = db.services.get(conn, uuid=self.uuid)
@@ -383,7 +377,7 @@ def data(row: 'db.services.Row', verdict: liveness.Verdict) -> dict[str, Any]:
 
 def _get(context: sg_context.RequestContext, name: str, **key: Any) -> Service:
     here = backend.of(context)
-    with here.db.reader() as conn:
+    with here.db.look() as conn:
         row = db.services.get(conn, **key)
     if row is None:
         raise exception.ServiceNotFound(name)

@@ -78,7 +78,7 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         # large pages as it needs; any other list is one SELECT.
         size = limit if up is None else PAGE
         while len(found) < limit:
-            with here.db.reader() as conn:
+            with here.db.look() as conn:
                 rows = db.services.page(conn, filters, size, marker)
             verdicts = here.liveness.judge(rows)
             found += [

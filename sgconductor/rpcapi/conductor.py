@@ -9,6 +9,10 @@ from oslo_versionedobjects import base as ovo_base
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor.rpcapi import base
+from sgconductor.rpcapi import haste
+
+# Seconds after which who waits for answers looks whether it is to end.
+_LOOK_EVERY = 0.2
 
 
 class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
@@ -113,6 +117,7 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
         # and tries for ever: it must not start while there is no broker.
         if not self._reached:
             base.ping(self._transport)
+            haste.hasten_answers(self._transport, _LOOK_EVERY)
             self._reached = True
         try:
             with base.clear_broker_errors(self._transport):

@@ -30,6 +30,27 @@ def hasten(listener: Any, sleep: float, moment: float = 0) -> None:
         _take_all(context.connection.connection, moment)
 
 
+def hasten_answers(transport: Any, sleep: float) -> None:
+    """Have a caller sleep until answers come, and take all that have come.
+
+    Again does no harm.
+
+    :param transport: to whose broker calls can go
+    :param sleep: as :func:`hasten` takes it
+    """
+    driver = transport._driver
+    if not hasattr(driver, '_get_reply_q'):
+        return
+    # The first call would do so.
+    driver._get_reply_q()
+    with driver._reply_q_lock:
+        waiter = driver._waiter
+        if waiter is None or 'consume' in vars(waiter.conn.connection):
+            return
+        _sleep(waiter.conn.connection, sleep)
+        _take_all(waiter.conn.connection.connection)
+
+
 def finish(listener: Any) -> None:
     """Have a listener send its last acknowledgements before it closes.
 
@@ -62,7 +83,7 @@ def _sleep(connection: Any, sleep: float) -> None:
     connection.consume = consume_later
 
 
-def _take_all(connection: Any, moment: float) -> None:
+def _take_all(connection: Any, moment: float = 0) -> None:
     """
     :param connection: kombu's, the same one after each reconnect
     """

@@ -5,9 +5,11 @@ from typing import Any
 
 import sqlalchemy as sa
 import testresources
+from oslo_utils import uuidutils
 
 from sgconductor import app
 from sgconductor import context as sg_context
+from sgconductor import db
 from sgconductor import objects
 from sgconductor.conductor import manager
 from sgconductor.member import Membership
@@ -52,6 +54,22 @@ def services(
     """
     found = objects.ServiceList.walk(context, **filters)
     return [service for service in found if service.binary != CONDUCTOR]
+
+
+def join(
+    conn: sa.Connection,
+    host: str,
+    binary: str = 'acme-worker',
+    topic: str = 'worker',
+    version: int = 1,
+) -> db.services.Row:
+    """Have a service join with nobody told, and no pin moved."""
+    one = db.joins.Join(
+        host, binary, uuidutils.generate_uuid(), topic, version, 10, 60
+    )
+    now = conn.execute(sa.select(db.clock.utcnow())).scalar_one()
+    ((row, _),) = db.joins.join(conn, [one], now)
+    return row
 
 
 def is_for_a_caller() -> bool:
@@ -151,14 +169,15 @@ class ConductorTest(DeploymentTest):
         on.
         """
         seen: list[str] = []
-        engine = self.conductor.backend.db.engine
+        database = self.conductor.backend.db
 
         def listen(conn: Any, cursor: Any, statement: str, *more: Any) -> None:
             if not statement.startswith('BEGIN') and is_for_a_caller():
                 seen.append(statement)
 
-        sa.event.listen(engine, 'before_cursor_execute', listen)
-        self.addCleanup(
-            sa.event.remove, engine, 'before_cursor_execute', listen
-        )
+        for engine in {database.engine, database.look_engine}:
+            sa.event.listen(engine, 'before_cursor_execute', listen)
+            self.addCleanup(
+                sa.event.remove, engine, 'before_cursor_execute', listen
+            )
         return seen

@@ -6,7 +6,6 @@ from typing import Any
 
 import oslo_messaging as messaging
 import sqlalchemy as sa
-from oslo_utils import uuidutils
 
 from sgconductor import exception
 from sgconductor import objects
@@ -32,17 +31,8 @@ class TableTest(base.DeploymentTest):
         self.db = self.deployment.db
 
     def join(self, host: str) -> services.Row:
-        values = {
-            'topic': 'worker',
-            'version': 1,
-            'report_interval': 10,
-            'down_after': 60,
-        }
         with self.db.writer() as conn:
-            joined = services.join(
-                conn, host, 'acme-worker', uuidutils.generate_uuid(), values
-            )
-        return joined.row
+            return base.join(conn, host)
 
     def read(self, id_: int) -> services.Row:
         with self.db.reader() as conn:

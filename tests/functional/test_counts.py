@@ -57,13 +57,15 @@ class TestCounts(base.DeploymentTest):
         def count(conn: Any, cursor: Any, statement: str, *more: Any) -> None:
             self.statements += not statement.startswith('BEGIN')
 
-        engine = here.db.engine
-        with here.db.reader() as conn:  # The first connection asks more.
-            conn.execute(sa.select(1))
-        sa.event.listen(engine, 'before_cursor_execute', count)
-        self.addCleanup(
-            sa.event.remove, engine, 'before_cursor_execute', count
-        )
+        # The first connection asks more.
+        with here.db.reader() as one, here.db.look() as other:
+            one.execute(sa.select(1))
+            other.execute(sa.select(1))
+        for engine in (here.db.engine, here.db.look_engine):
+            sa.event.listen(engine, 'before_cursor_execute', count)
+            self.addCleanup(
+                sa.event.remove, engine, 'before_cursor_execute', count
+            )
 
     def fill(self, number: int, age: float) -> None:
         """Have so many services, all last seen so many seconds ago."""

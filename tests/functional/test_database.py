@@ -18,25 +18,12 @@ class TestTwoProcesses(base.DeploymentTest):
 
     def test_neither_fails_for_the_other(self) -> None:
         errors: list[Exception] = []
-        values = {
-            'topic': 'worker',
-            'version': 1,
-            'report_interval': 10,
-            'down_after': 60,
-        }
 
         def join_many(db: database.Database, prefix: str) -> None:
             try:
                 for i in range(40):
                     host = f'{prefix}{i}'
-                    join = functools.partial(
-                        services.join,
-                        host=host,
-                        binary='acme-worker',
-                        token=uuidutils.generate_uuid(),
-                        values=values,
-                    )
-                    db.write(join)
+                    db.write(functools.partial(base.join, host=host))
             except Exception as error:
                 errors.append(error)
 

@@ -4,13 +4,11 @@ import datetime
 import threading
 
 import sqlalchemy as sa
-from oslo_utils import uuidutils
 
 from sgconductor import objects
 from sgconductor.db import clock
 from sgconductor.db import hearing
 from sgconductor.db import models
-from sgconductor.db import services
 from tests.functional import base
 
 SECOND = 1_000_000
@@ -197,15 +195,8 @@ class TestTable(HearingTest):
         )
 
     def join(self, binary: str = 'acme-worker') -> None:
-        values = {
-            'topic': 'worker',
-            'version': 1,
-            'report_interval': 10,
-            'down_after': 60,
-        }
         with self.deployment.db.writer() as conn:
-            uuid = uuidutils.generate_uuid()
-            services.join(conn, 'node1', binary, uuid, values)
+            base.join(conn, 'node1', binary)
 
     def test_a_clock_that_was_set_back_deafens_nobody(self) -> None:
         self.deployment.deafen(-3600)

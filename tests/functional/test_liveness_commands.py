@@ -198,9 +198,9 @@ class TestWatch(commands.CommandTest):
         self.wait_for_lines(*both, count=7)
         # Of two that are written at once, the second may be seen first.
         with self.deployment.db.writer() as slow:
-            events.add(slow, 'service.update', [before.payload])
+            events.add(slow, [('service.update', before.payload)])
             with self.deployment.db.writer() as quick:
-                events.add(quick, 'service.delete', [before.payload])
+                events.add(quick, [('service.delete', before.payload)])
             self.wait_for_lines(*both, count=8)
         self.wait_for_lines(*both, count=9)
         # One more look, to see nothing again.
@@ -256,7 +256,7 @@ class TestWatch(commands.CommandTest):
             'the complaint', lambda: 'No conductor' in watching.output
         )
         with self.deployment.db.writer() as conn:
-            events.add(conn, 'service.update', [known.payload])
+            events.add(conn, [('service.update', known.payload)])
         self.deployment.conductor()
         self.wait_for('the end', lambda: ' again.' in watching.output)
         self.service('node1', 1)

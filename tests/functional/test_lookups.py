@@ -3,11 +3,9 @@
 from typing import Any
 
 import sqlalchemy as sa
-from oslo_utils import uuidutils
 
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor.db import services
 from tests.functional import base
 
 
@@ -18,20 +16,8 @@ class LookupTest(base.ConductorTest):
             binary, topic = (('acme-api', 'api'), ('acme-worker', 'worker'))[
                 i % 2
             ]
-            values = {
-                'topic': topic,
-                'version': 1,
-                'report_interval': 10,
-                'down_after': 60,
-            }
             with self.deployment.db.writer() as conn:
-                services.join(
-                    conn,
-                    f'node{i}',
-                    binary,
-                    uuidutils.generate_uuid(),
-                    values,
-                )
+                base.join(conn, f'node{i}', binary, topic)
 
 
 class TestGet(LookupTest):
