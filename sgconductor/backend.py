@@ -7,7 +7,6 @@ import functools
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from typing import Any
 from typing import TYPE_CHECKING
 
 from sgconductor import context as sg_context
@@ -41,7 +40,7 @@ class Backend:
     liveness: sg_liveness.Liveness
     shadow: sg_liveness.Liveness | None
     announce: Callable[[int, Mapping[str, int]], None]
-    joins: gather.Gather[Any, Any] = dataclasses.field(
+    joins: gather.Gather = dataclasses.field(
         default_factory=functools.partial(gather.Gather, _JOINS_AT_ONCE)
     )
 

@@ -3,21 +3,20 @@
 import threading
 from collections.abc import Callable
 from collections.abc import Sequence
-from concurrent import futures
-from typing import Generic
+from typing import Any
 from typing import TypeVar
 
 Ask = TypeVar('Ask')
 Answer = TypeVar('Answer')
 
 
-class Gather(Generic[Ask, Answer]):
+class Gather:
     """Work that costs little more for many than for one.
 
-    Who asks while nothing is under way, has it done for himself alone. What
-    is asked for meanwhile is done next, all together, by one of those who
-    wait; so nobody waits for company, and nothing is answered by what began
-    before it was asked.
+    Who asks while nothing is under way has it done for himself alone. What is
+    asked for meanwhile is done next, together, by one of those who wait. So
+    nobody waits for company, and nothing is answered by what began before it
+    was asked.
 
     :param most: how many are done together
     """
@@ -25,7 +24,7 @@ class Gather(Generic[Ask, Answer]):
     def __init__(self, most: int) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._waiting: list[_Asked[Ask, Answer]] = []
+        self._waiting: list[_Asked] = []
         self._led = False
 
     def ask(
@@ -35,19 +34,21 @@ class Gather(Generic[Ask, Answer]):
     ) -> Answer:
         """Have one thing done, perhaps with others.
 
-        :param work: the same whoever asks; answers each, by its place
+        :param work: the same whoever asks; answers each, in order
         :raises Exception: what ``work`` answers, or raises
         """
-        mine = _Asked[Ask, Answer](one)
+        mine = _Asked(one)
         with self._lock:
             self._waiting.append(mine)
-            if not self._led:
-                self._led = True
-                mine.turn.set()
-        mine.turn.wait()
-        if not mine.done():
+            leads, self._led = not self._led, True
+        if not leads:
+            mine.turn.acquire()
+        if not mine.done:
             self._lead(work)
-        return mine.result()
+        if isinstance(mine.answer, Exception):
+            raise mine.answer
+        answer: Answer = mine.answer
+        return answer
 
     def _lead(
         self,
@@ -57,29 +58,28 @@ class Gather(Generic[Ask, Answer]):
         with self._lock:
             batch = self._waiting[: self._most]
             del self._waiting[: self._most]
+        answers: Sequence[Answer | Exception]
         try:
             answers = work([asked.one for asked in batch])
         except Exception as error:
             answers = [error] * len(batch)
-        finally:
-            with self._lock:
-                self._led = bool(self._waiting)
-                if self._led:
-                    self._waiting[0].turn.set()
+        with self._lock:
+            self._led = bool(self._waiting)
+            if self._led:
+                self._waiting[0].turn.release()
         for asked, answer in zip(batch, answers, strict=True):
-            if isinstance(answer, Exception):
-                asked.set_exception(answer)
-            else:
-                asked.set_result(answer)
-            asked.turn.set()
+            asked.done, asked.answer = True, answer
+            asked.turn.release()
 
 
-class _Asked(futures.Future[Answer], Generic[Ask, Answer]):
+class _Asked:
     """
-    :ivar turn: set when it is answered, or is to lead
+    :ivar turn: released when it is done, or when its thread is to lead
     """
 
-    def __init__(self, one: Ask) -> None:
-        super().__init__()
+    def __init__(self, one: Any) -> None:
         self.one = one
-        self.turn = threading.Event()
+        self.turn = threading.Lock()
+        self.turn.acquire()
+        self.done = False
+        self.answer: Any = None

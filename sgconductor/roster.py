@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import TYPE_CHECKING
@@ -39,11 +38,11 @@ def change(
     :returns: what ``work`` returned
     """
 
-    def settled(conn: sa.Connection, _look: db.pins.Look) -> T:
+    def settled(conn: sa.Connection, _look: db.pins.Look) -> tuple[T, bool]:
         db.pins.settle(conn, [binary], _FOUND)
         result = work(conn)
         db.pins.settle(conn, [binary], cause)
-        return result
+        return result, True
 
     return _move(here, settled)[0]
 
@@ -61,10 +60,12 @@ def settle(here: backend.Backend) -> None:
     known = {row['binary']: row['min_version'] for row in rows}
     if all(v is None or known.get(name) == v for name, v in lowest.items()):
         return
-    _move(
-        here,
-        lambda conn, _: db.pins.settle(conn, db.pins.binaries(conn), _FOUND),
-    )
+
+    def found(conn: sa.Connection, _look: db.pins.Look) -> tuple[None, bool]:
+        db.pins.settle(conn, db.pins.binaries(conn), _FOUND)
+        return None, True
+
+    _move(here, found)
 
 
 def join(
@@ -88,22 +89,18 @@ def join(
 
     def work(
         conn: sa.Connection, look: db.pins.Look
-    ) -> tuple[datetime.datetime, list[db.joins.Joined | None]]:
-        rows: dict[str, db.pins.Row | None] = dict(look.rows)
-        lowest = db.pins.minimum(conn, {join.binary for join in joins})
-        for binary, version in lowest.items():
-            if db.pins.follow(conn, binary, rows.get(binary), version, _FOUND):
-                rows[binary] = db.pins.get(conn, binary)
+    ) -> tuple[tuple[datetime.datetime, list[db.joins.Joined | None]], bool]:
+        pins = _Pins(conn, look, {join.binary for join in joins})
         able = [
-            join for join in joins if _is_able(conn, rows, join, len(joins))
+            join
+            for join in joins
+            if _is_able(conn, pins.rows[join.binary], join, len(joins))
         ]
         joined = db.joins.join(conn, able, look.now)
         note(conn, look.now, joined)
-        for binary, version in _lowest(conn, lowest, joined).items():
-            cause = _cause([join for join in able if join.binary == binary])
-            db.pins.follow(conn, binary, rows.get(binary), version, cause)
+        pins.follow(able, joined)
         found = dict(zip(able, joined, strict=True))
-        return look.now, [found.get(join) for join in joins]
+        return (look.now, [found.get(join) for join in joins]), pins.moved
 
     (now, joined), state = _move(here, work)
     return joined, news(now, state)
@@ -165,9 +162,58 @@ def news(now: datetime.datetime, state: db.pins.State) -> dict[str, Any]:
     }
 
 
+class _Pins:
+    """The pins of those that join.
+
+    :ivar rows: by binary; None for one that has none
+    :ivar moved: whether one was written
+    """
+
+    def __init__(
+        self, conn: sa.Connection, look: db.pins.Look, binaries: set[str]
+    ) -> None:
+        self._conn = conn
+        self.moved = False
+        self.rows: dict[str, db.pins.Row | None] = {
+            binary: look.rows.get(binary) for binary in binaries
+        }
+        new = [binary for binary, row in self.rows.items() if row is None]
+        self._lowest = db.pins.minimum(conn, new) | {
+            binary: row['lowest'] for binary, row in self.rows.items() if row
+        }
+        for binary in binaries:
+            self._follow(binary, _FOUND)
+
+    def follow(
+        self,
+        joins: Sequence[db.joins.Join],
+        joined: Sequence[db.joins.Joined],
+    ) -> None:
+        """Let them say what there is after some have joined."""
+        again = {
+            join.binary
+            for join, each in zip(joins, joined, strict=True)
+            if each.news != 'create'
+        }
+        self._lowest |= db.pins.minimum(self._conn, again)
+        for join in joins:
+            lowest = self._lowest[join.binary]
+            if lowest is None or join.version < lowest:
+                self._lowest[join.binary] = join.version
+        for binary in {join.binary for join in joins}:
+            those = [join for join in joins if join.binary == binary]
+            self._follow(binary, _cause(those))
+
+    def _follow(self, binary: str, cause: str) -> None:
+        row, lowest = self.rows[binary], self._lowest[binary]
+        if db.pins.follow(self._conn, binary, row, lowest, cause):
+            self.rows[binary] = db.pins.get(self._conn, binary)
+            self.moved = True
+
+
 def _is_able(
     conn: sa.Connection,
-    rows: Mapping[str, db.pins.Row | None],
+    pin: db.pins.Row | None,
     join: db.joins.Join,
     joins: int,
 ) -> bool:
@@ -175,7 +221,6 @@ def _is_able(
 
     :raises ServiceTooOld: for one that is alone
     """
-    pin = rows.get(join.binary)
     if pin is None or join.version >= pin['min_version']:
         return True
     if joins == 1:
@@ -183,22 +228,6 @@ def _is_able(
         return True
     # The others may be what it has to wait for.
     return False
-
-
-def _lowest(
-    conn: sa.Connection,
-    before: Mapping[str, int | None],
-    joined: Sequence[db.joins.Joined],
-) -> dict[str, int | None]:
-    """The lowest versions after joins, of the binaries that have joined."""
-    taken = {each.row['binary'] for each in joined if each.news != 'create'}
-    lowest = db.pins.minimum(conn, taken)
-    for each in joined:
-        binary, version = each.row['binary'], each.row['version']
-        if binary not in taken:
-            known = before[binary]
-            lowest[binary] = version if known is None else min(version, known)
-    return lowest
 
 
 def _cause(joins: Sequence[db.joins.Join]) -> str:
@@ -223,19 +252,28 @@ def _word(row: db.services.Row | None, incarnation: int) -> str:
 
 def _outrun(here: backend.Backend, epoch: int) -> db.pins.State:
     """Begin an epoch newer than one that a member knows."""
-    _, after = _move(here, lambda conn, _: db.pins.outrun(conn, epoch))
-    return after
+
+    def outrun(conn: sa.Connection, _look: db.pins.Look) -> tuple[None, bool]:
+        db.pins.outrun(conn, epoch)
+        return None, True
+
+    return _move(here, outrun)[1]
 
 
 def _move(
-    here: backend.Backend, work: Callable[[sa.Connection, db.pins.Look], T]
+    here: backend.Backend,
+    work: Callable[[sa.Connection, db.pins.Look], tuple[T, bool]],
 ) -> tuple[T, db.pins.State]:
-    """Do ``work`` alone, commit, and tell the members of a new epoch."""
+    """Do ``work`` alone, commit, and tell the members of a new epoch.
+
+    :param work: returns also whether it has written a pin
+    """
 
     def attempt(conn: sa.Connection) -> tuple[T, int, db.pins.State]:
         look = db.pins.lock(conn)
-        result = work(conn, look)
-        return result, look.epoch, db.pins.state(conn)
+        result, written = work(conn, look)
+        after = db.pins.state(conn) if written else look.state
+        return result, look.epoch, after
 
     result, before, after = here.db.write(attempt)
     if after.epoch != before:

@@ -18,12 +18,19 @@ def check(
     :param method: bound to its object or class
     :raises InvalidInput: if it does not take them
     """
+    wrong = _wrong(method.__func__, len(args), tuple(kwargs))
+    if wrong:
+        raise exception.InvalidInput(f'{name}: {wrong}')
+
+
+@functools.lru_cache
+def _wrong(
+    function: Callable[..., Any], given: int, names: tuple[str, ...]
+) -> str:
+    """What is wrong with so many arguments, and more by name."""
+    values = (None,) * (1 + given)
     try:
-        _signature(method.__func__).bind(method.__self__, *args, **kwargs)
+        inspect.signature(function).bind(*values, **dict.fromkeys(names))
     except TypeError as error:
-        raise exception.InvalidInput(f'{name}: {error}') from None
-
-
-@functools.cache
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    return inspect.signature(function)
+        return str(error)
+    return ''

@@ -1,5 +1,6 @@
 """How errors leave the conductor, in one place."""
 
+import functools
 import logging
 from typing import Any
 
@@ -61,10 +62,16 @@ class Dispatcher(messaging.RPCDispatcher):
             # A call of another version is not this endpoint's to refuse.
             if self.access_policy.is_allowed(
                 endpoint, name
-            ) and versionutils.is_compatible(version, endpoint.target.version):
+            ) and _is_compatible(version, endpoint.target.version):
                 method = getattr(endpoint, name)
                 args = message.get('args', {})
                 arguments.check(name, method, [None], args)
+
+
+@functools.lru_cache
+def _is_compatible(version: str, ours: str) -> bool:
+    compatible: bool = versionutils.is_compatible(version, ours)
+    return compatible
 
 
 class _Silent(dispatcher.ExpectedException):

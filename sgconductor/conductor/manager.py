@@ -13,6 +13,7 @@ from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor.conductor import arguments
 from sgconductor.objects import base
+from sgconductor.objects import trusted
 
 _VERSION = re.compile(r'[0-9]{1,9}[.][0-9]{1,9}([.][0-9]{1,9})?')
 
@@ -72,12 +73,12 @@ class ConductorManager:
                 f'objinst must be an object, not {type(objinst).__name__}'
             )
         method = _remotable(objinst, objmethod, of_class=False)
-        before = _values(objinst)
+        before = trusted.values(objinst)
         result = _run(method, _list(args), _dict(kwargs))
         later = objinst.added_since(objinst.VERSION)
         updates: dict[str, Any] = {
             name: objinst.fields[name].to_primitive(objinst, name, value)
-            for name, value in _values(objinst).items()
+            for name, value in trusted.values(objinst).items()
             if name not in later
             and (name not in before or before[name] != value)
         }
@@ -154,15 +155,6 @@ def _run(
 ) -> Any:
     arguments.check(method.__qualname__, method, args, kwargs)
     return method(*args, **kwargs)
-
-
-def _values(obj: base.SGObject) -> dict[str, Any]:
-    """What is set: no method changes a value, it sets another one."""
-    return {
-        name: getattr(obj, name)
-        for name in obj.fields
-        if obj.obj_attr_is_set(name)
-    }
 
 
 def _manifest(value: Any) -> dict[str, str]:

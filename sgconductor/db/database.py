@@ -64,6 +64,8 @@ class Database:
             # databases: a pool of their own.
             self.look_engine = create()
             self.look_engine.dialect.skip_autocommit_rollback = True
+            # oslo.db has no option for it.
+            self.look_engine.pool._pre_ping = False
             sa.event.listen(
                 self.look_engine,
                 'connect',
@@ -132,17 +134,25 @@ class Database:
         with self._clear_errors(), self.engine.connect() as conn:
             yield conn
 
-    @contextlib.contextmanager
-    def look(self) -> Iterator[sa.Connection]:
-        """A connection for one SELECT.
+    def look(self, select: Callable[[sa.Connection], T]) -> T:
+        """Do one SELECT, in one way to the database and back.
 
-        It begins no transaction that would have to be ended: that is a way
-        to the database and back.
+        Its connection begins no transaction that would have to be ended, and
+        is not tried first: if it turns out to be gone, another one is taken.
 
+        :param select: takes a connection
+        :returns: what ``select`` returns
         :raises DatabaseUnreachable: saying which, and why
         """
-        with self._clear_errors(), self.look_engine.connect() as conn:
-            yield conn
+        with self._clear_errors():
+            with self.look_engine.connect() as conn:
+                try:
+                    return select(conn)
+                except db_exc.DBConnectionError:
+                    # As after a restart, all older ones are given up with it.
+                    pass
+            with self.look_engine.connect() as conn:
+                return select(conn)
 
     @contextlib.contextmanager
     def writer(self) -> Iterator[sa.Connection]:

@@ -165,9 +165,8 @@ def spans(conn: sa.Connection) -> list[Span]:
 
 
 def read(db: database.Database) -> list[Span]:
-    """The same, in a transaction of its own."""
-    with db.look() as conn:
-        return spans(conn)
+    """The same, by a connection of its own."""
+    return db.look(spans)
 
 
 def _union(gaps: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -30,6 +30,22 @@ _VERSION = sa.case(
 ).label('version')
 _CAUSE_LENGTH = 255
 
+_LOCK = _ROSTER.update().values(changes=_ROSTER.c.changes + 1)
+# The lowest as in minimum(): within another SELECT, MariaDB finds the first
+# entry of the index only when it is asked for in this way.
+_LOOK = sa.select(
+    clock.utcnow().label('now'),
+    _ROSTER.c.epoch.label('newest'),
+    _T,
+    _VERSION,
+    sa.select(_SERVICES.c.version)
+    .where(_SERVICES.c.binary == _T.c.binary, *services.COUNTS)
+    .order_by(_SERVICES.c.version)
+    .limit(1)
+    .scalar_subquery()
+    .label('lowest'),
+).select_from(_ROSTER.outerjoin(_T, sa.true()))
+
 # No member can make epochs run out: beyond half of this, none is outrun.
 MAX_EPOCH = 2**53
 _OUTRUN_UP_TO = 2**52
@@ -49,12 +65,19 @@ class Look(NamedTuple):
     """What there is when a change of the roster begins.
 
     :ivar now: the database's
-    :ivar rows: as of :func:`get`, by binary
+    :ivar rows: as of :func:`get`, by binary, with ``lowest``: the version
+        that the pin should say, or None
     """
 
     now: datetime.datetime
     epoch: int
     rows: dict[str, Row]
+
+    @property
+    def state(self) -> State:
+        """What members go by, if nothing is changed."""
+        versions = {name: row['version'] for name, row in self.rows.items()}
+        return State(self.epoch, versions)
 
 
 def lock(conn: sa.Connection) -> Look:
@@ -63,16 +86,8 @@ def lock(conn: sa.Connection) -> Look:
     It comes first in a transaction, so that all that is read afterwards is
     what the one before has committed.
     """
-    conn.execute(_ROSTER.update().values(changes=_ROSTER.c.changes + 1))
-    found = conn.execute(
-        sa.select(
-            clock.utcnow().label('now'),
-            _ROSTER.c.epoch.label('newest'),
-            _T,
-            _VERSION,
-        ).select_from(_ROSTER.outerjoin(_T, sa.true()))
-    ).mappings()
-    rows = cast(Sequence[Row], found.all())
+    conn.execute(_LOCK)
+    rows = cast(Sequence[Row], conn.execute(_LOOK).mappings().all())
     known = {row['binary']: row for row in rows if row['binary']}
     return Look(rows[0]['now'], rows[0]['newest'], known)
 

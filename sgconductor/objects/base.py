@@ -1,5 +1,6 @@
 """What all objects share: where a method runs, and how versions meet."""
 
+import functools
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -118,14 +119,15 @@ class SGObject(ovo_base.VersionedObject):
         return changes
 
     @classmethod
-    def added_since(cls, version: str) -> set[str]:
+    @functools.lru_cache
+    def added_since(cls, version: str) -> frozenset[str]:
         """The fields that came after a version."""
         then = versionutils.convert_version_to_tuple(version)
-        return {
+        return frozenset(
             name
             for name, since in cls.ADDED.items()
             if versionutils.convert_version_to_tuple(since) > then
-        }
+        )
 
     @classmethod
     def newest(
@@ -198,6 +200,7 @@ def coerce(kind: Any, name: str, value: Any) -> Any:
         raise exception.InvalidInput(str(error)) from None
 
 
+@functools.lru_cache
 def older(theirs: str, ours: str) -> str:
     """The older of two versions, for no object is ported forward."""
     return min(theirs, ours, key=versionutils.convert_version_to_tuple)

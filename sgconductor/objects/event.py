@@ -107,8 +107,10 @@ def note_all(
     :param now: the database's, if it is known
     """
     if events:
-        payloads = [
-            (type_, json.dumps(each.obj_to_primitive()))
-            for type_, each in events
-        ]
-        db.events.add(conn, payloads, now)
+        # Of one service there may be several.
+        payloads = {
+            id(each): json.dumps(each.obj_to_primitive()) for _, each in events
+        }
+        db.events.add(
+            conn, [(type_, payloads[id(one)]) for type_, one in events], now
+        )

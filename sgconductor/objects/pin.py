@@ -158,8 +158,7 @@ class PinList(ovo_base.ObjectListBase[Pin], base.SGObject):
         :returns: ``epoch``, and ``pins``: all versions in force, by binary.
             Later releases may add to it.
         """
-        with backend.of(context).db.look() as conn:
-            state = db.pins.state(conn)
+        state = backend.of(context).db.look(db.pins.state)
         return {'epoch': state.epoch, 'pins': state.versions}
 
     @classmethod

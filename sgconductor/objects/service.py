@@ -308,8 +308,7 @@ class Service(trusted.Flat):
         trusted.fill(self, data(row, verdict))
 
     def _judged(self) -> 'tuple[db.services.Row, liveness.Verdict]':
-        with self._here.db.look() as conn:
-            row = self._row(conn)
+        row = self._here.db.look(self._row)
         (verdict,) = self._here.liveness.judge([row])
         return row, verdict
 
@@ -377,8 +376,7 @@ def data(row: 'db.services.Row', verdict: liveness.Verdict) -> dict[str, Any]:
 
 def _get(context: sg_context.RequestContext, name: str, **key: Any) -> Service:
     here = backend.of(context)
-    with here.db.look() as conn:
-        row = db.services.get(conn, **key)
+    row = here.db.look(functools.partial(db.services.get, **key))
     if row is None:
         raise exception.ServiceNotFound(name)
     return Service.from_row(context, row, *here.liveness.judge([row]))

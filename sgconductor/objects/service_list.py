@@ -1,5 +1,6 @@
 """Lists of services, in the order of their ids."""
 
+import functools
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
@@ -78,8 +79,14 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
         # large pages as it needs; any other list is one SELECT.
         size = limit if up is None else PAGE
         while len(found) < limit:
-            with here.db.look() as conn:
-                rows = db.services.page(conn, filters, size, marker)
+            rows = here.db.look(
+                functools.partial(
+                    db.services.page,
+                    filters=filters,
+                    limit=size,
+                    marker=marker,
+                )
+            )
             verdicts = here.liveness.judge(rows)
             found += [
                 (row, verdict)

@@ -70,6 +70,17 @@ class Flat(base.SGObject):
         return super().obj_to_primitive(target_version, version_manifest)
 
 
+def values(obj: base.SGObject) -> dict[str, Any]:
+    """What is set, by name: no method changes a value, it sets another."""
+    cls: Any = type(obj)
+    kept = obj.__dict__
+    return {
+        name: kept[attribute]
+        for name, attribute in _names(cls).attributes.items()
+        if attribute in kept
+    }
+
+
 def fill(obj: base.SGObject, data: Mapping[str, Any]) -> None:
     """Set all fields, to values of which none counts as changed.
 
