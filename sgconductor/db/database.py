@@ -66,6 +66,9 @@ class Database:
             self.look_engine.dialect.skip_autocommit_rollback = True
             # oslo.db has no option for it.
             self.look_engine.pool._pre_ping = False
+            if self.engine.dialect.name == 'mysql':
+                for engine in (self.engine, self.look_engine):
+                    sa.event.listen(engine, 'connect', _tune_mysql)
             sa.event.listen(
                 self.look_engine,
                 'connect',
@@ -228,6 +231,12 @@ def _autocommit(dialect: sa.Dialect, connection: Any, _record: Any) -> None:
 
 def _is_collision(error: Exception) -> bool:
     return isinstance(error, db_exc.DBDeadlock | db_exc.DBDuplicateEntry)
+
+
+def _tune_mysql(connection: Any, _record: Any) -> None:
+    # MariaDB's own default, which sgconductor.db.rows relies on.
+    with connection.cursor() as cursor:
+        cursor.execute('SET SESSION group_concat_max_len = 1048576')
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

@@ -8,7 +8,6 @@ are mappings by column name, with ``age`` beside them: the microseconds since
 import functools
 import json
 from collections.abc import Collection
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -149,7 +148,9 @@ def page(
     :param marker: the id before the first one wanted
     """
     where = [_T.c[name] == value for name, value in filters.items()]
-    return _read(conn, [*where, _LIVING, _T.c.id > marker], limit)
+    return _READ.read(
+        conn, _T.c.id, [*where, _LIVING, _T.c.id > marker], limit
+    )
 
 
 def turning(
@@ -175,7 +176,7 @@ def turning(
         sa.and_(_T.c.state == 'up', down),
         sa.and_(_T.c.state == 'down', sa.not_(down)),
     )
-    return _read(conn, [_LIVING, _T.c.id > marker, turns], limit)
+    return _READ.read(conn, _T.c.id, [_LIVING, _T.c.id > marker, turns], limit)
 
 
 def oldest(conn: sa.Connection, binary: str, limit: int) -> list[Row]:
@@ -183,7 +184,7 @@ def oldest(conn: sa.Connection, binary: str, limit: int) -> list[Row]:
     counts = (_T.c.binary == binary, *COUNTS)
     lowest = sa.select(sa.func.min(_T.c.version)).where(*counts)
     where = [*counts, _T.c.version == lowest.scalar_subquery()]
-    return _read(conn, where, limit)
+    return _READ.read(conn, _T.c.id, where, limit)
 
 
 def live(
@@ -231,7 +232,9 @@ def lagging(
 
     :param spans: as :func:`live` takes them
     """
-    return _read(conn, [*live(spans), confirmed() < epoch], limit)
+    return _READ.read(
+        conn, _T.c.id, [*live(spans), confirmed() < epoch], limit
+    )
 
 
 def save(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> bool:
@@ -271,18 +274,6 @@ def _by(*names: str) -> sa.Select[str]:
 def _patience() -> sa.ColumnElement[int]:
     """How long each may be silent, in microseconds."""
     return sa.cast(_T.c.down_after, sa.BigInteger) * 1_000_000
-
-
-def _read(
-    conn: sa.Connection,
-    where: Iterable[sa.ColumnElement[bool]],
-    limit: int,
-) -> list[Row]:
-    """The first rows by id."""
-    result = conn.execute(
-        sa.select(_READ.column).where(*where).order_by(_T.c.id).limit(limit)
-    )
-    return [_READ.unpack(packed) for packed in result.scalars()]
 
 
 def _text(micros: int) -> str:

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterator
 from collections.abc import Sequence
+from concurrent import futures
 from typing import Any
 
 from oslo_versionedobjects import base as ovo_base
@@ -25,7 +26,7 @@ _LIMIT = fields.WholeNumber(1, 10 * PAGE)
 
 
 @ovo_base.VersionedObjectRegistry.register
-class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
+class ServiceList(trusted.LazyList):
     """A page of services, in the order of their ids."""
 
     # 1.0: Initial version
@@ -36,7 +37,6 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
     fields = {
         'objects': ovo_fields.ListOfObjectsField('Service'),
     }
-    # What the objects are made of.
     _found: Sequence['_Found'] = ()
 
     @classmethod
@@ -204,28 +204,14 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
     def from_rows(
         cls, context: sg_context.RequestContext, found: list[_Found]
     ) -> 'ServiceList':
-        """The list of what was found; for the conductor's own use.
-
-        Its objects are made when they are asked for: a caller afar needs
-        none of them here.
-        """
-        made = cls(context)
-        del made.objects
+        """The list of what was found; for the conductor's own use."""
+        made = cls.made_of(
+            context,
+            found,
+            lambda one: service.Service.from_row(context, *one),
+        )
         made._found = found
         return made
-
-    def obj_load_attr(self, attrname: str) -> None:
-        if attrname != 'objects':
-            super().obj_load_attr(attrname)
-        made = [
-            service.Service.from_row(self._context, row, verdict)
-            for row, verdict in self._found
-        ]
-        trusted.fill(self, {'objects': made})
-        self._found = ()
-
-    def obj_attr_is_set(self, attrname: str) -> bool:
-        return attrname == 'objects' or super().obj_attr_is_set(attrname)
 
     def obj_to_primitive(
         self,
@@ -234,17 +220,17 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
     ) -> dict[str, Any]:
         """The same as of a list of objects, without making them."""
         wanted = (version_manifest or {}).get('Service')
-        made = super().obj_attr_is_set('objects')
-        if made or target_version is None or wanted is None:
+        found = () if self.made else self._found
+        if not found or target_version is None or wanted is None:
             return super().obj_to_primitive(target_version, version_manifest)
         return trusted.primitive(
             type(self),
             {
                 'objects': [
                     trusted.primitive(
-                        service.Service, service.data(*found), wanted
+                        service.Service, service.data(*one), wanted
                     )
-                    for found in self._found
+                    for one in found
                 ]
             },
             target_version,
@@ -256,15 +242,21 @@ class ServiceList(ovo_base.ObjectListBase[service.Service], base.SGObject):
     ) -> Iterator[service.Service]:
         """All services that match, fetched a page at a time.
 
+        While one page is gone through, the next is fetched already.
+
         :param filters: those of :meth:`get_page`
         """
-        marker: int | None = None
-        while True:
-            page = cls.get_page(context, PAGE, marker, **filters)
+        fetch = functools.partial(cls.get_page, context, PAGE, **filters)
+        ahead = futures.ThreadPoolExecutor(1)
+        try:
+            page = fetch()
+            while len(page) == PAGE:
+                later = ahead.submit(fetch, page.last.id)
+                yield from page.objects
+                page = later.result()
             yield from page.objects
-            if len(page.objects) < PAGE:
-                return
-            marker = page.objects[-1].id
+        finally:
+            ahead.shutdown(wait=False)
 
 
 def _disagreement(row: 'db.disagreements.Row | None') -> dict[str, Any]:

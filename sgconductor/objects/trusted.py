@@ -8,9 +8,12 @@ object's values.
 
 import datetime
 import functools
+from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
+from typing import Self
 
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fields as ovo_fields
@@ -70,6 +73,53 @@ class Flat(base.SGObject):
         return super().obj_to_primitive(target_version, version_manifest)
 
 
+class LazyList(ovo_base.ObjectListBase[Any], base.SGObject):
+    """A list whose objects are made when they are asked for."""
+
+    _parts: Sequence[Any] = ()
+    _make: Callable[[Any], Any]
+
+    @classmethod
+    def made_of(
+        cls,
+        context: Any,
+        parts: Sequence[Any],
+        make: Callable[[Any], base.SGObject],
+    ) -> Self:
+        """The list of what a function makes of each of the parts."""
+        made = cls(context)
+        del made.objects
+        made._parts, made._make = parts, make
+        return made
+
+    @property
+    def made(self) -> bool:
+        """Whether the objects have been made."""
+        return super().obj_attr_is_set('objects')
+
+    @property
+    def last(self) -> Any:
+        """The last object; others need not be made for it.
+
+        :raises IndexError: if there is none
+        """
+        if self.made:
+            return self.objects[-1]
+        return self._make(self._parts[-1])
+
+    def __len__(self) -> int:
+        return len(self.objects if self.made else self._parts)
+
+    def obj_load_attr(self, attrname: str) -> None:
+        if attrname != 'objects':
+            super().obj_load_attr(attrname)
+        fill(self, {'objects': [self._make(part) for part in self._parts]})
+        self._parts = ()
+
+    def obj_attr_is_set(self, attrname: str) -> bool:
+        return attrname == 'objects' or super().obj_attr_is_set(attrname)
+
+
 def values(obj: base.SGObject) -> dict[str, Any]:
     """What is set, by name: no method changes a value, it sets another."""
     cls: Any = type(obj)
@@ -123,29 +173,36 @@ def load(context: Any, primitive: Any) -> base.SGObject | None:
     :returns: None for whatever is not an object of the version that we have,
         with all of its fields: the library knows what to do with it
     """
-    try:
-        name = primitive['versioned_object.name']
-        version = primitive['versioned_object.version']
-        data = dict(primitive['versioned_object.data'])
-        cls = _class(name, version)
-    except (KeyError, TypeError, ValueError):
+    cls = _class(primitive)
+    if cls is None:
         return None
-    if cls is None or data.keys() != cls.fields.keys():
-        return None
+    data = primitive['versioned_object.data']
     names = _names(cls)
-    namespace = primitive.get('versioned_object.namespace')
+    if not names.objects:
+        return _load(cls, context, data)
+    parts = data['objects']
     if (
-        not names.known
-        or namespace != cls.OBJ_PROJECT_NAMESPACE
-        or 'versioned_object.changes' in primitive
+        not issubclass(cls, LazyList)
+        or not isinstance(parts, list)
+        or any(_class(part) is None for part in parts)
     ):
         return None
-    obj: base.SGObject = cls(context)
+
+    def make(part: Any) -> Any:
+        made = load(context, part)
+        if made is None:
+            made = base.Serializer().deserialize_entity(context, part)
+        return made
+
+    made: LazyList = cls.made_of(context, parts, make)
+    return made
+
+
+def _load(
+    cls: type[base.SGObject], context: Any, data: Mapping[str, Any]
+) -> base.SGObject | None:
+    obj = cls(context)
     try:
-        for name in names.objects:
-            data[name] = [load(context, each) for each in data[name]]
-            if any(each is None for each in data[name]):
-                return None
         fill(obj, data)
     except (TypeError, ValueError):
         return None
@@ -190,10 +247,36 @@ def _in_version(cls: type[base.SGObject], version: str) -> list[str]:
     return [name for name in cls.fields if name not in later]
 
 
-def _class(name: str, version: str) -> Any:
+def _class(primitive: Any) -> Any:
+    """The class of what :func:`load` can load; None for anything else."""
+    try:
+        cls = _newest(
+            primitive['versioned_object.name'],
+            primitive['versioned_object.version'],
+            primitive['versioned_object.namespace'],
+        )
+        data = primitive['versioned_object.data']
+        if (
+            cls is None
+            or data.keys() != cls.fields.keys()
+            or 'versioned_object.changes' in primitive
+        ):
+            return None
+    except (AttributeError, KeyError, TypeError):
+        return None
+    return cls
+
+
+@functools.lru_cache
+def _newest(name: str, version: str, namespace: str) -> Any:
     """The newest class of a name, if it is of this version."""
     classes = ovo_base.VersionedObjectRegistry.obj_classes().get(name, [])
-    found = next(iter(classes), ovo_base.VersionedObject)
-    if not issubclass(found, base.SGObject) or version != found.VERSION:
+    found: Any = next(iter(classes), ovo_base.VersionedObject)
+    if (
+        not issubclass(found, base.SGObject)
+        or version != found.VERSION
+        or namespace != found.OBJ_PROJECT_NAMESPACE
+        or not _names(found).known
+    ):
         return None
     return found

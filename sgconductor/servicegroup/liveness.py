@@ -64,7 +64,7 @@ class Liveness:
         :param rows: of :mod:`sgconductor.db.services`, all read with their
             ``age``
         """
-        overdue = any(_overdue(row) for row in rows)
+        overdue = any(row['age'] > row['down_after'] * _SECOND for row in rows)
         spans = self._hear() if overdue else ()
         verdicts = [by_table(row, spans) for row in rows]
         if not self.voice.detects:
