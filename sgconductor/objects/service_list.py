@@ -23,6 +23,9 @@ _Found = tuple['db.services.Row', liveness.Verdict]
 
 PAGE = 1000
 _LIMIT = fields.WholeNumber(1, 10 * PAGE)
+# Of a long list, which costs less of it a service.
+_LONG_PAGE = 2500
+_LONGER_SINCE = '1.2'
 
 
 @ovo_base.VersionedObjectRegistry.register
@@ -246,12 +249,16 @@ class ServiceList(trusted.LazyList):
 
         :param filters: those of :meth:`get_page`
         """
-        fetch = functools.partial(cls.get_page, context, PAGE, **filters)
         ahead = futures.ThreadPoolExecutor(1)
         try:
-            page = fetch()
-            while len(page) == PAGE:
-                later = ahead.submit(fetch, page.last.id)
+            size = PAGE
+            page = cls.get_page(context, size, **filters)
+            while len(page) == size:
+                if base.older(_LONGER_SINCE, page.VERSION) == _LONGER_SINCE:
+                    size = _LONG_PAGE
+                later = ahead.submit(
+                    cls.get_page, context, size, page.last.id, **filters
+                )
                 yield from page.objects
                 page = later.result()
             yield from page.objects
