@@ -147,6 +147,34 @@ def fill(obj: base.SGObject, data: Mapping[str, Any]) -> None:
     obj._changed_fields = set()
 
 
+def maker(
+    cls: type[base.SGObject], context: Any, names: Sequence[str]
+) -> Callable[[Sequence[Any]], base.SGObject]:
+    """What makes objects of values, with these fields set.
+
+    :returns: takes the values, as they travel, in the order of the names
+    """
+    key: Any = cls
+    known = _names(key)
+    attributes = [known.attributes[name] for name in names]
+    order = list(known.attributes)
+    moments = [
+        i for i, n in enumerate(names) if order.index(n) in known.moments
+    ]
+
+    def make(row: Sequence[Any]) -> base.SGObject:
+        values = list(row)
+        for i in moments:
+            if values[i] is not None:
+                values[i] = datetime.datetime.fromisoformat(values[i])
+        obj = cls(context)
+        obj.__dict__.update(zip(attributes, values, strict=True))
+        obj._changed_fields = set()
+        return obj
+
+    return make
+
+
 def primitive(
     cls: type[base.SGObject], data: Mapping[str, Any], version: str
 ) -> dict[str, Any]:
