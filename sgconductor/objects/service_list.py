@@ -103,9 +103,11 @@ class ServiceList(trusted.LazyList):
             'topic': topic,
             'disabled': disabled,
         }
-        if not isinstance(names, list):
+        if not isinstance(names, list) or not all(
+            isinstance(name, str) for name in names
+        ):
             raise exception.InvalidInput(
-                f'names must be a list, not {type(names).__name__}'
+                f'names must be a list of names, not {names!r:.200}'
             )
         found = _find(backend.of(context), limit, marker, up, wanted)
         known = [name for name in names if name in service.Service.fields]

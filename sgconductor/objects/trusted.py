@@ -155,11 +155,12 @@ def maker(
     :returns: takes the values, as they travel, in the order of the names
     """
     key: Any = cls
-    known = _names(key)
-    attributes = [known.attributes[name] for name in names]
-    order = list(known.attributes)
+    kept = _names(key).attributes
+    attributes = [kept[name] for name in names]
     moments = [
-        i for i, n in enumerate(names) if order.index(n) in known.moments
+        i
+        for i, name in enumerate(names)
+        if isinstance(cls.fields[name], fields.MomentField)
     ]
 
     def make(row: Sequence[Any]) -> base.SGObject:

@@ -58,9 +58,8 @@ class TestCounts(base.DeploymentTest):
             self.statements += not statement.startswith('BEGIN')
 
         # The first connection asks more.
-        with here.db.reader() as one, here.db.look() as other:
-            one.execute(sa.select(1))
-            other.execute(sa.select(1))
+        here.db.ping()
+        here.db.look(lambda conn: conn.execute(sa.select(1)))
         for engine in (here.db.engine, here.db.look_engine):
             sa.event.listen(engine, 'before_cursor_execute', count)
             self.addCleanup(

@@ -3,9 +3,12 @@
 import datetime
 import functools
 import threading
+from typing import Any
 
+import fixtures
 import sqlalchemy as sa
 from oslo_utils import uuidutils
+from pymysql import connections
 
 from sgconductor.db import database
 from sgconductor.db import models
@@ -41,6 +44,51 @@ class TestTwoProcesses(base.DeploymentTest):
         self.assertEqual([], errors)
         with self.deployment.db.reader() as conn:
             self.assertEqual(120, len(services.page(conn, {}, 1000)))
+
+
+class TestLook(base.DeploymentTest):
+    """One SELECT is one way to the database and back."""
+
+    scenarios = [base.ON_MARIADB, base.ON_POSTGRESQL]
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db = self.deployment.db
+
+    def session(self, conn: sa.Connection) -> int:
+        text = {
+            'postgresql': 'SELECT pg_backend_pid()',
+            'mysql': 'SELECT connection_id()',
+        }[conn.dialect.name]
+        return int(conn.exec_driver_sql(text).scalar_one())
+
+    def test_nothing_goes_before_or_after_it(self) -> None:
+        if self.db.engine.dialect.name == 'postgresql':
+            # Its driver is written in C, and cannot be listened to.
+            return
+        self.db.look(self.session)
+        sent: list[Any] = []
+        send = connections.Connection._execute_command
+
+        def count(connection: Any, *command: Any) -> None:
+            sent.append(command)
+            send(connection, *command)
+
+        with fixtures.MonkeyPatch(
+            'pymysql.connections.Connection._execute_command', count
+        ):
+            self.db.look(self.session)
+        self.assertEqual(1, len(sent), str(sent))
+
+    def test_it_outlives_its_connection(self) -> None:
+        before = self.db.look(self.session)
+        with self.db.writer() as conn:
+            kill = {
+                'postgresql': f'SELECT pg_terminate_backend({before})',
+                'mysql': f'KILL {before}',
+            }[conn.dialect.name]
+            conn.exec_driver_sql(kill)
+        self.assertNotEqual(before, self.db.look(self.session))
 
 
 class TestPacked(base.DeploymentTest):
@@ -89,3 +137,48 @@ class TestPacked(base.DeploymentTest):
                     wanted = wanted.strftime('%Y-%m-%dT%H:%M:%S.%fZ')
                 self.assertEqual(wanted, one[name], name)
                 self.assertIs(type(wanted), type(one[name]))
+
+    def test_rows_of_any_number_and_length_are_all_there(self) -> None:
+        longest = '\U0001f600"' * 127
+        now = datetime.datetime.now(datetime.UTC)
+        with self.deployment.db.writer() as conn:
+            conn.execute(
+                models.services.insert(),
+                [
+                    {
+                        'id': 3 * i + 1,
+                        'uuid': uuidutils.generate_uuid(),
+                        'host': f'{i:0190}',
+                        'binary': 'b' * 64,
+                        'topic': 't' * 64,
+                        'availability_zone': longest,
+                        'version': 2**31 - 1,
+                        'incarnation': 2**31 - 1,
+                        'join_token': '',
+                        'report_interval': 2**31 - 1,
+                        'down_after': 2**31 - 1,
+                        'report_count': 2**63 - 1,
+                        'last_seen_up': now,
+                        'left_at': now,
+                        'joined_at': now,
+                        'state': 'down',
+                        'state_since': now,
+                        'disabled': True,
+                        'disabled_reason': longest,
+                        'forced_down': True,
+                        'quarantined': False,
+                        'pin_epoch': 2**63 - 1,
+                        'created_at': now,
+                        'updated_at': now,
+                        'deleted': 0,
+                    }
+                    for i in range(700)
+                ],
+            )
+        found = self.deployment.db.look(
+            lambda conn: services.page(conn, {}, 600, marker=3)
+        )
+        self.assertEqual(
+            [3 * i + 1 for i in range(1, 601)], [row['id'] for row in found]
+        )
+        self.assertEqual({longest}, {row['disabled_reason'] for row in found})

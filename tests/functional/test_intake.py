@@ -103,6 +103,24 @@ class TestStop(IntakeTest):
 
 
 class TestCalls(IntakeTest):
+    def test_who_waits_for_answers_sleeps(self) -> None:
+        self.deployment.conductor()
+        remote = self.deployment.remote()
+        remote.membership('node1', 'acme-worker', 'worker', 1).join()
+        driver = remote.transport._driver
+        mine = driver._waiter.conn.connection
+        waits: list[float] = []
+        wait = mine.connection.drain_events
+
+        def count(timeout: float) -> None:
+            waits.append(timeout)
+            wait(timeout=timeout)
+
+        mine.connection.drain_events = count
+        self.wait_for('some', lambda: len(waits) >= 5)
+        # Else it would wake up after 1, 2, 4, … ms.
+        self.assertGreaterEqual(min(waits), 0.1)
+
     def test_who_waits_for_calls_sleeps(self) -> None:
         waits = self.counted(impl_rabbit.Connection, 'consume')
         conductor = self.deployment.conductor()

@@ -1,11 +1,14 @@
 """Looking services up, editing and deleting them, from afar."""
 
+import json
 from typing import Any
+from unittest import mock
 
 import sqlalchemy as sa
 
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.objects import service_list
 from tests.functional import base
 
 
@@ -105,6 +108,41 @@ class TestList(LookupTest):
         # The conductor is one of them.
         self.assertEqual(7 + 1, len(found))
         self.assertEqual(sorted(set(found)), found)
+
+    def test_a_walk_goes_through_all_pages(self) -> None:
+        self.fill(7)
+        page = self.services()
+        for size in (1, 3, 8, 9):
+            with mock.patch.object(service_list, '_LONG_PAGE', size):
+                walked = self.services()
+            self.assertEqual(
+                [one.obj_to_primitive() for one in page],
+                [one.obj_to_primitive() for one in walked],
+            )
+
+    def test_a_table_is_one_select_and_says_the_same(self) -> None:
+        self.fill(20)
+        page = objects.ServiceList.get_page(self.context)
+        seen = self.statements()
+        names = ['is_up', 'not yet', 'last_seen_up', 'host']
+        table = objects.ServiceList.get_table(self.context, names)
+        self.assertEqual(1, len(seen), str(seen))
+        self.assertEqual(['is_up', 'last_seen_up', 'host'], table['names'])
+        primitives = [one.obj_to_primitive() for one in page]
+        self.assertEqual(
+            [
+                [one['versioned_object.data'][n] for n in table['names']]
+                for one in primitives
+            ],
+            json.loads(table['rows']),
+        )
+        for bad in (None, 'host', {'host': 1}, ['host', {}]):
+            self.assertRaises(
+                exception.InvalidInput,
+                objects.ServiceList.get_table,
+                self.context,
+                bad,
+            )
 
     def test_a_deleted_marker_still_marks(self) -> None:
         self.fill(4)

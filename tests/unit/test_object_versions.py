@@ -24,7 +24,7 @@ FINGERPRINTS = {
     'Pin': '1.0-53c07c782c6e37c96625ab2f7f19e64a',
     'PinList': '1.0-ebfe4ca2800ee151581324ae4cdd455b',
     'Service': '1.3-9692bb71d44b39acb1cac4f05cffa771',
-    'ServiceList': '1.2-914e83f794a7a26f225432ed7ac3c11d',
+    'ServiceList': '1.3-03efc831aa983dfba845bf1d72a65d95',
 }
 
 NAMES = sorted(FINGERPRINTS)
@@ -139,7 +139,7 @@ class TestFrozen(FrozenTest):
                 )
 
     def test_a_list_is_backported_with_what_is_in_it(self) -> None:
-        services = self.load(primitives.frozen('ServiceList', '1.2'))
+        services = self.load(primitives.frozen('ServiceList', '1.3'))
         for to, inner in itertools.product(
             primitives.versions('ServiceList'), primitives.versions('Service')
         ):
@@ -207,10 +207,10 @@ class TestBackport(FrozenTest):
                 )
 
     def test_of_what_is_in_it_no_more_than_it_is(self) -> None:
-        services = primitives.frozen('ServiceList', '1.2')
+        services = primitives.frozen('ServiceList', '1.3')
         self.assertEqual(
             services,
-            self.backport(services, {'ServiceList': '1.2', 'Service': '1.9'}),
+            self.backport(services, {'ServiceList': '1.3', 'Service': '1.9'}),
         )
 
 

@@ -15,6 +15,7 @@ from sgconductor import exception
 from sgconductor import objects
 from sgconductor.objects import base as objects_base
 from sgconductor.objects import fields
+from sgconductor.objects import trusted
 from sgconductor.objects.service import data as service_data
 from sgconductor.rpcapi import base as rpc_base
 from sgconductor.servicegroup import liveness
@@ -174,6 +175,29 @@ class TestLoad(base.TestCase):
             self.assertEqual(held(theirs), held(ours))
             self.assertEqual(set(), ours.obj_what_changed())
             self.assertIs(CONTEXT, ours._context)
+
+    @SETTINGS
+    @hypothesis.given(FOUND)
+    def test_a_row_of_a_table_is_the_same(self, found: Any) -> None:
+        sent = objects.ServiceList.from_rows(CONTEXT, found)
+        for version in SERVICE_VERSIONS:
+            manifest = {'ServiceList': LIST_VERSIONS[-1], 'Service': version}
+            primitive = sent.obj_to_primitive(LIST_VERSIONS[-1], manifest)
+            datas = [
+                one['versioned_object.data']
+                for one in primitive['versioned_object.data']['objects']
+            ]
+            names = list(datas[0])
+            make = trusted.maker(objects.Service, CONTEXT, names)
+            rows = json.loads(json.dumps([[*d.values()] for d in datas]))
+            for row, loaded in zip(rows, sent, strict=True):
+                made = make(row)
+                self.assertEqual(
+                    {name: getattr(loaded, name) for name in names},
+                    trusted.values(made),
+                )
+                self.assertEqual(set(), made.obj_what_changed())
+                self.assertIs(CONTEXT, made._context)
 
     def test_another_version_or_shape_goes_by_the_library(self) -> None:
         newest = primitives.frozen('ServiceList', LIST_VERSIONS[-1])
