@@ -200,7 +200,7 @@ class _Pins:
             lowest = self._lowest[join.binary]
             if lowest is None or join.version < lowest:
                 self._lowest[join.binary] = join.version
-        for binary in {join.binary for join in joins}:
+        for binary in dict.fromkeys(join.binary for join in joins):
             those = [join for join in joins if join.binary == binary]
             self._follow(binary, _cause(those))
 

@@ -66,7 +66,7 @@ class Database:
             self.look_engine.dialect.skip_autocommit_rollback = True
             # oslo.db has no option for it.
             self.look_engine.pool._pre_ping = False
-            if self.engine.dialect.name == 'mysql':
+            if self.engine.dialect.name in ('mysql', 'mariadb'):
                 for engine in (self.engine, self.look_engine):
                     sa.event.listen(engine, 'connect', _tune_mysql)
             sa.event.listen(

@@ -2,7 +2,6 @@
 
 import functools
 import json
-from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from concurrent import futures
@@ -262,27 +261,38 @@ class ServiceList(trusted.LazyList):
 
         :param filters: those of :meth:`get_page`
         """
+        ahead = futures.ThreadPoolExecutor(1)
+        try:
+            page, is_last = cls._fetch(context, None, filters)
+            while not is_last:
+                marker = page.last.id
+                later = ahead.submit(cls._fetch, context, marker, filters)
+                yield from page.objects
+                page, is_last = later.result()
+            yield from page.objects
+        finally:
+            ahead.shutdown(wait=False)
 
-        def fetch(marker: int | None = None) -> trusted.LazyList:
-            names = list(service.Service.fields)
+    @classmethod
+    def _fetch(
+        cls,
+        context: sg_context.RequestContext,
+        marker: int | None,
+        filters: dict[str, Any],
+    ) -> tuple['ServiceList', bool]:
+        """A long page, and whether it is the last."""
+        names = list(service.Service.fields)
+        try:
             table = cls.get_table(
                 context, names, _LONG_PAGE, marker, **filters
             )
-            return cls.made_of(
-                context,
-                json.loads(table['rows']),
-                trusted.maker(service.Service, context, table['names']),
-            )
-
-        try:
-            first = fetch()
         except exception.NotRemotable:
-            # A conductor of the release before.
-            get_page = functools.partial(cls.get_page, context, PAGE)
-            fetch = functools.partial(get_page, **filters)
-            yield from _walk(fetch, fetch(), PAGE)
-        else:
-            yield from _walk(fetch, first, _LONG_PAGE)
+            # This time, a conductor of the release before has answered.
+            page = cls.get_page(context, PAGE, marker, **filters)
+            return page, len(page) < PAGE
+        rows = json.loads(table['rows'])
+        make = trusted.maker(service.Service, context, table['names'])
+        return cls.made_of(context, rows, make), len(rows) < _LONG_PAGE
 
 
 def _find(
@@ -320,21 +330,6 @@ def _find(
             break
         marker = rows[-1]['id']
     return found[:limit]
-
-
-def _walk(
-    fetch: Callable[[int], trusted.LazyList], page: trusted.LazyList, size: int
-) -> Iterator[service.Service]:
-    """The services of a page and of all after it."""
-    ahead = futures.ThreadPoolExecutor(1)
-    try:
-        while len(page) == size:
-            later = ahead.submit(fetch, page.last.id)
-            yield from page.objects
-            page = later.result()
-        yield from page.objects
-    finally:
-        ahead.shutdown(wait=False)
 
 
 def _disagreement(row: 'db.disagreements.Row | None') -> dict[str, Any]:
