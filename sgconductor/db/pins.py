@@ -31,8 +31,8 @@ _VERSION = sa.case(
 _CAUSE_LENGTH = 255
 
 _LOCK = _ROSTER.update().values(changes=_ROSTER.c.changes + 1)
-# The lowest as in minimum(): within another SELECT, MariaDB finds the first
-# entry of the index only when it is asked for in this way.
+# The lowest as in minimum(): but within another SELECT, databases stop at the
+# first entry of the index only when they are asked for no more.
 _LOOK = sa.select(
     clock.utcnow().label('now'),
     _ROSTER.c.epoch.label('newest'),

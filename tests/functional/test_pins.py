@@ -212,6 +212,29 @@ class TestPlan(PinTest):
                 ],
             )
 
+    def read(self, conn: sa.Connection) -> int:
+        """How many entries the session has read so far, one by one."""
+        text = {
+            'mysql': "SHOW SESSION STATUS LIKE 'Handler_read_next'",
+            'postgresql': (
+                "SELECT 'read', seq_tup_read + idx_tup_fetch "
+                "FROM pg_stat_xact_user_tables WHERE relname = 'services'"
+            ),
+        }[conn.dialect.name]
+        return int(conn.exec_driver_sql(text).one()[1])
+
+    def test_so_are_all_minimums_at_once(self) -> None:
+        roster.settle(self.conductor.backend)
+        with self.deployment.db.writer() as conn:
+            before = self.read(conn)
+            look = pins.lock(conn)
+            steps = self.read(conn) - before
+        lowest = {name: row['lowest'] for name, row in look.rows.items()}
+        self.assertEqual(
+            [71] * 5, [lowest[f'acme-{i}'] for i in range(5)], str(lowest)
+        )
+        self.assertLess(steps, self.rows / 10)
+
     def explain(self) -> list[str]:
         names = [f'acme-{i}' for i in range(5)]
         plan: list[str] = []
