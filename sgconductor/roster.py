@@ -108,6 +108,7 @@ def join(
 
 def admit(
     conn: sa.Connection,
+    pin: db.pins.Row | None,
     host: str,
     binary: str,
     version: int,
@@ -118,9 +119,9 @@ def admit(
     not know, unless the pin is held at or below its version *and* every live
     member says that it goes by that hold.
 
+    :param pin: of the binary
     :raises ServiceTooOld: naming the pin, and what to do
     """
-    pin = db.pins.get(conn, binary)
     if pin is None or version >= pin['min_version']:
         return
     held = pin['held_version']
@@ -221,13 +222,11 @@ def _is_able(
 
     :raises ServiceTooOld: for one that is alone
     """
-    if pin is None or join.version >= pin['min_version']:
-        return True
     if joins == 1:
-        admit(conn, join.host, join.binary, join.version)
+        admit(conn, pin, join.host, join.binary, join.version)
         return True
-    # The others may be what it has to wait for.
-    return False
+    # To one that is below it, the others may be what it has to wait for.
+    return pin is None or join.version >= pin['min_version']
 
 
 def _cause(joins: Sequence[db.joins.Join]) -> str:

@@ -4,7 +4,6 @@ Functions take an open connection; who calls them owns the transaction.
 """
 
 import datetime
-from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import cast
@@ -66,6 +65,7 @@ def join(
     news: list[str | None] = []
     uuids = []
     new = []
+    old = []
     for join in joins:
         row = known.get((join.host, join.binary))
         if row is None:
@@ -73,16 +73,15 @@ def join(
             uuids.append(new[-1]['uuid'])
             news.append('create')
             continue
+        old.append((row, join))
         uuids.append(row['uuid'])
         again = row['join_token'] == join.token
         changed = any(row[name] != getattr(join, name) for name in _SAID)
         news.append('update' if changed and not again else None)
     if new:
         conn.execute(_T.insert(), new)
-    for join in sorted(joins, key=lambda join: _id(known, join)):
-        row = known.get((join.host, join.binary))
-        if row is None:
-            continue
+    # Rows are locked in the order in which beats lock them.
+    for row, join in sorted(old, key=lambda each: int(each[0]['id'])):
         if row['join_token'] == join.token:
             # Its first answer was late: perhaps by as much as an outage.
             conn.execute(
@@ -117,12 +116,6 @@ def _known(
         (row['host'], row['binary']): cast(services.Row, row)
         for row in found.mappings()
     }
-
-
-def _id(known: Mapping[tuple[str, str], services.Row], join: Join) -> int:
-    """By which rows are locked in the order in which beats lock them."""
-    row = known.get((join.host, join.binary))
-    return int(row['id']) if row else 0
 
 
 def _stamp(join: Join, now: datetime.datetime) -> dict[str, Any]:

@@ -263,7 +263,8 @@ class Service(trusted.Flat):
 
         def mark(conn: 'sa.Connection') -> None:
             version = self._row(conn)['version']
-            roster.admit(conn, self.host, self.binary, version)
+            pin = db.pins.get(conn, self.binary)
+            roster.admit(conn, pin, self.host, self.binary, version)
             self._edit(conn, {'quarantined': False}, verdict)
 
         roster.change(

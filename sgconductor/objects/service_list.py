@@ -64,13 +64,8 @@ class ServiceList(trusted.LazyList):
         :param marker: the ``id`` of the last service of the page before
         :raises InvalidInput: for a filter that no service can match
         """
-        wanted = {
-            'host': host,
-            'binary': binary,
-            'topic': topic,
-            'disabled': disabled,
-        }
-        found = _find(backend.of(context), limit, marker, up, wanted)
+        filters = _filters(host, binary, topic, disabled)
+        found = _find(backend.of(context), limit, marker, up, filters)
         return cls.from_rows(context, found)
 
     @classmethod
@@ -96,19 +91,14 @@ class ServiceList(trusted.LazyList):
             travel. Later releases may add to it.
         :raises InvalidInput: for a filter that no service can match
         """
-        wanted = {
-            'host': host,
-            'binary': binary,
-            'topic': topic,
-            'disabled': disabled,
-        }
         if not isinstance(names, list) or not all(
             isinstance(name, str) for name in names
         ):
             raise exception.InvalidInput(
                 f'names must be a list of names, not {names!r:.200}'
             )
-        found = _find(backend.of(context), limit, marker, up, wanted)
+        filters = _filters(host, binary, topic, disabled)
+        found = _find(backend.of(context), limit, marker, up, filters)
         known = [name for name in names if name in service.Service.fields]
         rows = [[*map(service.data(*one).__getitem__, known)] for one in found]
         return {'names': known, 'rows': json.dumps(rows)}
@@ -295,17 +285,35 @@ class ServiceList(trusted.LazyList):
         return cls.made_of(context, rows, make), len(rows) < _LONG_PAGE
 
 
+def _filters(
+    host: str | None,
+    binary: str | None,
+    topic: str | None,
+    disabled: bool | None,
+) -> dict[str, Any]:
+    """Those that are given, by column.
+
+    :raises InvalidInput: for one that no service can match
+    """
+    wanted = {
+        'host': host,
+        'binary': binary,
+        'topic': topic,
+        'disabled': disabled,
+    }
+    return base.take(
+        service.Service, {k: v for k, v in wanted.items() if v is not None}
+    )
+
+
 def _find(
     here: backend.Backend,
     limit: int,
     marker: int | None,
     up: bool | None,
-    wanted: dict[str, Any],
+    filters: dict[str, Any],
 ) -> list[_Found]:
     """The rows of a page, and the verdicts on them."""
-    filters = base.take(
-        service.Service, {k: v for k, v in wanted.items() if v is not None}
-    )
     limit = base.coerce(_LIMIT, 'limit', limit)
     marker = base.coerce(_MARKER, 'marker', marker or 0)
     if up is not None:
