@@ -15,10 +15,9 @@ _THREADS = 16
 
 
 def run(stage: stages.Stage) -> part.Outcome:
-    both = [side for side in (stage.ours, stage.peer) if side is not None]
     samples = rounds.take(
         stage.scale.rounds,
-        stage.running(both, stage.scale.rows),
+        stage.running(stage.all, stage.scale.rows),
         lambda side, number: _take(stage, side, f'round{number}'),
     )
     wrong = samples.spread('ours', 'wrong')

@@ -123,11 +123,11 @@ class TestList(LookupTest):
     def test_a_table_is_one_select_and_says_the_same(self) -> None:
         self.fill(20)
         # Without the conductor, which beats.
-        mine = {'binary': 'acme-worker'}
-        page = objects.ServiceList.get_page(self.context, **mine)
+        mine = 'acme-worker'
+        page = objects.ServiceList.get_page(self.context, binary=mine)
         seen = self.statements()
         names = ['is_up', 'not yet', 'last_seen_up', 'host']
-        table = objects.ServiceList.get_table(self.context, names, **mine)
+        table = objects.ServiceList.get_table(self.context, names, binary=mine)
         self.assertEqual(1, len(seen), str(seen))
         self.assertEqual(['is_up', 'last_seen_up', 'host'], table['names'])
         primitives = [one.obj_to_primitive() for one in page]
