@@ -58,18 +58,20 @@ class Gather:
         with self._lock:
             batch = self._waiting[: self._most]
             del self._waiting[: self._most]
-        answers: Sequence[Answer | Exception]
+        ended = RuntimeError('the thread that did it has been ended')
+        answers: Sequence[Answer | Exception] = [ended] * len(batch)
         try:
             answers = work([asked.one for asked in batch])
         except Exception as error:
             answers = [error] * len(batch)
-        with self._lock:
-            self._led = bool(self._waiting)
-            if self._led:
-                self._waiting[0].turn.release()
-        for asked, answer in zip(batch, answers, strict=True):
-            asked.done, asked.answer = True, answer
-            asked.turn.release()
+        finally:
+            with self._lock:
+                self._led = bool(self._waiting)
+                if self._led:
+                    self._waiting[0].turn.release()
+            for asked, answer in zip(batch, answers, strict=True):
+                asked.done, asked.answer = True, answer
+                asked.turn.release()
 
 
 class _Asked:

@@ -32,16 +32,19 @@ def add(
     :param events: type, for example 'service.up', and payload, JSON, of each
     :param now: the database's, if it is known
     """
-    # With a value instead of the function, PyMySQL makes them one statement.
-    now = now or conn.execute(sa.select(clock.utcnow())).scalar_one()
+    insert = _T.insert()
+    at = {} if now is None else {'at': now}
+    if now is None:
+        # With a value, PyMySQL makes many of them one statement.
+        insert = insert.values(at=clock.utcnow())
     conn.execute(
-        _T.insert(),
+        insert,
         [
             {
                 'uuid': uuidutils.generate_uuid(),
                 'type': type_,
-                'at': now,
                 'payload': payload,
+                **at,
             }
             for type_, payload in events
         ],

@@ -14,6 +14,7 @@ from oslo_db import exception as db_exc
 from oslo_utils import uuidutils
 
 from sgconductor import exception
+from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.db import services
 
@@ -87,11 +88,13 @@ def join(
             conn.execute(
                 _T.update()
                 .where(_T.c.id == row['id'], _T.c.join_token == join.token)
-                .values(last_seen_up=now)
+                .values(last_seen_up=clock.utcnow())
             )
         else:
-            _take_over(conn, row['id'], join, now)
+            _take_over(conn, row['id'], join)
     rows = services.get_many(conn, uuids)
+    if len(rows) < len(uuids):
+        raise _Deleted()
     return [
         Joined(rows[uuid], each)
         for uuid, each in zip(uuids, news, strict=True)
@@ -118,8 +121,11 @@ def _known(
     }
 
 
-def _stamp(join: Join, now: datetime.datetime) -> dict[str, Any]:
-    """What every join writes."""
+def _stamp(join: Join, now: Any) -> dict[str, Any]:
+    """What every join writes.
+
+    :param now: a moment, or SQL that tells it
+    """
     return {
         'last_seen_up': now,
         'joined_at': now,
@@ -148,9 +154,9 @@ def _new(join: Join, now: datetime.datetime) -> dict[str, Any]:
     }
 
 
-def _take_over(
-    conn: sa.Connection, id_: int, join: Join, now: datetime.datetime
-) -> None:
+def _take_over(conn: sa.Connection, id_: int, join: Join) -> None:
+    # It may have had to wait for the row.
+    now = clock.utcnow()
     taken = conn.execute(
         _T.update()
         .where(_T.c.id == id_, _T.c.join_token != join.token, _LIVING)
@@ -161,6 +167,14 @@ def _take_over(
         )
     )
     if not taken.rowcount:
-        # Deleted, or joined by the same, since we looked. Only a new
-        # transaction sees that.
-        raise db_exc.RetryRequest(exception.ServiceNotFound(str(id_)))
+        raise _Deleted()
+
+
+class _Deleted(db_exc.RetryRequest):  # type: ignore[misc]
+    """Deleted, or joined by the same, since we looked.
+
+    Only a new transaction sees that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(exception.ServiceNotFound('that joins'))

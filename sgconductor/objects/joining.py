@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import logging
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from sgconductor.objects import service
+
+LOG = logging.getLogger(__name__)
 
 
 class Ask(NamedTuple):
@@ -47,37 +50,71 @@ class Answer(NamedTuple):
 def join(
     here: backend.Backend, asks: Sequence[Ask]
 ) -> list[Answer | Exception]:
-    """Make services members, in one transaction if they can be.
+    """Make services members, in as few transactions as can be.
 
     :returns: for each; the error where it is refused
     """
     done: dict[int, Answer | Exception] = {}
-    if len(asks) > 1:
-        together = _together(asks)
-        try:
-            done |= _join(here, together)
-        except exception.Unreachable as error:
-            done |= dict.fromkeys(together, error)
-        except Exception:
-            # Whose fault it is, is seen when each is alone.
-            done = {}
-    for i, ask in enumerate(asks):
-        if i not in done:
-            try:
-                done |= _join(here, {i: ask})
-            except Exception as error:
-                done[i] = error
+    try:
+        for group in _groups(asks):
+            _join_all(here, group, done)
+    except exception.Unreachable as error:
+        # Nobody waits once more for a server that another has waited for.
+        done = dict.fromkeys(range(len(asks)), error) | done
     return [done[i] for i in range(len(asks))]
 
 
-def _together(asks: Sequence[Ask]) -> dict[int, Ask]:
-    """Those that :func:`sgconductor.roster.join` takes at once."""
-    versions: dict[str, int] = {}
-    found: dict[tuple[str, str], int] = {}
-    for i, (one, _) in enumerate(asks):
-        if versions.setdefault(one.binary, one.version) == one.version:
-            found.setdefault((one.host, one.binary), i)
-    return {i: asks[i] for i in found.values()}
+def _groups(asks: Sequence[Ask]) -> list[dict[int, Ask]]:
+    """Those that :func:`sgconductor.roster.join` takes at once.
+
+    What asks for the same host and binary stays in its order.
+    """
+    groups: list[dict[int, Ask]] = []
+    versions: list[dict[str, int]] = []
+    nexts: dict[tuple[str, str], int] = {}
+    for i, ask in enumerate(asks):
+        one = ask.service
+        key = (one.host, one.binary)
+        n = nexts.get(key, 0)
+        while n < len(groups) and one.version != versions[n].setdefault(
+            one.binary, one.version
+        ):
+            n += 1
+        if n == len(groups):
+            groups.append({})
+            versions.append({one.binary: one.version})
+        groups[n][i] = ask
+        nexts[key] = n + 1
+    return groups
+
+
+def _join_all(
+    here: backend.Backend,
+    group: Mapping[int, Ask],
+    done: dict[int, Answer | Exception],
+) -> None:
+    """Join some at once, and alone those that cannot be.
+
+    :param done: gets an answer or an error for each
+    :raises Unreachable: for those that it has none for
+    """
+    if len(group) > 1:
+        try:
+            done |= _join(here, group)
+        except exception.Unreachable:
+            raise
+        except Exception:
+            # Whose fault it is, is seen when each is alone.
+            LOG.debug('Not at once: %s', group, exc_info=True)
+    for i, ask in group.items():
+        if i in done:
+            continue
+        try:
+            done |= _join(here, {i: ask})
+        except exception.Unreachable:
+            raise
+        except Exception as error:
+            done[i] = error
 
 
 def _join(
@@ -99,7 +136,7 @@ def _join(
         )
         for row, news in joined:
             # The driver hears of the member only after this.
-            verdict = liveness.by_table(row, ())
+            verdict = liveness.of_heard(row)
             seen = anyone.alike(row, verdict)
             if news:
                 events.append((f'service.{news}', seen))

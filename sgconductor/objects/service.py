@@ -153,7 +153,7 @@ class Service(trusted.Flat):
             # To the release before, an error that it does not know is a
             # failure of the conductor's; this one it can show.
             raise exception.InvalidInput(str(error)) from None
-        self._read(row, liveness.by_table(row, ()))
+        self._read(row, liveness.of_heard(row))
         return {**news, 'driver': here.liveness.voice.name}
 
     @ovo_base.remotable

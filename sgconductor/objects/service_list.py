@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from collections.abc import Sequence
 from concurrent import futures
 from typing import Any
@@ -26,8 +26,9 @@ _Found = tuple['db.services.Row', liveness.Verdict]
 PAGE = 1000
 _LIMIT = fields.WholeNumber(1, 10 * PAGE)
 _MARKER = fields.WholeNumber(0, fields.MAX_INT)
-# Of a table.
-_LONG_PAGE = 2500
+# The sizes of the pages of a walk, of which the last is that of all others:
+# the sooner the first is there, the sooner two sides are at work.
+_PAGES = (1000, 2000, 2500)
 
 
 @ovo_base.VersionedObjectRegistry.register
@@ -84,18 +85,21 @@ class ServiceList(trusted.LazyList):
     ) -> dict[str, Any]:
         """The same as a table, which costs less than half as much to send.
 
-        :param names: of fields of services; who asks for those that it knows
-            can make services of its version
+        :param names: of fields of services, each once; who asks for those
+            that it knows can make services of its version
         :returns: ``names``: those that this conductor knows, in the same
             order; ``rows``: in JSON, the values of each service, as they
             travel. Later releases may add to it.
         :raises InvalidInput: for a filter that no service can match
         """
-        if not isinstance(names, list) or not all(
-            isinstance(name, str) for name in names
+        if (
+            not isinstance(names, list)
+            or not all(isinstance(name, str) for name in names)
+            or len(set(names)) < len(names)
         ):
             raise exception.InvalidInput(
-                f'names must be a list of names, not {names!r:.200}'
+                f'names must be a list of names, each of them once, not '
+                f'{names!r:.200}'
             )
         filters = _filters(host, binary, topic, disabled)
         found = _find(backend.of(context), limit, marker, up, filters)
@@ -218,6 +222,10 @@ class ServiceList(trusted.LazyList):
         made._found = found
         return made
 
+    def obj_load_attr(self, attrname: str) -> None:
+        super().obj_load_attr(attrname)
+        self._found = ()
+
     def obj_to_primitive(
         self,
         target_version: str | None = None,
@@ -244,45 +252,48 @@ class ServiceList(trusted.LazyList):
     @classmethod
     def walk(
         cls, context: sg_context.RequestContext, **filters: Any
-    ) -> Iterator[service.Service]:
+    ) -> Generator[service.Service, None, None]:
         """All services that match, fetched a page at a time.
 
         While one page is gone through, the next is fetched already.
 
         :param filters: those of :meth:`get_page`
         """
-        ahead = futures.ThreadPoolExecutor(1)
+        size, *longer = _PAGES
+        ahead = futures.ThreadPoolExecutor(1, 'walk')
         try:
-            page, is_last = cls._fetch(context, None, filters)
+            page, is_last = cls._fetch(context, size, None, filters)
             while not is_last:
-                marker = page.last.id
-                later = ahead.submit(cls._fetch, context, marker, filters)
+                size = longer.pop(0) if longer else size
+                later = ahead.submit(
+                    cls._fetch, context, size, page.last.id, filters
+                )
                 yield from page.objects
                 page, is_last = later.result()
             yield from page.objects
         finally:
-            ahead.shutdown(wait=False)
+            # Who closes the connection next finds nobody on it.
+            ahead.shutdown(cancel_futures=True)
 
     @classmethod
     def _fetch(
         cls,
         context: sg_context.RequestContext,
+        size: int,
         marker: int | None,
         filters: dict[str, Any],
     ) -> tuple['ServiceList', bool]:
-        """A long page, and whether it is the last."""
+        """A page, and whether it is the last."""
         names = list(service.Service.fields)
         try:
-            table = cls.get_table(
-                context, names, _LONG_PAGE, marker, **filters
-            )
+            table = cls.get_table(context, names, size, marker, **filters)
         except exception.NotRemotable:
             # This time, a conductor of the release before has answered.
             page = cls.get_page(context, PAGE, marker, **filters)
             return page, len(page) < PAGE
         rows = json.loads(table['rows'])
         make = trusted.maker(service.Service, context, table['names'])
-        return cls.made_of(context, rows, make), len(rows) < _LONG_PAGE
+        return cls.made_of(context, rows, make), len(rows) < size
 
 
 def _filters(

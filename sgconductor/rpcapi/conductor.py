@@ -117,7 +117,8 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
         # and tries for ever: it must not start while there is no broker.
         if not self._reached:
             base.ping(self._transport)
-            haste.hasten_answers(self._transport, _LOOK_EVERY)
+            with base.clear_broker_errors(self._transport):
+                haste.hasten_answers(self._transport, _LOOK_EVERY)
             self._reached = True
         try:
             with base.clear_broker_errors(self._transport):

@@ -121,6 +121,11 @@ def by_table(row: Mapping[str, Any], spans: Spans) -> Verdict:
     return Verdict('unknown', why)
 
 
+def of_heard(row: Mapping[str, Any]) -> Verdict:
+    """What is said of one that has been heard in this transaction."""
+    return by_order(row) or _UP
+
+
 def by_order(row: Mapping[str, Any]) -> Verdict | None:
     """Down, where somebody has said so; None where evidence decides."""
     if row['forced_down']:

@@ -6,13 +6,16 @@ rely on.
 
 import threading
 from typing import Any
+from unittest import mock
 
 import fixtures
 from amqp import channel
 from oslo_messaging._drivers import impl_rabbit
 
 from sgconductor import app
+from sgconductor import exception
 from sgconductor import objects
+from sgconductor.rpcapi import haste
 from tests.functional import base
 
 WAITING = 200
@@ -102,6 +105,13 @@ class TestStop(IntakeTest):
         return objects.Service.get_by_uuid(local.context(), service.uuid)
 
 
+class Otherwise:
+    """A driver that has nothing of what is relied on but its name."""
+
+    def _get_reply_q(self) -> None:
+        pass
+
+
 class TestCalls(IntakeTest):
     def test_who_waits_for_answers_sleeps(self) -> None:
         self.deployment.conductor()
@@ -113,13 +123,33 @@ class TestCalls(IntakeTest):
         wait = mine.connection.drain_events
 
         def count(timeout: float) -> None:
-            waits.append(timeout)
+            # Another thread looks for heartbeats now and then.
+            if threading.current_thread() is driver._waiter._thread:
+                waits.append(timeout)
             wait(timeout=timeout)
 
         mine.connection.drain_events = count
         self.wait_for('some', lambda: len(waits) >= 5)
         # Else it would wake up after 1, 2, 4, … ms.
         self.assertGreaterEqual(min(waits), 0.1)
+
+    def test_a_library_that_is_made_otherwise_is_left_alone(self) -> None:
+        haste.hasten_answers(mock.Mock(_driver=Otherwise()), 0.2)
+        self.assertEqual(1, self.logged('one by one'))
+
+    def test_who_gets_no_queue_for_answers_learns_why(self) -> None:
+        self.deployment.conductor()
+        remote = self.deployment.remote()
+        *_, vhost = self.deployment.transport_url.split('/')
+        self.broker.evaluate(
+            f'rabbit_vhost_limit:set(<<"{vhost}">>, '
+            f'[{{<<"max-queues">>, 1}}], <<"tests">>).'
+        )
+        self.assertRaises(
+            exception.BrokerUnreachable,
+            objects.ServiceList.get_page,
+            remote.context(),
+        )
 
     def test_who_waits_for_calls_sleeps(self) -> None:
         waits = self.counted(impl_rabbit.Connection, 'consume')

@@ -1,5 +1,6 @@
 """Joins that come at once are one transaction, and each as if alone."""
 
+import dataclasses
 import json
 from typing import Any
 from unittest import mock
@@ -10,6 +11,7 @@ from oslo_utils import uuidutils
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.db import models
+from sgconductor.db import services
 from sgconductor.objects import joining
 from tests.functional import base
 
@@ -147,8 +149,43 @@ class TestTogether(base.ConductorTest):
             tried.append(work)
             raise exception.DatabaseUnreachable('db', 'gone')
 
-        database = self.conductor.backend.db
-        with mock.patch.object(database, 'write', away):
-            joined = self.join(self.ask('a'), self.ask('b'))
-        self.assertEqual(['DatabaseUnreachable'] * 2, joined)
+        # The conductor itself goes on.
+        here = dataclasses.replace(
+            self.conductor.backend, db=mock.Mock(write=away)
+        )
+        asks = [self.ask('a'), self.ask('b'), self.ask('a'), self.ask('c', 2)]
+        answers = joining.join(here, asks)
+        self.assertEqual(
+            ['DatabaseUnreachable'] * 4,
+            [type(one).__name__ for one in answers],
+        )
         self.assertEqual(1, len(tried))
+
+    def test_one_host_keeps_its_order(self) -> None:
+        """The older process of an upgrade must not come after the newer."""
+        self.join(self.ask('z', 1))
+        joined = self.join(
+            self.ask('b', 2), self.ask('a', 1), self.ask('a', 2)
+        )
+        self.assertEqual([1, 1, 2], joined)
+        self.assertEqual(2, self.look('a').version)
+
+    def test_versions_are_a_transaction_each(self) -> None:
+        before = self.changes()
+        asks = [self.ask(f'node{i}', 1 + i % 2) for i in range(6)]
+        self.assertEqual([1] * 6, self.join(*asks))
+        self.assertEqual(2, self.changes() - before)
+
+    def test_one_that_had_to_wait_is_up(self) -> None:
+        """As for other rows that joined with it."""
+        read = services.get_many
+
+        def later(*args: Any) -> Any:
+            rows = read(*args)
+            return {
+                uuid: {**row, 'age': 100_000_000} for uuid, row in rows.items()
+            }
+
+        with mock.patch.object(services, 'get_many', later):
+            self.assertEqual([1, 1], self.join(self.ask('a'), self.ask('b')))
+        self.assertEqual(['create a', 'up a', 'create b', 'up b'], self.told())

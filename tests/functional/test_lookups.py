@@ -1,6 +1,7 @@
 """Looking services up, editing and deleting them, from afar."""
 
 import json
+import threading
 from typing import Any
 from unittest import mock
 
@@ -112,13 +113,22 @@ class TestList(LookupTest):
     def test_a_walk_goes_through_all_pages(self) -> None:
         self.fill(7)
         page = self.services()
-        for size in (1, 3, 8, 9):
-            with mock.patch.object(service_list, '_LONG_PAGE', size):
+        for sizes in ((1,), (3,), (8,), (9,), (1, 2), (2, 3, 4)):
+            with mock.patch.object(service_list, '_PAGES', sizes):
                 walked = self.services()
             self.assertEqual(
                 [one.obj_to_primitive() for one in page],
                 [one.obj_to_primitive() for one in walked],
             )
+
+    def test_a_walk_that_is_left_leaves_nothing_behind(self) -> None:
+        self.fill(7)
+        with mock.patch.object(service_list, '_PAGES', (2,)):
+            walk = objects.ServiceList.walk(self.context)
+            next(walk)
+            walk.close()
+        names = [thread.name for thread in threading.enumerate()]
+        self.assertEqual([], [n for n in names if n.startswith('walk')])
 
     def test_a_table_is_one_select_and_says_the_same(self) -> None:
         self.fill(20)
@@ -139,7 +149,7 @@ class TestList(LookupTest):
             ],
             json.loads(table['rows']),
         )
-        for bad in (None, 'host', {'host': 1}, ['host', {}]):
+        for bad in (None, 'host', {'host': 1}, ['host', {}], ['host'] * 2):
             self.assertRaises(
                 exception.InvalidInput,
                 objects.ServiceList.get_table,

@@ -213,22 +213,23 @@ class TestPlan(PinTest):
             )
 
     def read(self, conn: sa.Connection) -> int:
-        """How many entries the session has read so far, one by one."""
+        """How many entries the session has read so far."""
         text = {
-            'mysql': "SHOW SESSION STATUS LIKE 'Handler_read_next'",
+            'mysql': "SHOW SESSION STATUS LIKE 'Handler_read%%'",
             'postgresql': (
                 "SELECT 'read', seq_tup_read + idx_tup_fetch "
                 "FROM pg_stat_xact_user_tables WHERE relname = 'services'"
             ),
         }[conn.dialect.name]
-        return int(conn.exec_driver_sql(text).one()[1])
+        return sum(int(row[1]) for row in conn.exec_driver_sql(text))
 
     def test_so_are_all_minimums_at_once(self) -> None:
         roster.settle(self.conductor.backend)
         with self.deployment.db.writer() as conn:
-            before = self.read(conn)
+            first, before = self.read(conn), self.read(conn)
             look = pins.lock(conn)
-            steps = self.read(conn) - before
+            # What it takes to ask for it counts too.
+            steps = self.read(conn) - before - (before - first)
         lowest = {name: row['lowest'] for name, row in look.rows.items()}
         self.assertEqual(
             [71] * 5, [lowest[f'acme-{i}'] for i in range(5)], str(lowest)

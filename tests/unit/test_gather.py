@@ -21,6 +21,8 @@ class Slow:
         self.go.acquire(timeout=base.PATIENCE)
         if 13 in asked:
             raise ZeroDivisionError
+        if 666 in asked:
+            raise SystemExit
         return [ValueError(n) if n < 0 else 2 * n for n in asked]
 
 
@@ -35,7 +37,7 @@ class TestGather(base.TestCase):
         def one(number: int) -> None:
             try:
                 self.answers[number] = self.gather.ask(self.work, number)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.answers[number] = type(error).__name__
 
         threads = [threading.Thread(target=one, args=(n,)) for n in numbers]
@@ -79,5 +81,15 @@ class TestGather(base.TestCase):
         self.all_ask(1, 2, 13)
         failed = 'ZeroDivisionError'
         self.assertEqual({1: 2, 2: failed, 13: failed}, self.answers)
+        self.work.go.release()
+        self.assertEqual(8, self.gather.ask(self.work, 4))
+
+    def test_the_end_of_who_does_it_is_no_end_for_others(self) -> None:
+        self.all_ask(1, 666, 3)
+        self.assertEqual({1, 666, 3}, set(self.answers))
+        self.assertEqual(
+            {'SystemExit', 'RuntimeError'},
+            {self.answers[666], self.answers[3]},
+        )
         self.work.go.release()
         self.assertEqual(8, self.gather.ask(self.work, 4))

@@ -179,8 +179,8 @@ class TestLoad(base.TestCase):
     @SETTINGS
     @hypothesis.given(FOUND)
     def test_a_row_of_a_table_is_the_same(self, found: Any) -> None:
-        sent = objects.ServiceList.from_rows(CONTEXT, found)
         for version in SERVICE_VERSIONS:
+            sent = objects.ServiceList.from_rows(CONTEXT, found)
             manifest = {'ServiceList': LIST_VERSIONS[-1], 'Service': version}
             primitive = sent.obj_to_primitive(LIST_VERSIONS[-1], manifest)
             datas = [
