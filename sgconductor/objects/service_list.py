@@ -1,11 +1,14 @@
 """Lists of services, in the order of their ids."""
 
 import functools
+import itertools
 import json
+from collections.abc import Callable
 from collections.abc import Generator
 from collections.abc import Sequence
 from concurrent import futures
 from typing import Any
+from typing import NamedTuple
 
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fields as ovo_fields
@@ -89,7 +92,8 @@ class ServiceList(trusted.LazyList):
             that it knows can make services of its version
         :returns: ``names``: those that this conductor knows, in the same
             order; ``rows``: in JSON, the values of each service, as they
-            travel. Later releases may add to it.
+            travel; ``marker``: for the next page, None if there is none.
+            Later releases may add to it.
         :raises InvalidInput: for a filter that no service can match
         """
         if (
@@ -102,10 +106,16 @@ class ServiceList(trusted.LazyList):
                 f'{names!r:.200}'
             )
         filters = _filters(host, binary, topic, disabled)
+        limit = base.coerce(_LIMIT, 'limit', limit)
         found = _find(backend.of(context), limit, marker, up, filters)
         known = [name for name in names if name in service.Service.fields]
         rows = [[*map(service.data(*one).__getitem__, known)] for one in found]
-        return {'names': known, 'rows': json.dumps(rows)}
+        more = len(found) == limit
+        return {
+            'names': known,
+            'rows': json.dumps(rows),
+            'marker': found[-1][0]['id'] if more else None,
+        }
 
     @classmethod
     @ovo_base.remotable
@@ -255,22 +265,29 @@ class ServiceList(trusted.LazyList):
     ) -> Generator[service.Service, None, None]:
         """All services that match, fetched a page at a time.
 
-        While one page is gone through, the next is fetched already.
+        While one page is gone through, the next are fetched already.
 
         :param filters: those of :meth:`get_page`
         """
-        size, *longer = _PAGES
+        sizes = itertools.chain(_PAGES, itertools.repeat(_PAGES[-1]))
         ahead = futures.ThreadPoolExecutor(1, 'walk')
+
+        def fetch(before: _Fetched | None) -> _Page | None:
+            # They run one after the other: the one before is done.
+            marker = None
+            if before is not None:
+                page = before.result()
+                if page is None or page.marker is None:
+                    return None
+                marker = page.marker
+            return cls._fetch(context, next(sizes), marker, filters)
+
         try:
-            page, is_last = cls._fetch(context, size, None, filters)
-            while not is_last:
-                size = longer.pop(0) if longer else size
-                later = ahead.submit(
-                    cls._fetch, context, size, page.last.id, filters
-                )
-                yield from page.objects
-                page, is_last = later.result()
-            yield from page.objects
+            first = ahead.submit(fetch, None)
+            then = ahead.submit(fetch, first)
+            while (page := first.result()) is not None:
+                first, then = then, ahead.submit(fetch, then)
+                yield from page.services()
         finally:
             # Who closes the connection next finds nobody on it.
             ahead.shutdown(cancel_futures=True)
@@ -282,18 +299,38 @@ class ServiceList(trusted.LazyList):
         size: int,
         marker: int | None,
         filters: dict[str, Any],
-    ) -> tuple['ServiceList', bool]:
-        """A page, and whether it is the last."""
+    ) -> '_Page':
         names = list(service.Service.fields)
         try:
             table = cls.get_table(context, names, size, marker, **filters)
         except exception.NotRemotable:
             # This time, a conductor of the release before has answered.
-            page = cls.get_page(context, PAGE, marker, **filters)
-            return page, len(page) < PAGE
-        rows = json.loads(table['rows'])
-        make = trusted.maker(service.Service, context, table['names'])
-        return cls.made_of(context, rows, make), len(rows) < size
+            page = cls.get_page(context, PAGE, marker, **filters).objects
+            more = len(page) == PAGE
+            return _Page(page[-1].id if more else None, lambda: page)
+        return _Page(table['marker'], functools.partial(_read, context, table))
+
+
+class _Page(NamedTuple):
+    """A page as it has come.
+
+    :ivar marker: for the next one; None if it is the last
+    :ivar services: makes them
+    """
+
+    marker: int | None
+    services: Callable[[], Sequence[service.Service]]
+
+
+_Fetched = futures.Future[_Page | None]
+
+
+def _read(
+    context: sg_context.RequestContext, table: dict[str, Any]
+) -> list[service.Service]:
+    """What :meth:`ServiceList.get_table` has answered."""
+    make: Any = trusted.maker(service.Service, context, table['names'])
+    return list(map(make, json.loads(table['rows'])))
 
 
 def _filters(

@@ -97,16 +97,6 @@ class LazyList(ovo_base.ObjectListBase[Any], base.SGObject):
         """Whether the objects have been made."""
         return super().obj_attr_is_set('objects')
 
-    @property
-    def last(self) -> Any:
-        """The last object; others need not be made for it.
-
-        :raises IndexError: if there is none
-        """
-        if self.made:
-            return self.objects[-1]
-        return self._make(self._parts[-1])
-
     def __len__(self) -> int:
         return len(self.objects if self.made else self._parts)
 

@@ -140,6 +140,11 @@ class TestList(LookupTest):
         table = objects.ServiceList.get_table(self.context, names, binary=mine)
         self.assertEqual(1, len(seen), str(seen))
         self.assertEqual(['is_up', 'last_seen_up', 'host'], table['names'])
+        self.assertIsNone(table['marker'])
+        some = objects.ServiceList.get_table(
+            self.context, names, limit=4, binary=mine
+        )
+        self.assertEqual(page[3].id, some['marker'])
         primitives = [one.obj_to_primitive() for one in page]
         self.assertEqual(10, len(primitives))
         self.assertEqual(
