@@ -61,7 +61,8 @@ class Gather:
         ended = RuntimeError('the thread that did it has been ended')
         answers: Sequence[Answer | Exception] = [ended] * len(batch)
         try:
-            answers = work([asked.one for asked in batch])
+            found = work([asked.one for asked in batch])
+            answers = [one for _, one in zip(batch, found, strict=True)]
         except Exception as error:
             answers = [error] * len(batch)
         finally:

@@ -16,7 +16,7 @@ from sgconductor.cmd import configuration
 LOG = logging.getLogger(__name__)
 
 # Objects, as of gc.set_threshold().
-_BEFORE_SEARCH = 20_000
+_BEFORE_SEARCH = 5_000
 
 
 class ConductorService(service.ServiceBase):

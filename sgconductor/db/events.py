@@ -32,19 +32,16 @@ def add(
     :param events: type, for example 'service.up', and payload, JSON, of each
     :param now: the database's, if it is known
     """
-    insert = _T.insert()
-    at = {} if now is None else {'at': now}
-    if now is None:
-        # With a value, PyMySQL makes many of them one statement.
-        insert = insert.values(at=clock.utcnow())
+    # With a value instead of the function, PyMySQL makes them one statement.
+    now = now or conn.execute(sa.select(clock.utcnow())).scalar_one()
     conn.execute(
-        insert,
+        _T.insert(),
         [
             {
                 'uuid': uuidutils.generate_uuid(),
                 'type': type_,
+                'at': now,
                 'payload': payload,
-                **at,
             }
             for type_, payload in events
         ],

@@ -93,8 +93,9 @@ def join(
         else:
             _take_over(conn, row['id'], join)
     rows = services.get_many(conn, uuids)
-    if len(rows) < len(uuids):
-        raise _Deleted()
+    for join, uuid in zip(joins, uuids, strict=True):
+        if uuid not in rows:
+            raise _changed(join)
     return [
         Joined(rows[uuid], each)
         for uuid, each in zip(uuids, news, strict=True)
@@ -155,7 +156,7 @@ def _new(join: Join, now: datetime.datetime) -> dict[str, Any]:
 
 
 def _take_over(conn: sa.Connection, id_: int, join: Join) -> None:
-    # It may have had to wait for the row.
+    # Later than that of the transaction, which may have waited for rows.
     now = clock.utcnow()
     taken = conn.execute(
         _T.update()
@@ -167,14 +168,15 @@ def _take_over(conn: sa.Connection, id_: int, join: Join) -> None:
         )
     )
     if not taken.rowcount:
-        raise _Deleted()
+        raise _changed(join)
 
 
-class _Deleted(db_exc.RetryRequest):  # type: ignore[misc]
+def _changed(join: Join) -> Exception:
     """Deleted, or joined by the same, since we looked.
 
     Only a new transaction sees that.
     """
-
-    def __init__(self) -> None:
-        super().__init__(exception.ServiceNotFound('that joins'))
+    error: Exception = db_exc.RetryRequest(
+        exception.ServiceNotFound(f'{join.host}/{join.binary}')
+    )
+    return error

@@ -50,7 +50,7 @@ class Answer(NamedTuple):
 def join(
     here: backend.Backend, asks: Sequence[Ask]
 ) -> list[Answer | Exception]:
-    """Make services members, in as few transactions as can be.
+    """Make services members, in few transactions.
 
     :returns: for each; the error where it is refused
     """

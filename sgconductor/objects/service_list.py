@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+import threading
 from collections.abc import Callable
 from collections.abc import Generator
 from collections.abc import Sequence
@@ -69,7 +70,7 @@ class ServiceList(trusted.LazyList):
         :raises InvalidInput: for a filter that no service can match
         """
         filters = _filters(host, binary, topic, disabled)
-        found = _find(backend.of(context), limit, marker, up, filters)
+        found, _ = _find(backend.of(context), limit, marker, up, filters)
         return cls.from_rows(context, found)
 
     @classmethod
@@ -106,11 +107,9 @@ class ServiceList(trusted.LazyList):
                 f'{names!r:.200}'
             )
         filters = _filters(host, binary, topic, disabled)
-        limit = base.coerce(_LIMIT, 'limit', limit)
-        found = _find(backend.of(context), limit, marker, up, filters)
+        found, more = _find(backend.of(context), limit, marker, up, filters)
         known = [name for name in names if name in service.Service.fields]
         rows = [[*map(service.data(*one).__getitem__, known)] for one in found]
-        more = len(found) == limit
         return {
             'names': known,
             'rows': json.dumps(rows),
@@ -265,12 +264,14 @@ class ServiceList(trusted.LazyList):
     ) -> Generator[service.Service, None, None]:
         """All services that match, fetched a page at a time.
 
-        While one page is gone through, the next are fetched already.
+        While one page is gone through, the next are fetched already. Who
+        leaves it early waits for the one that is under way.
 
         :param filters: those of :meth:`get_page`
         """
         sizes = itertools.chain(_PAGES, itertools.repeat(_PAGES[-1]))
         ahead = futures.ThreadPoolExecutor(1, 'walk')
+        mine = threading.current_thread()
 
         def fetch(before: _Fetched | None) -> _Page | None:
             # They run one after the other: the one before is done.
@@ -289,8 +290,11 @@ class ServiceList(trusted.LazyList):
                 first, then = then, ahead.submit(fetch, then)
                 yield from page.services()
         finally:
-            # Who closes the connection next finds nobody on it.
-            ahead.shutdown(cancel_futures=True)
+            # Who closes the connection next finds nobody on it. If it is
+            # found as garbage, by any thread, there is nobody to wait.
+            ahead.shutdown(
+                wait=threading.current_thread() is mine, cancel_futures=True
+            )
 
     @classmethod
     def _fetch(
@@ -360,8 +364,8 @@ def _find(
     marker: int | None,
     up: bool | None,
     filters: dict[str, Any],
-) -> list[_Found]:
-    """The rows of a page, and the verdicts on them."""
+) -> tuple[list[_Found], bool]:
+    """The rows of a page with the verdicts on them, and if it is full."""
     limit = base.coerce(_LIMIT, 'limit', limit)
     marker = base.coerce(_MARKER, 'marker', marker or 0)
     if up is not None:
@@ -385,7 +389,7 @@ def _find(
         if len(rows) < size:
             break
         marker = rows[-1]['id']
-    return found[:limit]
+    return found[:limit], len(found) >= limit
 
 
 def _disagreement(row: 'db.disagreements.Row | None') -> dict[str, Any]:

@@ -38,14 +38,14 @@ def hasten_answers(transport: Any, sleep: float) -> None:
     """Have a caller sleep until answers come, and take all that have come.
 
     Again does no harm. A caller may be of any project, with a later
-    oslo.messaging than conductors have: if that is made otherwise, all stays
-    as it is.
+    oslo.messaging than conductors have: where that lacks what is replaced
+    here, all stays as it is.
 
     :param transport: to whose broker calls can go
     :param sleep: as :func:`hasten` takes it
     :raises MessageDeliveryFailure: if the broker gives it no queue
     """
-    driver = transport._driver
+    driver: Any = getattr(transport, '_driver', None)
     if not hasattr(driver, '_get_reply_q'):
         return
     # The first call would do so.
@@ -55,9 +55,9 @@ def hasten_answers(transport: Any, sleep: float) -> None:
             waiter = driver._waiter
             if waiter is None or 'consume' in vars(waiter.conn.connection):
                 return
-            _sleep(waiter.conn.connection, sleep)
             _take_all(waiter.conn.connection.connection)
-    except AttributeError as error:
+            _sleep(waiter.conn.connection, sleep)
+    except (AttributeError, TypeError) as error:
         LOG.debug('Answers are taken one by one: %s', error)
 
 

@@ -122,7 +122,7 @@ def by_table(row: Mapping[str, Any], spans: Spans) -> Verdict:
 
 
 def of_heard(row: Mapping[str, Any]) -> Verdict:
-    """What is said of one that has been heard in this transaction."""
+    """What is said of one that has just been heard."""
     return by_order(row) or _UP
 
 
