@@ -26,7 +26,6 @@ from sgconductor.member import heart
 from sgconductor.member import membership
 from sgconductor.rpcapi import announce
 from sgconductor.rpcapi import base as rpc_base
-from sgconductor.rpcapi import beats as beats_api
 from sgconductor.rpcapi import drain
 from sgconductor.rpcapi import events as events_api
 from sgconductor.rpcapi import pins as sg_pins
@@ -211,7 +210,7 @@ class Conductor:
         group = self._conf.servicegroup
         return membership.Membership(
             self._context,
-            beats_api.BeatAPI(self._rpc),
+            beats.OwnBeats(self._rpc, self._db, gap),
             self._pins,
             self._ear.listen,
             self._drivers,

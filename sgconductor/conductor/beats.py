@@ -4,6 +4,7 @@ import datetime
 import logging
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from sgconductor.db import hearing
 from sgconductor.db import pins
 from sgconductor.db import services
 from sgconductor.rpcapi import base
+from sgconductor.rpcapi import beats as beats_api
 
 LOG = logging.getLogger(__name__)
 
@@ -164,6 +166,42 @@ class Beats(dispatcher.DispatcherBase):
             self._failing = False
         self.written += found
         self.ignored += sent - found
+
+
+class OwnBeats(beats_api.BeatAPI):
+    """Sends a conductor's own beats: they say that it writes what it takes.
+
+    One that stood still notes that first. Its beat may be written by another
+    conductor, and would vouch for beats that it still has to write itself.
+
+    :param gap: seconds without a beat of its own after which it stood still
+    :param monotonic: the host's clock that only goes forward
+    """
+
+    def __init__(
+        self,
+        transport: transport_types.RPCTransport,
+        db: database.Database,
+        gap: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(transport)
+        self._db = db
+        self._gap = gap
+        self._monotonic = monotonic
+        self._awake_at: float | None = None
+
+    def beat(self, *beat: int) -> None:
+        """
+        :raises DatabaseUnreachable: if it cannot be noted; nothing is sent
+        """
+        now = self._monotonic()
+        pause = 0.0 if self._awake_at is None else now - self._awake_at
+        if pause > self._gap:
+            gap = int(self._gap * _SECOND)
+            self._db.write(lambda conn: hearing.stalled(conn, pause, gap))
+        self._awake_at = now
+        super().beat(*beat)
 
 
 def read(message: Any) -> services.Beat:

@@ -11,6 +11,7 @@ from oslo_utils import uuidutils
 from pymysql import connections
 
 from sgconductor.db import database
+from sgconductor.db import events
 from sgconductor.db import models
 from sgconductor.db import services
 from tests.functional import base
@@ -65,8 +66,8 @@ class TestWay(LookTest):
     # The driver of PostgreSQL is written in C, and cannot be listened to.
     scenarios = [base.ON_MARIADB]
 
-    def test_nothing_goes_before_or_after_it(self) -> None:
-        self.db.look(self.session)
+    def sent(self) -> list[Any]:
+        """A list that gets what is sent to a database from now on."""
         sent: list[Any] = []
         send = connections.Connection._execute_command
 
@@ -74,11 +75,25 @@ class TestWay(LookTest):
             sent.append(command)
             send(connection, *command)
 
-        with fixtures.MonkeyPatch(
-            'pymysql.connections.Connection._execute_command', count
-        ):
-            self.db.look(self.session)
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'pymysql.connections.Connection._execute_command', count
+            )
+        )
+        return sent
+
+    def test_nothing_goes_before_or_after_it(self) -> None:
+        self.db.look(self.session)
+        sent = self.sent()
+        self.db.look(self.session)
         self.assertEqual(1, len(sent), str(sent))
+
+    def test_many_events_are_few_statements(self) -> None:
+        """As when all hosts of a rack go down."""
+        with self.db.writer() as conn:
+            sent = self.sent()
+            events.add(conn, [('service.down', '{}')] * 50)
+        self.assertLess(len(sent), 5, str(sent))
 
 
 class TestLook(LookTest):

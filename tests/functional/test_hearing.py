@@ -2,10 +2,14 @@
 
 import datetime
 import threading
+from typing import Any
+from unittest import mock
 
 import sqlalchemy as sa
 
+from sgconductor import exception
 from sgconductor import objects
+from sgconductor.conductor import beats
 from sgconductor.db import clock
 from sgconductor.db import hearing
 from sgconductor.db import models
@@ -152,6 +156,34 @@ class TestTable(HearingTest):
         self.deployment.db.write(lambda conn: hearing.stalled(conn, 30, GAP))
         self.heard()
         self.assertEqual([(0, 0), (self.ever, 30)], self.spans())
+
+    def test_one_that_stood_still_says_so_before_it_beats(self) -> None:
+        remote = self.deployment.remote()
+        clock = iter((1000.0, 1000.5, 1030.5, 1031.0)).__next__
+        own = beats.OwnBeats(remote.transport, self.deployment.db, 15, clock)
+        own.beat(1, 1, 0, 0)
+        own.beat(1, 1, 0, 0)
+        self.heard()
+        self.assertEqual([(self.ever, 0)], self.spans())
+        own.beat(1, 1, 0, 0)
+        own.beat(1, 1, 0, 0)
+        self.assertEqual([(0, 0), (self.ever, 30)], self.spans())
+
+    def test_nor_does_it_beat_if_it_cannot_say_so(self) -> None:
+        sent: list[Any] = []
+        db = mock.Mock()
+        db.write.side_effect = exception.DatabaseUnreachable('db', 'gone')
+        transport = mock.Mock(
+            _send_notification=lambda *a, **k: sent.append(a)
+        )
+        clock = iter((1000.0, 1030.0, 1030.5)).__next__
+        own = beats.OwnBeats(transport, db, 15, clock)
+        own.beat(1, 1, 0, 0)
+        for _ in range(2):
+            self.assertRaises(
+                exception.DatabaseUnreachable, own.beat, 1, 1, 0, 0
+            )
+        self.assertEqual(1, len(sent))
 
     def test_what_nobody_heard_was_no_stall(self) -> None:
         self.deployment.deafen(100)

@@ -84,6 +84,12 @@ class TestGather(base.TestCase):
         self.work.go.release()
         self.assertEqual(8, self.gather.ask(self.work, 4))
 
+    def test_a_wrong_number_of_answers_is_an_error(self) -> None:
+        self.assertRaises(ValueError, self.gather.ask, lambda _: [], 1)
+        self.assertRaises(ValueError, self.gather.ask, lambda _: [1, 2], 1)
+        self.work.go.release()
+        self.assertEqual(8, self.gather.ask(self.work, 4))
+
     def test_the_end_of_who_does_it_is_no_end_for_others(self) -> None:
         self.all_ask(1, 666, 3)
         self.assertEqual({1, 666, 3}, set(self.answers))
