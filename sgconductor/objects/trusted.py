@@ -9,6 +9,7 @@ object's values.
 import datetime
 import functools
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -130,11 +131,7 @@ def fill(obj: base.SGObject, data: Mapping[str, Any]) -> None:
     cls: Any = type(obj)
     names = _names(cls)
     values = list(map(data.__getitem__, names.attributes))
-    for i in names.moments:
-        if values[i] is not None:
-            values[i] = datetime.datetime.fromisoformat(values[i])
-    obj.__dict__.update(zip(names.attributes.values(), values, strict=True))
-    obj._changed_fields = set()
+    _set(obj, names.attributes.values(), values, names.moments)
 
 
 def maker(
@@ -154,13 +151,8 @@ def maker(
     ]
 
     def make(row: Sequence[Any]) -> base.SGObject:
-        values = list(row)
-        for i in moments:
-            if values[i] is not None:
-                values[i] = datetime.datetime.fromisoformat(values[i])
         obj = cls(context)
-        obj.__dict__.update(zip(attributes, values, strict=True))
-        obj._changed_fields = set()
+        _set(obj, attributes, list(row), moments)
         return obj
 
     return make
@@ -215,6 +207,23 @@ def load(context: Any, primitive: Any) -> base.SGObject | None:
 
     made: LazyList = cls.made_of(context, parts, make)
     return made
+
+
+def _set(
+    obj: base.SGObject,
+    attributes: Iterable[str],
+    values: list[Any],
+    moments: Iterable[int],
+) -> None:
+    """Keep values, as they travel, where an object has them.
+
+    :param moments: which of them are moments
+    """
+    for i in moments:
+        if values[i] is not None:
+            values[i] = datetime.datetime.fromisoformat(values[i])
+    obj.__dict__.update(zip(attributes, values, strict=True))
+    obj._changed_fields = set()
 
 
 def _load(
