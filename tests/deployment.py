@@ -37,6 +37,7 @@ class Deployment(fixtures.Fixture):
     :ivar url: of the database
     :ivar transport_url: of the bus
     :ivar db: for a test to look behind the scenes
+    :ivar more: as above; for configurations to come
     """
 
     def __init__(
@@ -45,7 +46,7 @@ class Deployment(fixtures.Fixture):
         self._broker = broker
         self._server = server
         self._tables = tables
-        self._more = more
+        self.more = more
 
     def _setUp(self) -> None:
         name = self._name = f't{secrets.token_hex(6)}'
@@ -80,9 +81,10 @@ class Deployment(fixtures.Fixture):
         """
         conf = cfg.ConfigOpts()
         more = self.directory / 'more.conf'
-        more.write_text(self._more)
+        more.write_text(self.more)
         conf([], default_config_files=[str(more)], default_config_dirs=[])
         sg_conf.register_conductor_opts(conf)
+        sg_conf.register_api_opts(conf)
         conf.register_opts(db_options.database_opts, 'database')
         messaging.TransportURL.parse(conf, self.transport_url)
         conf.register_opts(
@@ -122,7 +124,7 @@ class Deployment(fixtures.Fixture):
                 if section[name] is not None
             ]
         path = self.directory / f'{secrets.token_hex(4)}.conf'
-        path.write_text('\n'.join([*lines, self._more]) + '\n')
+        path.write_text('\n'.join([*lines, self.more]) + '\n')
         return str(path)
 
     def conductor(self, **overrides: Any) -> app.Conductor:

@@ -61,21 +61,39 @@ def _line(
 ) -> lines.Line:
     """The size at which it costs the most, beside the smallest."""
     least, *others = found
+    bases = {rows: _base(found[least], found[rows], cost) for rows in others}
 
-    def median(rows: int) -> float:
+    def growth(rows: int) -> float:
         spread = found[rows].spread('ours', cost)
         assert spread is not None
-        return spread.median
+        return spread.median / bases[rows].median
 
-    worst = max(others, key=median)
+    worst = max(others, key=growth)
     return lines.Line(
         f'{what}, {worst:,} services beside {least:,}',
         found[worst].spread('ours', cost),
         found[worst].spread('peer', cost),
         found[worst].spread('limit', cost),
-        base=found[least].spread('ours', cost),
+        base=bases[worst],
         goal=_FLAT,
     )
+
+
+def _base(
+    least: rounds.Samples, other: rounds.Samples, cost: str
+) -> lines.Spread:
+    """What it costs at the smallest size, on the machine as it was later.
+
+    The sizes are measured one after the other. The limit knows of no rows:
+    if it costs more at one of them, the machine was slower then.
+    """
+    base = least.spread('ours', cost)
+    assert base is not None
+    then, now = least.spread('limit', cost), other.spread('limit', cost)
+    if then is None or now is None:
+        return base
+    slower = now.median / then.median
+    return lines.Spread([value * slower for value in base.values])
 
 
 def _take(stage: stages.Stage, side: sides.Running) -> rounds.Sample:

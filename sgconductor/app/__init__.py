@@ -1,7 +1,8 @@
 """The composition root: the only place where the parts are put together.
 
 A :class:`Remote` is all that a process needs to look services up and to be a
-member; a :class:`Conductor` is what a conductor worker runs. Each is imported
+member; a :class:`Conductor` is what a conductor worker runs, and an
+:class:`Api` is the REST API. Each is imported
 when it is first used: the one needs nothing of the other's.
 """
 
@@ -10,6 +11,7 @@ from typing import Any
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sgconductor.app.api import Api
     from sgconductor.app.client import connect
     from sgconductor.app.client import Remote
     from sgconductor.app.client import remote
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from sgconductor.app.wait import wait_until_ready
 
 __all__ = [
+    'Api',
     'Conductor',
     'Local',
     'Remote',
@@ -27,6 +30,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    'Api': 'api',
     'Conductor': 'conductor',
     'Local': 'local',
     'Remote': 'client',

@@ -11,12 +11,15 @@ from sgconductor import backend
 from sgconductor import conf as sg_conf
 from sgconductor import context as sg_context
 from sgconductor import exception
+from sgconductor import metrics as sg_metrics
 from sgconductor import objects
 from sgconductor import roster
 from sgconductor.app import ear
 from sgconductor.conductor import beats
 from sgconductor.conductor import dispatcher
+from sgconductor.conductor import exporter
 from sgconductor.conductor import manager
+from sgconductor.conductor import metrics
 from sgconductor.conductor import rounds
 from sgconductor.db import database
 from sgconductor.db import hearing
@@ -96,6 +99,11 @@ class Conductor:
         self.beats = beats.Beats(self._db, gap, late)
         # What waits for the database waits with the broker, not in memory.
         rpc_base.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
+        calls = dispatcher.Dispatcher(
+            [manager.ConductorManager()],
+            rpc_base.Serializer(backend=self.backend),
+            messaging.ExplicitRPCAccessPolicy,
+        )
         self._rpc_server = drain.Server(
             self._rpc,
             messaging.Target(
@@ -103,17 +111,20 @@ class Conductor:
                 topic=rpc_base.RPC_TOPIC,
                 server=conf.conductor.host,
             ),
-            dispatcher.Dispatcher(
-                [manager.ConductorManager()],
-                rpc_base.Serializer(backend=self.backend),
-                messaging.ExplicitRPCAccessPolicy,
-            ),
+            calls,
         )
         self._beat_server = beats.server(
             self._notifications,
             self.beats,
             conf.conductor.beat_batch_size,
             conf.conductor.beat_batch_timeout,
+        )
+        first = conf.conductor.metrics_port
+        self._exporter = exporter.Exporter(
+            str(conf.conductor.metrics_host),
+            None if first is None else first + worker,
+            sg_metrics.Group(self._context),
+            metrics.Work(self.beats, calls),
         )
 
     def sync_schema(self) -> None:
@@ -156,6 +167,7 @@ class Conductor:
             threading.Thread(target=self._join_later, daemon=True).start()
         self._walking.start()
         self._telling.start()
+        self._exporter.start()
 
     def stop(self) -> None:
         """Finish what was taken from the broker, and take no more.
@@ -168,6 +180,7 @@ class Conductor:
         if not self._started:
             self.close()
             return
+        self._exporter.stop()
         self._settling.stop()
         self._walking.stop()
         self._telling.stop()

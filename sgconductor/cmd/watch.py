@@ -14,9 +14,9 @@ from typing import Any
 from cliff import command
 
 from sgconductor import exception
+from sgconductor import follower
 from sgconductor import objects
 from sgconductor.cmd import advice
-from sgconductor.cmd import follower
 from sgconductor.cmd import manage
 
 # Milliseconds between two looks.

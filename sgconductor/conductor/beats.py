@@ -11,6 +11,7 @@ from typing import Any
 from typing import NamedTuple
 
 import oslo_messaging as messaging
+import prometheus_client
 import sqlalchemy as sa
 from oslo_messaging import dispatcher
 from oslo_messaging import transport as transport_types
@@ -56,10 +57,14 @@ class Beats(dispatcher.DispatcherBase):
     gives up, and requeues, a whole batch for one message that it cannot
     read.
 
+    :ivar received: how many messages came; those that were given back to the
+        broker come again
     :ivar garbage: how many messages were no beats
     :ivar ignored: how many beats found no row: of an older incarnation, or
         of a service that is deleted
     :ivar written: how many beats were written
+    :ivar batch_sizes: how many beats a batch had
+    :ivar flush_seconds: how long it took to write
     """
 
     supported_priorities = ('info',)
@@ -77,9 +82,23 @@ class Beats(dispatcher.DispatcherBase):
         :param retry_after: seconds to wait before giving a batch back to the
             broker when the database does not take it
         """
+        self.received = 0
         self.garbage = 0
         self.ignored = 0
         self.written = 0
+        self.batch_sizes = prometheus_client.Histogram(
+            'sgconductor_beat_batch_size',
+            'How many beats were written in one statement.',
+            buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
+            registry=None,
+        )
+        self.flush_seconds = prometheus_client.Histogram(
+            'sgconductor_beat_flush_seconds',
+            'How long it took to write a batch of beats, to the commit.',
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 1, 10),
+            registry=None,
+        )
+        self._held_since: float | None = None
         self._db = db
         self._gap = int(gap * _SECOND)
         self._late = int(late * _SECOND)
@@ -91,6 +110,14 @@ class Beats(dispatcher.DispatcherBase):
         self._stopping = threading.Event()
         self._failing = False
 
+    def oldest(self) -> float:
+        """Seconds for which the oldest beat here is not written; 0 if none.
+
+        That are those it has taken; the others wait with the broker.
+        """
+        since = self._held_since
+        return 0.0 if since is None else time.monotonic() - since
+
     def stop(self) -> None:
         """Wait for the database no longer."""
         self._stopping.set()
@@ -101,9 +128,13 @@ class Beats(dispatcher.DispatcherBase):
         :returns: the messages to give back to the broker: all, if the
             database did not take them; else none
         """
+        begin = time.monotonic()
+        self.received += len(incoming)
         beats = fold(self._read(incoming))
         if not beats:
             return ()
+        if self._held_since is None:
+            self._held_since = begin
         try:
             found, self._flow = self._db.write(
                 lambda conn: self._write(conn, beats)
@@ -112,6 +143,9 @@ class Beats(dispatcher.DispatcherBase):
             # Whatever it is, it is not the beats, which were looked at.
             self._fail(error)
             return incoming
+        self._held_since = None
+        self.batch_sizes.observe(len(beats))
+        self.flush_seconds.observe(time.monotonic() - begin)
         self._succeed(found, len(beats))
         return ()
 

@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import oslo_messaging as messaging
+import prometheus_client
 from oslo_messaging.rpc import dispatcher
 from oslo_utils import versionutils
 from oslo_versionedobjects import exception as ovo_exc
@@ -26,9 +27,40 @@ class Dispatcher(messaging.RPCDispatcher):
     An expected error travels as it is, without a traceback. Any other is
     logged here with its traceback and travels as UnexpectedFailure, by which
     the log entry can be found.
+
+    :ivar calls: how many there were, by method and how they ended: by the
+        name of the error, or with '' if well
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.calls = prometheus_client.Counter(
+            'sgconductor_rpc_calls',
+            'Calls that were answered, and with which error if any.',
+            ['method', 'error'],
+            registry=None,
+        )
+
     def dispatch(self, incoming: Any) -> Any:
+        error = ''
+        try:
+            return self._dispatch(incoming)
+        except _Silent as silent:
+            error = silent.exc_info[0].__name__
+            raise
+        finally:
+            method = self._known(incoming.message.get('method'))
+            self.calls.labels(method, error).inc()
+
+    def _known(self, name: Any) -> str:
+        # What comes from the wire must not make ever new counters.
+        known = isinstance(name, str) and any(
+            self.access_policy.is_allowed(endpoint, name)
+            for endpoint in self.endpoints
+        )
+        return name if known else 'unknown'
+
+    def _dispatch(self, incoming: Any) -> Any:
         try:
             self._check_arguments(incoming.message)
             return super().dispatch(incoming)

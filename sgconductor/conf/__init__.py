@@ -4,11 +4,13 @@ Nothing here is global: a program makes a ConfigOpts, hands it to
 :func:`register_opts`, and passes it to :mod:`sgconductor.app`.
 """
 
+import ipaddress
 from collections.abc import Sequence
 
 from oslo_config import cfg
 
 from sgconductor import exception
+from sgconductor.conf import api
 from sgconductor.conf import conductor
 from sgconductor.conf import memcache
 from sgconductor.conf import servicegroup
@@ -24,7 +26,11 @@ _OF_MEMBERS: list[tuple[str, Sequence[cfg.Opt]]] = [
 
 def list_opts() -> list[tuple[str, Sequence[cfg.Opt]]]:
     """The options by group, for oslo-config-generator."""
-    return [('conductor', conductor.OPTS), *_OF_MEMBERS]
+    return [
+        ('api', api.OPTS),
+        ('conductor', conductor.OPTS),
+        *_OF_MEMBERS,
+    ]
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
@@ -37,6 +43,12 @@ def register_conductor_opts(conf: cfg.ConfigOpts) -> None:
     """Make known to ``conf`` what a conductor needs besides."""
     register_opts(conf)
     conf.register_opts(conductor.OPTS, group='conductor')
+
+
+def register_api_opts(conf: cfg.ConfigOpts) -> None:
+    """Make known to ``conf`` what the API needs."""
+    register_opts(conf)
+    conf.register_opts(api.OPTS, group='api')
 
 
 def pace(conf: cfg.ConfigOpts) -> tuple[int, int]:
@@ -77,3 +89,30 @@ def validate(conf: cfg.ConfigOpts) -> None:
             f'[servicegroup] shadow_driver is {group.driver!r}, and so is '
             f'driver; it is for a second one.'
         )
+
+
+def validate_address(conf: cfg.ConfigOpts) -> None:
+    """Refuse to let everybody on the network be an admin unasked.
+
+    :raises ConfigError: naming the options and their values
+    """
+    group = conf.api
+    if (
+        group.auth_strategy == 'noauth'
+        and not is_loopback(group.host)
+        and not group.let_everybody_on_the_network_be_admin
+    ):
+        raise exception.ConfigError(
+            f'[api] auth_strategy is noauth, so everybody who reaches '
+            f'{group.host} would be an admin. Set host to 127.0.0.1, or '
+            f'auth_strategy to keystone or http_basic; or, if that is meant, '
+            f'let_everybody_on_the_network_be_admin to true.'
+        )
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a name or an address means this host itself."""
+    try:
+        return ipaddress.ip_address(host or '').is_loopback
+    except ValueError:
+        return host == 'localhost'

@@ -35,6 +35,16 @@ OPTS = [
         help='The longest, in seconds, that a beat waits for others to be '
         'written with it.',
     ),
+    cfg.HostAddressOpt(
+        'metrics_host',
+        default='127.0.0.1',
+        help='The address on which metrics are served for Prometheus.',
+    ),
+    cfg.PortOpt(
+        'metrics_port',
+        help='The port for it: of the first worker; each other has the next. '
+        'Default: none are served.',
+    ),
     cfg.IntOpt(
         'startup_timeout',
         min=-1,

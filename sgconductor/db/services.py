@@ -5,6 +5,7 @@ are mappings by column name, with ``age`` beside them: the microseconds since
 ``last_seen_up`` by the database's clock.
 """
 
+import decimal
 import functools
 import json
 from collections.abc import Collection
@@ -235,6 +236,37 @@ def lagging(
     return _READ.read(
         conn, _T.c.id, [*live(spans), confirmed() < epoch], limit
     )
+
+
+def census(conn: sa.Connection) -> list[Mapping[str, Any]]:
+    """How many living services there are of each kind.
+
+    :returns: topic, binary and state (as it was announced), and of those
+        ``total``, ``disabled``, ``forced_down`` and ``quarantined``
+    """
+    kinds = (_T.c.topic, _T.c.binary, _T.c.state)
+    marks = (_T.c.disabled, _T.c.forced_down, _T.c.quarantined)
+    found = conn.execute(
+        sa.select(
+            *kinds,
+            sa.func.count().label('total'),
+            *(
+                sa.func.sum(sa.case((mark == sa.true(), 1), else_=0)).label(
+                    mark.name
+                )
+                for mark in marks
+            ),
+        )
+        .where(_LIVING)
+        .group_by(*kinds)
+    )
+    return [
+        {
+            name: int(value) if isinstance(value, decimal.Decimal) else value
+            for name, value in row.items()
+        }
+        for row in found.mappings()
+    ]
 
 
 def save(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> bool:

@@ -15,17 +15,17 @@ MAX_BIGINT = 2**63 - 1
 
 # A name becomes a routing key and a znode's name, so neither may read it as
 # anything else: no '/', no '#' or '*', no blanks, and no '.' or '..' alone.
-_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._:@-]*')
+NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._:@-]*')
 
 
 class Name(fields.FieldType[str]):
     """
-    :param longest: characters. A queue's name is "topic.host" and has at
+    :ivar longest: characters. A queue's name is "topic.host" and has at
         most 255 bytes in AMQP 0-9-1.
     """
 
     def __init__(self, longest: int) -> None:
-        self._longest = longest
+        self.longest = longest
 
     def coerce(self, obj: Any, attr: str, value: Any) -> str:
         if not isinstance(value, str):
@@ -34,12 +34,12 @@ class Name(fields.FieldType[str]):
             )
         if not value:
             raise ValueError(f'{attr} must not be empty')
-        if len(value) > self._longest:
+        if len(value) > self.longest:
             raise ValueError(
                 f'{attr} has {len(value)} characters, at most '
-                f'{self._longest} are allowed'
+                f'{self.longest} are allowed'
             )
-        if not _NAME.fullmatch(value):
+        if not NAME.fullmatch(value):
             raise ValueError(
                 f'{attr} {value!r} must begin with a letter or a digit and '
                 f'have only those and . _ : @ -'
@@ -50,21 +50,21 @@ class Name(fields.FieldType[str]):
 class Text(fields.FieldType[str]):
     """Words for people, of any script.
 
-    :param longest: characters
+    :ivar longest: characters
     """
 
     def __init__(self, longest: int) -> None:
-        self._longest = longest
+        self.longest = longest
 
     def coerce(self, obj: Any, attr: str, value: Any) -> str:
         if not isinstance(value, str):
             raise ValueError(
                 f'{attr} must be a string, not {type(value).__name__}'
             )
-        if len(value) > self._longest:
+        if len(value) > self.longest:
             raise ValueError(
                 f'{attr} has {len(value)} characters, at most '
-                f'{self._longest} are allowed'
+                f'{self.longest} are allowed'
             )
         if any(unicodedata.category(c) in ('Cc', 'Cs') for c in value):
             raise ValueError(f'{attr} {value!r} has control characters')
@@ -144,15 +144,19 @@ class Moment(fields.FieldType[datetime.datetime]):
         return f'{value.isoformat(timespec="microseconds"):.26}Z'
 
 
-class HostField(fields.AutoTypedField[str]):
+class NameField(fields.AutoTypedField[str]):
+    AUTO_TYPE: Name
+
+
+class HostField(NameField):
     AUTO_TYPE = Name(190)
 
 
-class BinaryField(fields.AutoTypedField[str]):
+class BinaryField(NameField):
     AUTO_TYPE = Name(64)
 
 
-class TopicField(fields.AutoTypedField[str]):
+class TopicField(NameField):
     AUTO_TYPE = Name(64)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent import futures
 from typing import Any
 from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fields as ovo_fields
@@ -19,10 +20,15 @@ from sgconductor import context as sg_context
 from sgconductor import db
 from sgconductor import exception
 from sgconductor.objects import base
+from sgconductor.objects import comparison
 from sgconductor.objects import fields
 from sgconductor.objects import service
 from sgconductor.objects import trusted
 from sgconductor.servicegroup import liveness
+
+if TYPE_CHECKING:
+    # Else oslo.versionedobjects' plugin for mypy takes any Service for ours.
+    from sgconductor.objects.service import Service  # noqa: F401
 
 # A row, and the verdict on it.
 _Found = tuple['db.services.Row', liveness.Verdict]
@@ -32,7 +38,7 @@ _LIMIT = fields.WholeNumber(1, 10 * PAGE)
 _MARKER = fields.WholeNumber(0, fields.MAX_INT)
 # The sizes of the pages of a walk, of which the last is that of all others:
 # the sooner the first is there, the sooner two sides are at work.
-_PAGES = (1000, 2000, 2500)
+_PAGES = (1000, 2000)
 
 
 @ovo_base.VersionedObjectRegistry.register
@@ -43,7 +49,8 @@ class ServiceList(trusted.LazyList):
     # 1.1: Added get_oldest() and get_lagging()
     # 1.2: Added compare(); pages of up to 10000
     # 1.3: Added get_table()
-    VERSION = '1.3'
+    # 1.4: Added census()
+    VERSION = '1.4'
 
     fields = {
         'objects': ovo_fields.ListOfObjectsField('Service'),
@@ -177,37 +184,27 @@ class ServiceList(trusted.LazyList):
             ``disagreements`` of the two there have been, and since when
             (``since``) one lasts. Later releases may add to all.
         """
-        here = backend.of(context)
-        limit = base.coerce(_LIMIT, 'limit', limit)
-        marker = base.coerce(
-            fields.WholeNumber(0, fields.MAX_INT), 'marker', marker or 0
+        return comparison.compare(
+            backend.of(context),
+            base.coerce(_LIMIT, 'limit', limit),
+            base.coerce(_MARKER, 'marker', marker or 0),
         )
-        with here.db.reader() as conn:
-            rows = db.services.page(conn, {}, limit, marker)
-            counts = db.disagreements.of(conn, [row['id'] for row in rows])
-        verdicts = zip(
-            *(judge.judge(rows) for judge in here.judges), strict=True
-        )
-        return {
-            'drivers': [
-                {
-                    'name': judge.voice.name,
-                    'trouble': judge.voice.trouble,
-                    'outages': judge.voice.outages,
-                }
-                for judge in here.judges
-            ],
-            'services': [
-                {
-                    'id': row['id'],
-                    'host': row['host'],
-                    'binary': row['binary'],
-                    'verdicts': [(one.liveness, one.reason) for one in each],
-                    **_disagreement(counts.get(row['id'])),
-                }
-                for row, each in zip(rows, verdicts, strict=True)
-            ],
-        }
+
+    @classmethod
+    @ovo_base.remotable
+    def census(
+        cls, context: sg_context.RequestContext
+    ) -> list[dict[str, Any]]:
+        """How many services there are of each kind, counted by the database.
+
+        :returns: mappings of ``topic``, ``binary`` and ``state``: 'up' or
+            'down' as was announced last, or 'unknown' of what nothing was;
+            and how many those are: ``total``, and ``disabled``,
+            ``forced_down`` and ``quarantined`` of them. Later releases may
+            add to them.
+        """
+        rows = backend.of(context).db.look(db.services.census)
+        return [{**row, 'state': row['state'] or 'unknown'} for row in rows]
 
     @classmethod
     def _judged(
@@ -273,7 +270,7 @@ class ServiceList(trusted.LazyList):
         ahead = futures.ThreadPoolExecutor(1, 'walk')
         mine = threading.current_thread()
 
-        def fetch(before: _Fetched | None) -> _Page | None:
+        def fetch(before: _Fetched | None) -> Page | None:
             # They run one after the other: the one before is done.
             marker = None
             if before is not None:
@@ -281,7 +278,7 @@ class ServiceList(trusted.LazyList):
                 if page is None or page.marker is None:
                     return None
                 marker = page.marker
-            return cls._fetch(context, next(sizes), marker, filters)
+            return cls.fetch(context, next(sizes), marker, **filters)
 
         try:
             first = ahead.submit(fetch, None)
@@ -297,25 +294,33 @@ class ServiceList(trusted.LazyList):
             )
 
     @classmethod
-    def _fetch(
+    def fetch(
         cls,
         context: sg_context.RequestContext,
-        size: int,
-        marker: int | None,
-        filters: dict[str, Any],
-    ) -> '_Page':
+        limit: int = PAGE,
+        marker: int | None = None,
+        **filters: Any,
+    ) -> 'Page':
+        """A page, in the cheapest way that the conductor knows.
+
+        :param limit: how many at most, 1 to 10000
+        :param marker: of the page before
+        :param filters: those of :meth:`get_page`
+        :raises InvalidInput: for a filter that no service can match
+        """
         names = list(service.Service.fields)
         try:
-            table = cls.get_table(context, names, size, marker, **filters)
+            table = cls.get_table(context, names, limit, marker, **filters)
         except exception.NotRemotable:
             # This time, a conductor of the release before has answered.
-            page = cls.get_page(context, PAGE, marker, **filters).objects
-            more = len(page) == PAGE
-            return _Page(page[-1].id if more else None, lambda: page)
-        return _Page(table['marker'], functools.partial(_read, context, table))
+            limit = min(limit, PAGE)
+            page = cls.get_page(context, limit, marker, **filters).objects
+            more = len(page) == limit
+            return Page(page[-1].id if more else None, lambda: page)
+        return Page(table['marker'], functools.partial(_read, context, table))
 
 
-class _Page(NamedTuple):
+class Page(NamedTuple):
     """A page as it has come.
 
     :ivar marker: for the next one; None if it is the last
@@ -326,7 +331,7 @@ class _Page(NamedTuple):
     services: Callable[[], Sequence[service.Service]]
 
 
-_Fetched = futures.Future[_Page | None]
+_Fetched = futures.Future[Page | None]
 
 
 def _read(
@@ -390,10 +395,3 @@ def _find(
             break
         marker = rows[-1]['id']
     return found[:limit], len(found) >= limit
-
-
-def _disagreement(row: 'db.disagreements.Row | None') -> dict[str, Any]:
-    if row is None:
-        return {'disagreements': 0, 'since': None}
-    since = row['since'] and fields.Moment().stringify(row['since'])
-    return {'disagreements': row['times'], 'since': since}

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from oslo_utils import uuidutils
 
 from sgconductor import exception
+from sgconductor import follower
 from sgconductor import objects
-from sgconductor.cmd import follower
 from tests import base
 
 _BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

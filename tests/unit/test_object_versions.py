@@ -24,7 +24,7 @@ FINGERPRINTS = {
     'Pin': '1.0-53c07c782c6e37c96625ab2f7f19e64a',
     'PinList': '1.0-ebfe4ca2800ee151581324ae4cdd455b',
     'Service': '1.3-9692bb71d44b39acb1cac4f05cffa771',
-    'ServiceList': '1.3-03efc831aa983dfba845bf1d72a65d95',
+    'ServiceList': '1.4-7e90568fc9d594afbefc347d73f2f7a7',
 }
 
 NAMES = sorted(FINGERPRINTS)
@@ -139,7 +139,7 @@ class TestFrozen(FrozenTest):
                 )
 
     def test_a_list_is_backported_with_what_is_in_it(self) -> None:
-        services = self.load(primitives.frozen('ServiceList', '1.3'))
+        services = self.load(primitives.frozen('ServiceList', '1.4'))
         for to, inner in itertools.product(
             primitives.versions('ServiceList'), primitives.versions('Service')
         ):

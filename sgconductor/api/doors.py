@@ -1,0 +1,123 @@
+"""Who asks: each strategy of authentication is a door."""
+
+import urllib.parse
+from collections.abc import Collection
+from collections.abc import Sequence
+from typing import Any
+from typing import Protocol
+
+import webob.exc
+from oslo_context import context as oslo_context
+from oslo_middleware import basic_auth
+from oslo_middleware import exceptions as middleware_exc
+
+from sgconductor import conf as sg_conf
+from sgconductor import exception
+
+Environ = dict[str, Any]
+# Of oslo.context's RequestContext.
+Who = dict[str, Any]
+
+
+class Door(Protocol):
+    @property
+    def challenges(self) -> Sequence[str]:
+        """How to come in, for the header WWW-Authenticate."""
+        ...
+
+    def who(self, environ: Environ) -> Who | None:
+        """Who asks, by the WSGI environment; None for nobody known."""
+        ...
+
+
+class NoAuth:
+    """Everybody is an admin, who asks by a name of this host itself.
+
+    Another site's page could have its own name mean this host, and then
+    would pass for a page of this one.
+
+    :param by_any_name: whether whoever asks by another one is an admin too
+    """
+
+    challenges = ('None',)
+
+    def __init__(self, by_any_name: bool) -> None:
+        self._by_any_name = by_any_name
+
+    def who(self, environ: Environ) -> Who | None:
+        host = urllib.parse.urlsplit(f'//{environ.get("HTTP_HOST", "")}')
+        if not self._by_any_name and not sg_conf.is_loopback(host.hostname):
+            return None
+        return _local('noauth', admin=True)
+
+
+class HttpBasic:
+    """Names and passwords in a file.
+
+    :param path: of lines name:digest
+    :param admins: the names that are admins; all others are readers
+    :raises ConfigError: for a file that cannot be used
+    """
+
+    challenges = ('Basic realm="sgconductor", charset="UTF-8"',)
+
+    def __init__(self, path: str, admins: Collection[str]) -> None:
+        try:
+            basic_auth.validate_auth_file(path)
+        except middleware_exc.ConfigInvalid:
+            raise exception.ConfigError(
+                f'[api] http_basic_user_file {path} cannot be read'
+            ) from None
+        except webob.exc.HTTPException as error:
+            raise exception.ConfigError(
+                f'[api] http_basic_user_file {path}: {error.detail}'
+            ) from None
+        self._path = path
+        self._admins = frozenset(admins)
+
+    def who(self, environ: Environ) -> Who | None:
+        if 'HTTP_AUTHORIZATION' not in environ:
+            return None
+        try:
+            # What is read is taken out, so that nobody can log it.
+            token = basic_auth.parse_header(environ)
+            name, password = basic_auth.parse_token(token)
+            basic_auth.authenticate(self._path, name, password)
+        except (webob.exc.HTTPException, ValueError):
+            # bcrypt refuses some passwords outright.
+            return None
+        return _local(name, admin=name in self._admins)
+
+
+class Keystone:
+    """Tokens, which keystonemiddleware has looked at already."""
+
+    # That has added its own.
+    challenges: Sequence[str] = ()
+
+    def who(self, environ: Environ) -> Who | None:
+        if environ.get('HTTP_X_IDENTITY_STATUS') != 'Confirmed':
+            return None
+        told = oslo_context.RequestContext.from_environ(
+            environ, overwrite=False
+        )
+        # The token is for this door alone, and goes no further.
+        return {
+            'user_id': told.user_id,
+            'user_name': told.user_name,
+            'project_id': told.project_id,
+            'project_name': told.project_name,
+            'domain_id': told.domain_id,
+            'system_scope': told.system_scope,
+            'roles': told.roles,
+            'service_roles': told.service_roles,
+        }
+
+
+def _local(name: str, admin: bool) -> Who:
+    return {
+        'user_id': name,
+        'user_name': name,
+        'roles': ['admin', 'reader'] if admin else ['reader'],
+        'system_scope': 'all',
+    }

@@ -1,0 +1,143 @@
+"""``/v1/events``: what happens to services, in pages and as a stream."""
+
+import json
+import time
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+
+from sgconductor import objects
+from sgconductor.api import feed as sg_feed
+from sgconductor.api import operation
+from sgconductor.api import paging
+from sgconductor.api import schema
+
+# Seconds. A stream ends then, and its reader comes back: so no server, proxy
+# or token has to last for ever.
+_LASTS = 60.0
+_STILL_HERE_EVERY = 10.0
+
+INDEX_QUERY: schema.Schema = {
+    'type': 'object',
+    'properties': paging.QUERY,
+    'additionalProperties': False,
+}
+EVENT: schema.Schema = {
+    'type': 'object',
+    'description': 'What happened; uuid is the message id of its '
+    'notification, and service what that carries.',
+    'properties': {
+        'id': {'type': 'integer'},
+        'uuid': {'type': 'string', 'format': 'uuid'},
+        'type': {'type': 'string'},
+        'at': {'type': 'string', 'format': 'date-time'},
+        'service': {'type': 'object'},
+    },
+    'required': ['id', 'uuid', 'type', 'at', 'service'],
+}
+INDEX_ANSWER = paging.listed('events', EVENT)
+STREAM_QUERY: schema.Schema = {
+    'type': 'object',
+    'properties': {
+        'after': {
+            'type': 'integer',
+            'minimum': 0,
+            'maximum': 2**31 - 1,
+            'description': 'The id of the last event that is known; as the '
+            'header Last-Event-ID. Default: only what is new.',
+        }
+    },
+    'additionalProperties': False,
+}
+
+
+def index(call: operation.Call) -> Mapping[str, Any]:
+    limit = call.query.get('limit', paging.MOST)
+    found = objects.EventList.get_page(
+        call.context, limit, call.query.get('marker')
+    )
+    more = 'marker' in call.query and len(found) == limit
+    return {
+        'events': [_view(event) for event in found],
+        'links': paging.links(call, found[-1].id if more else None),
+    }
+
+
+class Stream:
+    """
+    :param feed: read by all streams
+    """
+
+    def __init__(self, feed: sg_feed.Feed) -> None:
+        self._feed = feed
+
+    def show(self, call: operation.Call) -> operation.Content:
+        """Server-sent events: https://html.spec.whatwg.org/#server-sent-events
+
+        Each has type ``service.create`` and so on, an id, and the JSON of
+        an event; and ``trouble`` tells, in words, why there are none just
+        now, or that there are again, with none.
+        """
+        reader = self._feed.reader()
+        try:
+            missed = _missed(call)
+        except BaseException:
+            reader.close()
+            raise
+        return operation.Content(
+            'text/event-stream',
+            _told(reader, missed),
+            {'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no'},
+        )
+
+
+def _missed(call: operation.Call) -> list[objects.Event]:
+    """What has happened since the reader was here last."""
+    last = call.headers.get('last-event-id', '')
+    after = call.query.get('after')
+    if last.isascii() and last.isdecimal() and len(last) <= 10:
+        after = int(last)
+    if after is None:
+        return []
+    return list(objects.EventList.get_page(call.context, paging.MOST, after))
+
+
+def _told(
+    reader: sg_feed.Reader, missed: list[objects.Event]
+) -> Iterator[bytes]:
+    until = time.monotonic() + _LASTS
+    known = {event.uuid for event in missed}
+    with reader:
+        yield b'retry: 2000\n\n'
+        for event in missed:
+            yield _message(event)
+        told = ''
+        while time.monotonic() < until:
+            events, trouble = reader.read(_STILL_HERE_EVERY)
+            if trouble != told:
+                yield _trouble(trouble)
+                told = trouble
+            for event in events:
+                if event.uuid not in known:
+                    yield _message(event)
+            if not events:
+                yield b': still here\n\n'
+
+
+def _message(event: objects.Event) -> bytes:
+    data = json.dumps(_view(event))
+    return f'id: {event.id}\nevent: {event.type}\ndata: {data}\n\n'.encode()
+
+
+def _trouble(words: str) -> bytes:
+    return f'event: trouble\ndata: {json.dumps(words)}\n\n'.encode()
+
+
+def _view(event: objects.Event) -> dict[str, Any]:
+    return {
+        'id': event.id,
+        'uuid': event.uuid,
+        'type': event.type,
+        'at': event.fields['at'].stringify(event.at),
+        'service': json.loads(event.payload)['versioned_object.data'],
+    }

@@ -1,0 +1,131 @@
+"""One look at the events a second, for as many readers as there are."""
+
+import collections
+import logging
+import threading
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Self
+
+from sgconductor import exception
+from sgconductor import follower
+from sgconductor import objects
+from sgconductor.api import faults
+
+LOG = logging.getLogger(__name__)
+
+# In seconds.
+_LOOK_EVERY = 1.0
+# For one who reads slower than they come; more are lost on him.
+_KEPT = 10_000
+
+Fetch = Callable[[int, int | None], Sequence[objects.Event]]
+
+
+class Feed:
+    """
+    :param fetch: reads a page of events, by limit and marker
+    :param most: readers at once
+    """
+
+    def __init__(self, fetch: Fetch, most: int) -> None:
+        self._fetch = fetch
+        self._most = most
+        self._changed = threading.Condition()
+        self._readers: set[Reader] = set()
+        self._looking = False
+
+    def reader(self) -> 'Reader':
+        """One more, from now on.
+
+        :raises Busy: if there are as many as there may be
+        """
+        with self._changed:
+            if len(self._readers) >= self._most:
+                raise faults.Busy(
+                    f'{self._most} streams of events are read here already, '
+                    f'which is [api] event_streams. Try again later.'
+                )
+            reader = Reader(self._changed, self._forget)
+            self._readers.add(reader)
+            if not self._looking:
+                self._looking = True
+                threading.Thread(
+                    target=self._look, name='feed', daemon=True
+                ).start()
+        return reader
+
+    def _forget(self, reader: 'Reader') -> None:
+        with self._changed:
+            self._readers.discard(reader)
+            self._changed.notify_all()
+
+    def _look(self) -> None:
+        """Look on until nobody reads any more."""
+        events = follower.Follower(self._fetch)
+        while True:
+            found: list[objects.Event] = []
+            trouble = ''
+            try:
+                found = list(events.look())
+            except exception.SGConductorError as error:
+                trouble = str(error)
+            except Exception:
+                LOG.exception('Events cannot be followed')
+                trouble = 'Events cannot be followed; the log says why.'
+            with self._changed:
+                for reader in self._readers:
+                    reader.tell(found, trouble)
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: not self._readers, _LOOK_EVERY)
+                if not self._readers:
+                    self._looking = False
+                    return
+
+
+class Reader:
+    """Has what came since it was last asked.
+
+    :param changed: what it waits on
+    :param forget: is told when it reads no more
+    """
+
+    def __init__(
+        self,
+        changed: threading.Condition,
+        forget: Callable[['Reader'], None],
+    ) -> None:
+        self._changed = changed
+        self._forget = forget
+        self._events: collections.deque[objects.Event] = collections.deque(
+            maxlen=_KEPT
+        )
+        self._trouble = ''
+        self._news = False
+
+    def tell(self, events: Sequence[objects.Event], trouble: str) -> None:
+        """Called by the feed, that holds the condition."""
+        self._events.extend(events)
+        self._news |= bool(events) or trouble != self._trouble
+        self._trouble = trouble
+
+    def read(self, timeout: float) -> tuple[list[objects.Event], str]:
+        """
+        :param timeout: how long to wait for something new, in seconds
+        :returns: what is new; and why that may not be all, or ''
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._news, timeout)
+            self._news = False
+            found = list(self._events)
+            self._events.clear()
+            return found, self._trouble
+
+    def close(self) -> None:
+        self._forget(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

@@ -1,0 +1,55 @@
+"""``/metrics``: what the API tells Prometheus."""
+
+import prometheus_client
+from prometheus_client import registry
+
+from sgconductor.api import operation
+
+
+class Metrics:
+    """
+    :param collectors: of what is told beside the API's own work
+    """
+
+    def __init__(self, *collectors: registry.Collector) -> None:
+        self._registry = prometheus_client.CollectorRegistry()
+        prometheus_client.ProcessCollector(registry=self._registry)
+        for each in collectors:
+            self._registry.register(each)
+        self._requests = prometheus_client.Counter(
+            'sgconductor_api_requests',
+            'Requests that were answered.',
+            ['method', 'path', 'status'],
+            registry=self._registry,
+        )
+        self._seconds = prometheus_client.Histogram(
+            'sgconductor_api_request_seconds',
+            'How long that took; of a stream, until it began.',
+            ['method', 'path'],
+            registry=self._registry,
+        )
+        self._errors = prometheus_client.Counter(
+            'sgconductor_api_rpc_errors',
+            'Calls to a conductor that brought no answer, by error.',
+            ['error'],
+            registry=self._registry,
+        )
+
+    def answered(
+        self, method: str, path: str, status: int, seconds: float
+    ) -> None:
+        """
+        :param path: as in the table of routes, '' for one that is not there
+        """
+        self._requests.labels(method, path, status).inc()
+        self._seconds.labels(method, path).observe(seconds)
+
+    def failed(self, error: Exception) -> None:
+        """A call to a conductor."""
+        self._errors.labels(type(error).__name__).inc()
+
+    def show(self, call: operation.Call) -> operation.Content:
+        return operation.Content(
+            prometheus_client.CONTENT_TYPE_LATEST,
+            prometheus_client.generate_latest(self._registry),
+        )

@@ -1,0 +1,121 @@
+"""The policy: who may do what.
+
+Three kinds of people and programs come here: a *reader* looks, an *admin*
+acts, and a *service* is another program of the control plane, which looks.
+"""
+
+from collections.abc import Sequence
+
+from oslo_policy import policy
+
+_SCOPES = ('system', 'project')
+
+ANYBODY = 'sgconductor:anybody'
+METRICS = 'sgconductor:metrics:get'
+SERVICES_READ = 'sgconductor:services:read'
+SERVICES_UPDATE = 'sgconductor:services:update'
+SERVICES_DELETE = 'sgconductor:services:delete'
+PINS_READ = 'sgconductor:pins:read'
+PINS_UPDATE = 'sgconductor:pins:update'
+LIVENESS_READ = 'sgconductor:liveness:read'
+EVENTS_READ = 'sgconductor:events:read'
+
+_ADMIN = 'rule:sgconductor:admin'
+_READER = 'rule:sgconductor:reader'
+
+
+def _documented(
+    name: str, check: str, description: str, *operations: tuple[str, str]
+) -> policy.DocumentedRuleDefault:
+    return policy.DocumentedRuleDefault(
+        name,
+        check,
+        description,
+        [{'method': method, 'path': path} for method, path in operations],
+        scope_types=None if check == '@' else list(_SCOPES),
+    )
+
+
+_RULES = (
+    policy.RuleDefault(
+        'sgconductor:admin', 'role:admin', 'Who acts.', scope_types=None
+    ),
+    policy.RuleDefault(
+        'sgconductor:reader',
+        'role:reader or role:service or rule:sgconductor:admin',
+        'Who looks: readers, other services, and admins.',
+        scope_types=None,
+    ),
+    _documented(
+        ANYBODY,
+        '@',
+        'See the page, which asks for all it shows, and what there is.',
+        ('GET', '/'),
+        ('GET', '/static/{name}'),
+        ('GET', '/v1'),
+        ('GET', '/v1/openapi.json'),
+        ('GET', '/v2.1'),
+    ),
+    _documented(
+        METRICS,
+        '@',
+        'Read the metrics, which name no hosts.',
+        ('GET', '/metrics'),
+    ),
+    _documented(
+        SERVICES_READ,
+        _READER,
+        'List services, and look at one.',
+        ('GET', '/v2.1/os-services'),
+        ('GET', '/v1/services'),
+        ('GET', '/v1/services/{uuid}'),
+        ('GET', '/v1/services/{uuid}/evidence'),
+    ),
+    _documented(
+        SERVICES_UPDATE,
+        _ADMIN,
+        'Disable a service, force it down, put it in quarantine.',
+        ('PUT', '/v2.1/os-services/{id}'),
+        ('PATCH', '/v1/services/{uuid}'),
+    ),
+    _documented(
+        SERVICES_DELETE,
+        _ADMIN,
+        'Delete a service.',
+        ('DELETE', '/v2.1/os-services/{id}'),
+        ('DELETE', '/v1/services/{uuid}'),
+    ),
+    _documented(
+        PINS_READ,
+        _READER,
+        'See the pins, and who holds them.',
+        ('GET', '/v1/pins'),
+        ('GET', '/v1/pins/{binary}'),
+        ('GET', '/v1/what-if'),
+    ),
+    _documented(
+        PINS_UPDATE,
+        _ADMIN,
+        'Hold a pin, and release it.',
+        ('PUT', '/v1/pins/{binary}/hold'),
+        ('DELETE', '/v1/pins/{binary}/hold'),
+    ),
+    _documented(
+        LIVENESS_READ,
+        _READER,
+        'See what the drivers say.',
+        ('GET', '/v1/liveness'),
+    ),
+    _documented(
+        EVENTS_READ,
+        _READER,
+        'See what happens to services.',
+        ('GET', '/v1/events'),
+        ('GET', '/v1/events/stream'),
+    ),
+)
+
+
+def list_rules() -> Sequence[policy.RuleDefault]:
+    """The rules and their defaults, for oslopolicy-sample-generator."""
+    return _RULES

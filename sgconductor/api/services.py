@@ -1,0 +1,182 @@
+"""``/v1/services``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from oslo_utils import uuidutils
+
+from sgconductor import exception
+from sgconductor import objects
+from sgconductor.api import faults
+from sgconductor.api import operation
+from sgconductor.api import paging
+from sgconductor.api import schema
+from sgconductor.objects import base
+from sgconductor.objects import fields
+
+# The fields of a service that are told, and what each is in JSON.
+FIELDS: Mapping[str, schema.Schema] = {
+    'uuid': schema.UUID,
+    'host': schema.WORDS,
+    'binary': schema.WORDS,
+    'topic': schema.WORDS,
+    'availability_zone': schema.or_null(schema.WORDS),
+    'version': schema.COUNT,
+    'incarnation': schema.COUNT,
+    'report_interval': schema.COUNT,
+    'down_after': schema.COUNT,
+    'report_count': schema.COUNT,
+    'last_seen_up': schema.MOMENT,
+    'left_at': schema.or_null(schema.MOMENT),
+    'disabled': schema.TRUTH,
+    'disabled_reason': schema.or_null(schema.WORDS),
+    'forced_down': schema.TRUTH,
+    'quarantined': schema.TRUTH,
+    'pin_epoch': schema.COUNT,
+    'is_up': schema.TRUTH,
+    'liveness': {'enum': ['up', 'down', 'unknown']},
+    'liveness_reason': schema.WORDS,
+    'created_at': schema.MOMENT,
+    'updated_at': schema.or_null(schema.MOMENT),
+}
+SERVICE: schema.Schema = {
+    'type': 'object',
+    'description': 'A service, with the verdict on it of this moment. '
+    'pin_epoch is the newest epoch of the pins that its beats have carried.',
+    'properties': {
+        **FIELDS,
+        'links': paging.LINKS,
+    },
+    'required': ['uuid', 'host', 'binary', 'is_up', 'links'],
+    'additionalProperties': False,
+}
+INDEX_QUERY: schema.Schema = {
+    'type': 'object',
+    'properties': {
+        'host': schema.name(fields.HostField),
+        'binary': schema.name(fields.BinaryField),
+        'topic': schema.name(fields.TopicField),
+        'disabled': schema.TRUTH,
+        'is_up': schema.TRUTH,
+        **paging.QUERY,
+    },
+    'additionalProperties': False,
+}
+INDEX_ANSWER = paging.listed('services', SERVICE)
+UPDATE_BODY: schema.Schema = {
+    'type': 'object',
+    'description': 'Fields that are left out stay as they are. Enabling a '
+    'service takes its disabled_reason away.',
+    'properties': {
+        'availability_zone': schema.or_null(schema.text()),
+        'disabled': schema.TRUTH,
+        'disabled_reason': schema.or_null(schema.text()),
+        'forced_down': schema.TRUTH,
+        'quarantined': schema.TRUTH,
+    },
+    'additionalProperties': False,
+    'minProperties': 1,
+}
+EVIDENCE_ANSWER: schema.Schema = {
+    'type': 'object',
+    'properties': {
+        'service': SERVICE,
+        'evidence': {
+            'type': 'array',
+            'items': {
+                'type': 'object',
+                'properties': {
+                    'source': schema.WORDS,
+                    'says': schema.WORDS,
+                    'age': {
+                        'type': ['number', 'null'],
+                        'description': 'In seconds.',
+                    },
+                    'speaks_for': {'enum': ['up', 'down', 'unknown', '']},
+                },
+                'required': ['source', 'says', 'age', 'speaks_for'],
+            },
+        },
+    },
+    'required': ['service', 'evidence'],
+}
+
+
+def index(call: operation.Call) -> Mapping[str, Any]:
+    query = dict(call.query)
+    limit = query.pop('limit', paging.MOST)
+    marker = query.pop('marker', None)
+    if 'is_up' in query:
+        query['up'] = query.pop('is_up')
+    page = objects.ServiceList.fetch(call.context, limit, marker, **query)
+    return {
+        'services': [view(call, service) for service in page.services()],
+        'links': paging.links(call, page.marker),
+    }
+
+
+def show(call: operation.Call, uuid: str) -> Mapping[str, Any]:
+    return view(call, _get(call, uuid))
+
+
+def update(call: operation.Call, uuid: str) -> Mapping[str, Any]:
+    service = _get(call, uuid)
+    changes = dict(call.body)
+    quarantined = changes.pop('quarantined', None)
+    if changes.get('disabled') is False:
+        changes.setdefault('disabled_reason', None)
+    disabled = changes.get('disabled', service.disabled)
+    if changes.get('disabled_reason') is not None and not disabled:
+        raise faults.Conflict(
+            f'{service.binary} on {service.host} is enabled, and only what '
+            f'is disabled has a disabled_reason. Give "disabled": true too.'
+        )
+    if changes:
+        edit(service, **changes)
+    if quarantined is not None and quarantined != service.quarantined:
+        if quarantined:
+            service.quarantine()
+        else:
+            service.unquarantine()
+    return view(call, service)
+
+
+def delete(call: operation.Call, uuid: str) -> None:
+    _get(call, uuid).destroy()
+
+
+def evidence(call: operation.Call, uuid: str) -> Mapping[str, Any]:
+    service = _get(call, uuid)
+    pieces = service.explain()
+    return {'service': view(call, service), 'evidence': pieces}
+
+
+def edit(service: objects.Service, **changes: Any) -> None:
+    """Write what an operator orders.
+
+    :raises InvalidInput: for a value that its field does not take
+    """
+    for name, value in base.take(objects.Service, changes).items():
+        setattr(service, name, value)
+    service.save()
+
+
+def view(call: operation.Call, service: objects.Service) -> dict[str, Any]:
+    """A service, as it is told."""
+    told: dict[str, Any] = {
+        name: service.fields[name].to_primitive(
+            service, name, getattr(service, name)
+        )
+        for name in FIELDS
+        # A conductor of an older release has not got all.
+        if service.obj_attr_is_set(name)
+    }
+    href = f'{call.url}/v1/services/{service.uuid}'
+    told['links'] = [{'rel': 'self', 'href': href}]
+    return told
+
+
+def _get(call: operation.Call, uuid: str) -> objects.Service:
+    if not uuidutils.is_uuid_like(uuid):
+        raise exception.ServiceNotFound(f'{uuid:.80}')
+    return objects.Service.get_by_uuid(call.context, uuid)

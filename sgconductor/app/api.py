@@ -1,0 +1,100 @@
+"""The REST API, put together."""
+
+from collections.abc import Callable
+from typing import Any
+
+from keystonemiddleware import auth_token
+from oslo_config import cfg
+from oslo_middleware import healthcheck
+from oslo_middleware import http_proxy_to_wsgi
+from oslo_middleware import request_id
+from oslo_middleware import sizelimit
+from oslo_policy import policy
+
+from sgconductor import metrics as sg_metrics
+from sgconductor import objects
+from sgconductor.api import application
+from sgconductor.api import doors
+from sgconductor.api import events
+from sgconductor.api import feed
+from sgconductor.api import metrics
+from sgconductor.api import routes
+from sgconductor.app import client
+
+Wsgi = Callable[..., Any]
+
+
+class Api:
+    """The API as a WSGI application; it holds no database.
+
+    :param conf: with ``transport_url``, the options of
+        :mod:`sgconductor.conf` and, for keystone, ``[keystone_authtoken]``
+    :raises ConfigError: for a configuration that cannot work
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._remote = client.Remote(conf, conf.api.conductor_timeout)
+        try:
+            self._wsgi = _pipeline(conf, self._remote)
+        except BaseException:
+            self._remote.close()
+            raise
+
+    def __call__(self, environ: doors.Environ, start_response: Any) -> Any:
+        return self._wsgi(environ, start_response)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._remote.close()
+
+
+def _pipeline(conf: cfg.ConfigOpts, remote: client.Remote) -> Wsgi:
+    """What a request goes through, from the last to the first."""
+    door, wrap = _door(conf)
+
+    def fetch(limit: int, marker: int | None) -> objects.EventList:
+        return objects.EventList.get_page(remote.context(), limit, marker)
+
+    stream = events.Stream(feed.Feed(fetch, conf.api.event_streams))
+    told = metrics.Metrics(sg_metrics.Group(remote.context))
+    wsgi: Wsgi = application.make(
+        routes.table(stream, told),
+        remote.context,
+        door,
+        policy.Enforcer(conf),
+        told,
+    )
+    wsgi = wrap(wsgi)
+    wsgi = sizelimit.RequestBodySizeLimiter(wsgi, conf)
+    wsgi = _beside(wsgi, '/healthcheck', healthcheck.Healthcheck(None, conf))
+    wsgi = http_proxy_to_wsgi.HTTPProxyToWSGI(wsgi, conf)
+    # Outside of all others: whatever answers has an id.
+    return request_id.RequestId(wsgi, conf)
+
+
+def _beside(wsgi: Wsgi, path: str, other: Wsgi) -> Wsgi:
+    """Have one path answered by another application."""
+
+    def either(environ: doors.Environ, start_response: Any) -> Any:
+        chosen = other if environ['PATH_INFO'] == path else wsgi
+        return chosen(environ, start_response)
+
+    return either
+
+
+def _door(conf: cfg.ConfigOpts) -> tuple[doors.Door, Callable[[Wsgi], Wsgi]]:
+    """The door, and what has to stand before it."""
+    if conf.api.auth_strategy == 'noauth':
+        by_any_name = conf.api.let_everybody_on_the_network_be_admin
+        return doors.NoAuth(by_any_name), lambda wsgi: wsgi
+    if conf.api.auth_strategy == 'http_basic':
+        door = doors.HttpBasic(
+            conf.api.http_basic_user_file, conf.api.http_basic_admins
+        )
+        return door, lambda wsgi: wsgi
+    wrap = auth_token.filter_factory(
+        # Some of what is here is for everybody: the door decides.
+        {'delay_auth_decision': 'true'},
+        oslo_config_config=conf,
+    )
+    return doors.Keystone(), wrap

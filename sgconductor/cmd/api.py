@@ -1,0 +1,57 @@
+"""sgconductor-api: the REST API, with the server that comes with it."""
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+
+from oslo_config import cfg
+from oslo_log import log as oslo_log
+
+from sgconductor import app
+from sgconductor import conf as sg_conf
+from sgconductor import exception
+from sgconductor.cmd import configuration
+from sgconductor.cmd import server
+
+LOG = logging.getLogger(__name__)
+
+_END = (signal.SIGINT, signal.SIGTERM)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    # Threads to come have them held back too; this one waits for them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _END)
+    try:
+        conf = read(argv)
+        sg_conf.validate_address(conf)
+        api = app.Api(conf)
+        try:
+            group = conf.api
+            listening = server.Server(
+                api, str(group.host), group.port, group.threads
+            )
+            with listening:
+                LOG.info('The API is at %s', listening.url)
+                signal.sigwait(_END)
+        finally:
+            api.close()
+    except exception.SGConductorError as error:
+        print(f'sgconductor-api: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def read(argv: Sequence[str] | None = None) -> cfg.ConfigOpts:
+    """The configuration of the API, with its logging set up.
+
+    :raises ConfigError: for a value that is not allowed
+    """
+    conf = configuration.read(
+        'sgconductor-api', argv, sg_conf.register_api_opts
+    )
+    try:
+        oslo_log.setup(conf, 'sgconductor')
+    except (OSError, ValueError) as error:
+        raise exception.ConfigError(f'logging: {error}') from None
+    return conf

@@ -1,0 +1,58 @@
+"""The HTTP server that comes with sgconductor."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+from typing import Self
+
+from cheroot import wsgi
+
+from sgconductor import exception
+
+# In seconds.
+_ENDS_WITHIN = 5
+
+
+class Server:
+    """Serves a WSGI application in threads.
+
+    :param port: 0 for any that is free
+    :param threads: how many requests are answered at once
+    :raises ConfigError: for an address that it cannot have
+    """
+
+    def __init__(
+        self, wsgi_app: Callable[..., Any], host: str, port: int, threads: int
+    ) -> None:
+        self._server = wsgi.Server(
+            (host, port),
+            wsgi_app,
+            numthreads=threads,
+            server_name='sgconductor',
+            shutdown_timeout=_ENDS_WITHIN,
+        )
+        try:
+            self._server.prepare()
+        except OSError as error:
+            raise exception.ConfigError(
+                f'[api] host and port: {host}:{port} cannot be listened on: '
+                f'{error}'
+            ) from None
+        self._thread = threading.Thread(
+            target=self._server.serve, name='http', daemon=True
+        )
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        host, port = self._server.bind_addr[:2]
+        name = f'[{host}]' if ':' in host else host
+        return f'http://{name}:{port}/'
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._server.stop()
+        self._thread.join()

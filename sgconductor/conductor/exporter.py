@@ -1,0 +1,54 @@
+"""Serving metrics to Prometheus."""
+
+import logging
+import threading
+from wsgiref import simple_server
+
+import prometheus_client
+from prometheus_client import registry
+
+LOG = logging.getLogger(__name__)
+
+
+class Exporter:
+    """
+    :param port: None to serve nothing
+    :param collectors: of what is served, beside figures of the process
+    """
+
+    def __init__(
+        self, host: str, port: int | None, *collectors: registry.Collector
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._registry = prometheus_client.CollectorRegistry()
+        prometheus_client.ProcessCollector(registry=self._registry)
+        for each in collectors:
+            self._registry.register(each)
+        self._server: simple_server.WSGIServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Serve, in threads, until :meth:`stop`.
+
+        Beats are written also where this cannot be served.
+        """
+        if self._port is None:
+            return
+        try:
+            self._server, self._thread = prometheus_client.start_http_server(
+                self._port, self._host, self._registry
+            )
+        except OSError as error:
+            LOG.error(
+                'No metrics are served: %s:%s cannot be listened on: %s',
+                self._host,
+                self._port,
+                error,
+            )
+
+    def stop(self) -> None:
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()

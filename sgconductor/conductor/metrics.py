@@ -1,0 +1,51 @@
+"""What a conductor worker tells Prometheus of its own work."""
+
+from collections.abc import Iterator
+
+from prometheus_client import core
+from prometheus_client import registry
+
+from sgconductor.conductor import beats as sg_beats
+from sgconductor.conductor import dispatcher as sg_dispatcher
+
+
+class Work(registry.Collector):
+    """
+    :param beats: what it writes
+    :param calls: what it answers
+    """
+
+    def __init__(
+        self, beats: sg_beats.Beats, calls: sg_dispatcher.Dispatcher
+    ) -> None:
+        self._beats = beats
+        self._calls = calls
+
+    def collect(self) -> Iterator[core.Metric]:
+        yield core.CounterMetricFamily(
+            'sgconductor_beats_received',
+            'Messages that came; those given back to the broker come again.',
+            self._beats.received,
+        )
+        yield core.CounterMetricFamily(
+            'sgconductor_beats_flushed',
+            'Beats that were written.',
+            self._beats.written,
+        )
+        ignored = core.CounterMetricFamily(
+            'sgconductor_beats_ignored',
+            'Beats that were not: of an older process or a deleted service '
+            '(stale), or no beats at all (malformed).',
+            labels=['reason'],
+        )
+        ignored.add_metric(['stale'], self._beats.ignored)
+        ignored.add_metric(['malformed'], self._beats.garbage)
+        yield ignored
+        yield core.GaugeMetricFamily(
+            'sgconductor_beats_oldest_unflushed_seconds',
+            'For how long the oldest beat here has not been written.',
+            self._beats.oldest(),
+        )
+        yield from self._beats.batch_sizes.collect()
+        yield from self._beats.flush_seconds.collect()
+        yield from self._calls.calls.collect()

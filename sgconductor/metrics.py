@@ -1,0 +1,133 @@
+"""What Prometheus is told of the group, by whoever can look at it.
+
+Names: https://prometheus.io/docs/practices/naming/
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+
+from prometheus_client import core
+from prometheus_client import registry
+
+from sgconductor import context as sg_context
+from sgconductor import exception
+from sgconductor import objects
+
+_KIND = ('group', 'binary')
+_MARKS = ('disabled', 'forced_down', 'quarantined')
+
+
+class Group(registry.Collector):
+    """Looks at the group for each scrape: the figures are of that moment.
+
+    :param contexts: makes a context, of a conductor or of a remote caller
+    """
+
+    def __init__(
+        self, contexts: Callable[[], sg_context.RequestContext]
+    ) -> None:
+        self._contexts = contexts
+
+    def collect(self) -> Iterator[core.Metric]:
+        seen = core.GaugeMetricFamily(
+            'sgconductor_group_seen',
+            '1 if the group could be looked at for this scrape, 0 if not: '
+            'then there is nothing else of it.',
+        )
+        try:
+            found = [
+                *self._services(),
+                *self._pins(),
+                *self._drivers(),
+            ]
+        except exception.SGConductorError:
+            found = []
+        seen.add_metric([], float(bool(found)))
+        yield seen
+        yield from found
+
+    def _services(self) -> Iterator[core.Metric]:
+        census = objects.ServiceList.census(self._contexts())
+        by_state = core.GaugeMetricFamily(
+            'sgconductor_services',
+            'Services, by what they were last announced to be.',
+            labels=[*_KIND, 'state'],
+        )
+        marked = core.GaugeMetricFamily(
+            'sgconductor_services_marked',
+            'Services that an operator has disabled, forced down or put in '
+            'quarantine.',
+            labels=[*_KIND, 'mark'],
+        )
+        for row in census:
+            kind = [row['topic'], row['binary']]
+            by_state.add_metric([*kind, row['state']], row['total'])
+        for (topic, binary), counts in _sums(census).items():
+            for mark in _MARKS:
+                marked.add_metric([topic, binary, mark], counts[mark])
+        yield by_state
+        yield marked
+
+    def _pins(self) -> Iterator[core.Metric]:
+        version = core.GaugeMetricFamily(
+            'sgconductor_pin_version',
+            'The version of a binary that may be spoken.',
+            labels=['binary'],
+        )
+        held = core.GaugeMetricFamily(
+            'sgconductor_pin_held_version',
+            'At which version a pin is held, if it is.',
+            labels=['binary'],
+        )
+        epoch = core.GaugeMetricFamily(
+            'sgconductor_pins_epoch', 'The newest epoch of the pins.'
+        )
+        live = core.GaugeMetricFamily(
+            'sgconductor_members_live', 'Members whose process may speak.'
+        )
+        lagging = core.GaugeMetricFamily(
+            'sgconductor_members_lagging',
+            'Live members that do not go by the newest epoch yet.',
+        )
+        pins = list(objects.PinList.get_all(self._contexts()))
+        for pin in pins:
+            version.add_metric([pin.binary], pin.version)
+            if pin.held_version is not None:
+                held.add_metric([pin.binary], pin.held_version)
+        if pins:
+            newest = max(pins, key=lambda pin: pin.epoch)
+            epoch.add_metric([], newest.epoch)
+            live.add_metric([], newest.live)
+            lagging.add_metric([], newest.live - newest.following)
+        yield from (version, held, epoch, live, lagging)
+
+    def _drivers(self) -> Iterator[core.Metric]:
+        up = core.GaugeMetricFamily(
+            'sgconductor_driver_up',
+            '1 if a servicegroup driver can be asked.',
+            labels=['driver'],
+        )
+        outages = core.CounterMetricFamily(
+            'sgconductor_driver_outages',
+            'How often it could not, as the conductor that answered has seen.',
+            labels=['driver'],
+        )
+        told = objects.ServiceList.compare(self._contexts(), 1)
+        for driver in told['drivers']:
+            up.add_metric([driver['name']], float(not driver['trouble']))
+            outages.add_metric([driver['name']], driver['outages'])
+        yield from (up, outages)
+
+
+def _sums(
+    census: list[dict[str, Any]],
+) -> dict[tuple[str, str], dict[str, int]]:
+    """The marks by kind, whatever the state."""
+    sums: dict[tuple[str, str], dict[str, int]] = {}
+    for row in census:
+        kind = row['topic'], row['binary']
+        counts = sums.setdefault(kind, dict.fromkeys(_MARKS, 0))
+        for mark in _MARKS:
+            counts[mark] += row[mark]
+    return sums

@@ -1,0 +1,17 @@
+"""``sgconductor.wsgi:application``: the REST API, for any WSGI server.
+
+Importing it reads the configuration from where oslo.config looks, or from
+the files that the environment variable ``SGCONDUCTOR_CONFIG_FILES`` names,
+separated by commas.
+"""
+
+import os
+
+from sgconductor import app
+from sgconductor.cmd import api
+
+_FILES = os.environ.get('SGCONDUCTOR_CONFIG_FILES', '')
+
+application = app.Api(
+    api.read([f'--config-file={path}' for path in _FILES.split(',') if path])
+)

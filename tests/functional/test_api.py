@@ -1,0 +1,386 @@
+"""/v1, over HTTP."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+
+from tests import site
+from tests.functional import base
+
+UUID = '5d1d6a55-0a4f-4d8c-9a3d-2f1c39a4c1de'
+
+
+class ApiTest(base.ConductorTest):
+    scenarios = [base.EMBEDDED]
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.url = self.useFixture(site.Site(self.deployment)).url
+
+    def ask(self, method: str, path: str, **more: Any) -> requests.Response:
+        url = path if path.startswith('http') else f'{self.url}{path}'
+        return requests.request(method, url, timeout=base.PATIENCE, **more)
+
+    def good(self, method: str, path: str, **more: Any) -> Any:
+        answer = self.ask(method, path, **more)
+        self.assertIn(answer.status_code, (200, 204), answer.text)
+        return answer.json() if answer.content else None
+
+    def bad(self, status: int, method: str, path: str, **more: Any) -> str:
+        """What an error says."""
+        answer = self.ask(method, path, **more)
+        self.assertEqual(status, answer.status_code, answer.text)
+        self.assertNotIn('Traceback', answer.text)
+        (error,) = answer.json()['errors']
+        self.assertEqual(status, error['status'])
+        self.assertEqual(
+            answer.headers['x-openstack-request-id'], error['request_id']
+        )
+        detail: str = error['detail']
+        return detail
+
+    def path(self, host: str = 'node1') -> str:
+        return f'/v1/services/{self.look(host).uuid}'
+
+
+class TestServices(ApiTest):
+    def listed(self, **query: Any) -> list[str]:
+        """The hosts of a list, of all its pages."""
+        found = []
+        page = self.good('GET', '/v1/services', params=query)
+        while True:
+            found += [one['host'] for one in page['services']]
+            if not page['links']:
+                return [host for host in found if host != 'conductor1']
+            ((link),) = page['links']
+            page = self.good('GET', link['href'])
+
+    def test_a_service(self) -> None:
+        self.member(version=7)
+        told = self.good('GET', self.path())
+        self.assertEqual(
+            ('node1', 'acme-worker', 'worker', 7, 1, 'up', '', True),
+            tuple(
+                told[name]
+                for name in (
+                    *('host', 'binary', 'topic', 'version', 'incarnation'),
+                    *('liveness', 'liveness_reason', 'is_up'),
+                )
+            ),
+        )
+        self.assertNotIn('id', told)
+        self.assertEqual(
+            [{'rel': 'self', 'href': f'{self.url}{self.path()}'}],
+            told['links'],
+        )
+        (listed,) = self.good(
+            'GET', '/v1/services', params={'binary': 'acme-worker'}
+        )['services']
+        for name in ('last_seen_up', 'report_count', 'pin_epoch'):
+            del told[name], listed[name]
+        self.assertEqual(told, listed)
+
+    def test_filters_and_pages(self) -> None:
+        with self.deployment.db.writer() as conn:
+            for i in range(5):
+                base.join(conn, f'node{i}', topic=('a', 'b')[i % 2])
+        every = [f'node{i}' for i in range(5)]
+        self.good('PATCH', self.path('node0'), json={'disabled': True})
+        self.good('PATCH', self.path('node3'), json={'forced_down': True})
+        for query, hosts in (
+            ({}, every),
+            ({'limit': 2}, every),
+            ({'limit': 1000, 'binary': 'acme-worker'}, every),
+            ({'limit': 1, 'topic': 'b'}, ['node1', 'node3']),
+            ({'limit': 2, 'is_up': 'true', 'topic': 'b'}, ['node1']),
+            ({'is_up': 'false'}, ['node3']),
+            ({'disabled': 'true'}, ['node0']),
+            ({'host': 'nowhere'}, []),
+        ):
+            self.assertEqual(hosts, self.listed(**query), str(query))
+
+    def test_a_page_is_one_select_with_its_filters(self) -> None:
+        seen = self.statements()
+        self.listed(limit=10, topic='worker', disabled='false')
+        (select,) = seen
+        self.assertRegex(select, r'WHERE .*topic.*disabled|disabled.*topic')
+        self.assertIn('LIMIT', select)
+
+    def test_change(self) -> None:
+        self.member()
+        change = {'disabled': True, 'disabled_reason': '<b>disk</b>'}
+        told = self.good('PATCH', self.path(), json=change)
+        self.assertEqual('<b>disk</b>', told['disabled_reason'])
+        told = self.good('PATCH', self.path(), json={'forced_down': True})
+        self.assertEqual('down', told['liveness'])
+        told = self.good('PATCH', self.path(), json={'quarantined': True})
+        self.assertTrue(told['quarantined'])
+        told = self.good(
+            'PATCH',
+            self.path(),
+            json={
+                'disabled': False,
+                'forced_down': False,
+                'quarantined': False,
+                'availability_zone': 'west',
+            },
+        )
+        self.assertEqual(
+            (False, None, False, False, 'west', 'up'),
+            tuple(
+                told[name]
+                for name in (
+                    *('disabled', 'disabled_reason', 'forced_down'),
+                    *('quarantined', 'availability_zone', 'liveness'),
+                )
+            ),
+        )
+
+    def test_wrong_state(self) -> None:
+        self.member()
+        said = self.bad(409, 'PATCH', self.path(), json={'quarantined': True})
+        self.assertIn('is up', said)
+        said = self.bad(
+            409, 'PATCH', self.path(), json={'disabled_reason': 'disk'}
+        )
+        self.assertIn('is enabled', said)
+
+    def test_delete(self) -> None:
+        self.member()
+        path = self.path()
+        self.good('DELETE', path)
+        for method in ('GET', 'DELETE'):
+            self.assertIn('was not found', self.bad(404, method, path))
+
+    def test_evidence(self) -> None:
+        self.member()
+        told = self.good('GET', f'{self.path()}/evidence')
+        self.assertEqual('node1', told['service']['host'])
+        *_, last = told['evidence']
+        self.assertEqual(
+            ('verdict', 'up'), (last['source'], last['speaks_for'])
+        )
+
+
+class TestInput(ApiTest):
+    def test_what_is_not_there(self) -> None:
+        for path in (
+            '/v1/services/nonsense',
+            f'/v1/services/{UUID}',
+            f'/v1/services/{UUID}/evidence',
+            '/v1/services/%00',
+            '/v1/services/' + 'x' * 3000,
+            '/v1/pins/nothing',
+            '/v1/what-if?without=nowhere',
+            '/v1/pins/no%2Fthing',
+            '/v1/nothing',
+            '/static/nothing.js',
+            '/static/..%2Fpage.py',
+            '/nothing',
+        ):
+            self.bad(404, 'GET', path)
+
+    def test_queries(self) -> None:
+        for path, word in (
+            ('/v1/services?limit=0', 'limit'),
+            ('/v1/services?limit=1001', 'limit'),
+            ('/v1/services?limit=ten', 'limit'),
+            ('/v1/services?limit=' + '9' * 5000, 'limit'),
+            ('/v1/services?limit=-1', 'limit'),
+            ('/v1/services?marker=x', 'marker'),
+            ('/v1/services?marker=99999999999', 'marker'),
+            ('/v1/services?is_up=perhaps', 'is_up'),
+            ('/v1/services?colour=red', 'colour'),
+            ('/v1/services?host=a%20b', 'host'),
+            ('/v1/services?host=' + 'a' * 300, 'host'),
+            ('/v1/services?host=%ff%00', 'host'),
+            ('/v1/pins?limit=1', 'limit'),
+            ('/v1/what-if', 'without'),
+            ('/v1/events?marker=-1', 'marker'),
+        ):
+            said = self.bad(400, 'GET', path)
+            self.assertIn(word, said)
+            self.assertLess(len(said), 1000)
+
+    def test_bodies(self) -> None:
+        self.member()
+        path = self.path()
+        for body, status in (
+            ('', 400),
+            ('{', 400),
+            ('[' * 100_000, 400),
+            ('[]', 400),
+            ('null', 400),
+            ('{}', 400),
+            ('{"disabled": "yes"}', 400),
+            ('{"disabled": NaN}', 400),
+            ('{"colour": 1}', 400),
+            ('{"disabled": true, "disabled_reason": "\\ud800"}', 400),
+            ('{"disabled": true, "disabled_reason": "\\u0000"}', 400),
+            (json.dumps({'availability_zone': 'x' * 256}), 400),
+            (b'{"availability_zone": "\xff"}', 400),
+            (json.dumps({'availability_zone': 'x' * 200_000}), 413),
+        ):
+            answer = self.ask(
+                'PATCH',
+                path,
+                data=body,
+                headers={
+                    'Content-Type': 'application/json',
+                    'Accept': 'application/json',
+                },
+            )
+            self.assertEqual(status, answer.status_code, f'{body!r:.80}')
+        self.bad(415, 'PATCH', path, data='disabled=true')
+        self.assertFalse(self.look().disabled)
+
+    def test_methods(self) -> None:
+        answer = self.ask('POST', '/v1/services', json={})
+        self.assertEqual(405, answer.status_code)
+        self.assertIn('GET', answer.headers['Allow'])
+
+
+class TestPins(ApiTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.member('node1', version=3)
+        self.member('node2', version=5)
+
+    def test_list_explain_what_if(self) -> None:
+        (pin,) = (
+            pin
+            for pin in self.good('GET', '/v1/pins')['pins']
+            if pin['binary'] == 'acme-worker'
+        )
+        self.assertEqual(
+            (3, 3, None),
+            (pin['version'], pin['min_version'], pin['held_version']),
+        )
+        self.assertEqual({'3': 1, '5': 1}, pin['services'])
+        told = self.good('GET', '/v1/pins/acme-worker')
+        self.assertEqual(['node1'], [one['host'] for one in told['oldest']])
+        told = self.good('GET', '/v1/what-if?without=node1')
+        self.assertEqual(5, told['pins']['acme-worker'])
+
+    def test_hold_and_release(self) -> None:
+        path = '/v1/pins/acme-worker/hold'
+        pin = self.good('PUT', path, json={'version': 2})
+        self.assertEqual((2, 2), (pin['version'], pin['held_version']))
+        pin = self.good('DELETE', path)
+        self.assertEqual((3, None), (pin['version'], pin['held_version']))
+        for body in (
+            {},
+            {'version': -1},
+            {'version': 'x'},
+            {'version': 2**31},
+        ):
+            self.bad(400, 'PUT', path, json=body)
+        self.bad(404, 'PUT', '/v1/pins/none/hold', json={'version': 1})
+
+
+class TestLiveness(ApiTest):
+    def test_status(self) -> None:
+        self.member()
+        told = self.good('GET', '/v1/liveness?limit=1')
+        self.assertEqual(['db'], [one['name'] for one in told['drivers']])
+        while told['links']:
+            told = self.good('GET', told['links'][0]['href'])
+            for one in told['services']:
+                self.assertEqual(
+                    [{'driver': 'db', 'liveness': 'up', 'reason': ''}],
+                    one['verdicts'],
+                )
+
+
+class TestEvents(ApiTest):
+    def stream(self, **headers: str) -> Iterator[tuple[str, Any]]:
+        """Type and data of each event, as it comes."""
+        answer = self.ask(
+            'GET', '/v1/events/stream', stream=True, headers=headers
+        )
+        self.addCleanup(answer.close)
+        self.assertEqual('text/event-stream', answer.headers['Content-Type'])
+        return messages(answer)
+
+    def test_pages(self) -> None:
+        self.member('node1')
+        self.member('node2')
+        last = self.good('GET', '/v1/events')['events']
+        self.assertEqual(
+            ['node1', 'node2'],
+            [
+                one['service']['host']
+                for one in last
+                if one['type'] == 'service.create'
+                and one['service']['binary'] == 'acme-worker'
+            ],
+        )
+        seen = []
+        page = self.good('GET', '/v1/events?marker=0&limit=1')
+        while page['events']:
+            seen += page['events']
+            if not page['links']:
+                break
+            page = self.good('GET', page['links'][0]['href'])
+        self.assertEqual(last, seen)
+
+    def test_a_stream(self) -> None:
+        coming = self.stream()
+        # What comes first says that it has begun.
+        self.assertEqual(('', None), next(coming))
+        member = self.member()
+        type_, data = next(coming)
+        self.assertEqual('service.create', type_)
+        self.assertEqual('node1', data['service']['host'])
+        member.leave()
+        data = next(data for type_, data in coming if type_ == 'service.down')
+        self.assertIn('left', data['service']['liveness_reason'])
+        # Whoever comes back is told what he missed.
+        again = self.stream(**{'Last-Event-ID': str(data['id'] - 1)})
+        self.assertEqual(('', None), next(again))
+        self.assertEqual(data, next(again)[1])
+
+    def test_no_more_than_so_many(self) -> None:
+        self.url = self.useFixture(
+            site.Site(self.deployment, api__event_streams=1)
+        ).url
+        first = self.ask('GET', '/v1/events/stream', stream=True)
+        self.addCleanup(first.close)
+        answer = self.ask('GET', '/v1/events/stream')
+        self.assertEqual(503, answer.status_code)
+        self.assertIn('Retry-After', answer.headers)
+
+
+class TestAway(ApiTest):
+    """No conductor answers, and then one does again."""
+
+    scenarios = [base.ON_MARIADB]
+
+    def test_conductor(self) -> None:
+        self.member()
+        self.conductor.stop()
+        answer = self.ask('GET', '/v1/services')
+        self.assertEqual(503, answer.status_code)
+        self.assertEqual('2', answer.headers['Retry-After'])
+        answer = self.ask('GET', '/v2.1/os-services')
+        self.assertEqual(503, answer.status_code)
+        ((name, _),) = answer.json().items()
+        self.assertEqual('serviceUnavailable', name)
+        self.deployment.conductor()
+        self.good('GET', '/v1/services')
+
+
+def messages(answer: requests.Response) -> Iterator[tuple[str, Any]]:
+    """Of server-sent events; what says when to come back has no type."""
+    type_, data = '', None
+    for line in answer.iter_lines(chunk_size=1, decode_unicode=True):
+        name, _, value = line.partition(': ')
+        if name == 'event':
+            type_ = value
+        elif name == 'data':
+            data = json.loads(value)
+        elif not line:
+            yield type_, data
+            type_, data = '', None

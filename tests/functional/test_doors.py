@@ -1,0 +1,289 @@
+"""Who may do what: every route, by every way in."""
+
+import base64
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import bcrypt
+import requests
+
+from sgconductor import exception
+from sgconductor.api import events
+from sgconductor.api import feed
+from sgconductor.api import metrics
+from sgconductor.api import policies
+from sgconductor.api import routes
+from sgconductor.app import api
+from tests import site
+from tests.functional import base
+from tests.servers import keystone
+
+UUID = '5d1d6a55-0a4f-4d8c-9a3d-2f1c39a4c1de'
+PATHS = {'uuid': UUID, 'id': UUID, 'binary': 'nothing', 'name': 'page.css'}
+# A body that can be taken, where one is wanted.
+BODIES = {
+    ('PUT', '/v2.1/os-services/{id}'): {'status': 'enabled'},
+    ('PATCH', '/v1/services/{uuid}'): {'disabled': True},
+    ('PUT', '/v1/pins/{binary}/hold'): {'version': 1},
+}
+QUERIES = {'/v1/what-if': '?without=nowhere'}
+# What there is for whoever is let in: of what is not there, nothing.
+FOUND = {
+    '/v2.1/os-services/{id}': 404,
+    '/v1/services/{uuid}': 404,
+    '/v1/services/{uuid}/evidence': 404,
+    '/v1/pins/{binary}': 404,
+    '/v1/pins/{binary}/hold': 404,
+    '/v1/what-if': 404,
+}
+OPEN = {policies.ANYBODY, policies.METRICS}
+CHANGES = {
+    policies.SERVICES_UPDATE,
+    policies.SERVICES_DELETE,
+    policies.PINS_UPDATE,
+}
+
+
+def expected(path: str, rule: str, who: str) -> int:
+    """The status that somebody is to see."""
+    if rule not in OPEN:
+        if who == 'anonymous':
+            return 401
+        if who in ('reader', 'service') and rule in CHANGES:
+            return 403
+    return FOUND.get(path, 200)
+
+
+class DoorTest(base.ConductorTest):
+    scenarios = [base.EMBEDDED]
+
+    def serve(self, **overrides: Any) -> str:
+        self.url = self.useFixture(site.Site(self.deployment, **overrides)).url
+        return self.url
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        **more: Any,
+    ) -> requests.Response:
+        with requests.request(
+            method,
+            f'{self.url}{path}',
+            headers={'OpenStack-API-Version': 'compute 2.75', **headers},
+            timeout=base.PATIENCE,
+            stream=path == '/v1/events/stream',
+            **more,
+        ) as answer:
+            return answer
+
+    def check_matrix(self, people: Mapping[str, Mapping[str, str]]) -> None:
+        """Have everybody try everything."""
+        stream = events.Stream(feed.Feed(lambda limit, marker: [], 1))
+        table = routes.table(stream, metrics.Metrics())
+        seen = {}
+        wanted = {}
+        for one in table:
+            path = one.path.format(**PATHS) + QUERIES.get(one.path, '')
+            body = BODIES.get((one.method, one.path))
+            for who, headers in people.items():
+                answer = self.ask(one.method, path, headers, json=body)
+                key = (one.method, one.path, who)
+                seen[key] = answer.status_code
+                wanted[key] = expected(one.path, one.rule, who)
+                if answer.status_code == 401:
+                    self.assertIn('WWW-Authenticate', answer.headers)
+        self.assertEqual(wanted, seen)
+
+
+class TestKeystone(DoorTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.keystone = self.useFixture(keystone.Keystone())
+        options = self.keystone.options()
+        lines = [f'{name} = {value}' for name, value in options.items()]
+        self.deployment.more = '\n'.join(['[keystone_authtoken]', *lines])
+        self.serve(api__auth_strategy='keystone')
+
+    def token(self, *roles: str, **more: Any) -> dict[str, str]:
+        return {'X-Auth-Token': self.keystone.issue('ann', roles, **more)}
+
+    def test_matrix(self) -> None:
+        self.check_matrix(
+            {
+                'anonymous': {},
+                'reader': self.token('reader'),
+                'service': self.token('service'),
+                'admin': self.token('admin', scope='system'),
+            }
+        )
+
+    def test_what_does_not_let_in(self) -> None:
+        revoked = self.token('admin')
+        answer = self.ask('GET', '/v1/pins', revoked)
+        self.assertEqual(200, answer.status_code)
+        self.keystone.revoke(revoked['X-Auth-Token'])
+        stranger = self.useFixture(keystone.Keystone())
+        for headers in (
+            revoked,
+            self.token('admin', lasts=-60),
+            {'X-Auth-Token': stranger.issue('ann', ['admin'])},
+            {'X-Auth-Token': 'nonsense'},
+            # What only the middleware may say.
+            {
+                'X-Identity-Status': 'Confirmed',
+                'X-Roles': 'admin',
+                'X-User-Id': 'ann',
+            },
+        ):
+            answer = self.ask('GET', '/v1/pins', headers)
+            self.assertEqual(401, answer.status_code, str(headers))
+            self.assertEqual(
+                f'Keystone uri="{self.keystone.url}"',
+                answer.headers['WWW-Authenticate'],
+            )
+
+    def test_a_role_and_a_scope_are_needed(self) -> None:
+        for headers in (
+            self.token('member'),
+            self.token('admin', scope='domain'),
+        ):
+            answer = self.ask('GET', '/v1/pins', headers)
+            self.assertEqual(403, answer.status_code)
+
+    def test_the_token_stays_here(self) -> None:
+        token = self.token('reader')['X-Auth-Token']
+        self.ask('GET', '/v1/pins', {'X-Auth-Token': token})
+        self.assertEqual(0, self.logged(token))
+
+
+class TestHttpBasic(DoorTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.path = self.deployment.directory / 'htpasswd'
+        write(self.path, ann='apple', bob='banana')
+        self.serve(
+            api__auth_strategy='http_basic',
+            api__http_basic_user_file=str(self.path),
+            api__http_basic_admins=['ann'],
+        )
+
+    def test_matrix(self) -> None:
+        self.check_matrix(
+            {
+                'anonymous': {},
+                'reader': basic('bob', 'banana'),
+                'admin': basic('ann', 'apple'),
+            }
+        )
+
+    def test_what_does_not_let_in(self) -> None:
+        for headers in (
+            basic('ann', 'banana'),
+            basic('ann', ''),
+            basic('', 'apple'),
+            basic('eve', 'apple'),
+            basic('ann', 'a' * 5000),
+            basic('ann', 'app\0le'),
+            {'Authorization': 'Basic'},
+            {'Authorization': 'Basic !!!'},
+            {'Authorization': 'Bearer apple'},
+            {'X-Roles': 'admin', 'X-User': 'ann'},
+        ):
+            answer = self.ask('GET', '/v1/pins', headers)
+            self.assertEqual(401, answer.status_code, str(headers))
+            self.assertIn('Basic', answer.headers['WWW-Authenticate'])
+
+    def test_the_file_is_read_again(self) -> None:
+        write(self.path, cal='cherry')
+        for headers, status in (
+            (basic('bob', 'banana'), 401),
+            (basic('cal', 'cherry'), 200),
+        ):
+            answer = self.ask('GET', '/v1/pins', headers)
+            self.assertEqual(status, answer.status_code)
+
+    def test_a_file_that_cannot_be_used(self) -> None:
+        bad = self.deployment.directory / 'bad'
+        bad.write_text('ann:plain\n')
+        for path, why in ((bad, 'bcrypt'), (bad / 'none', 'cannot be read')):
+            conf = self.deployment.conf(
+                api__auth_strategy='http_basic',
+                api__http_basic_user_file=str(path),
+            )
+            error = self.assertRaises(exception.ConfigError, api.Api, conf)
+            self.assertIn(why, str(error))
+            self.assertIn(str(path), str(error))
+
+
+class TestNoAuth(DoorTest):
+    def test_matrix(self) -> None:
+        self.serve()
+        self.check_matrix({'admin': {}})
+
+    def test_a_name_that_may_be_anybodys(self) -> None:
+        self.serve()
+        answer = self.ask('GET', '/v1/pins', {'Host': 'evil.example'})
+        self.assertEqual(401, answer.status_code)
+        self.serve(api__let_everybody_on_the_network_be_admin=True)
+        answer = self.ask('GET', '/v1/pins', {'Host': 'sg.example'})
+        self.assertEqual(200, answer.status_code)
+
+
+class TestBrowser(DoorTest):
+    """What a browser sends in the name of whoever looks at a page."""
+
+    def test_other_sites(self) -> None:
+        self.serve()
+        self.member()
+        ours = {
+            'Origin': self.url,
+            'Sec-Fetch-Site': 'same-origin',
+            'X-Requested-With': 'sgconductor',
+        }
+        path = f'/v1/services/{self.look().uuid}'
+        for change, status in (
+            ({}, 200),
+            ({'Sec-Fetch-Site': 'cross-site'}, 403),
+            ({'Sec-Fetch-Site': 'same-site'}, 403),
+            ({'X-Requested-With': 'other'}, 403),
+            ({'Sec-Fetch-Site': None, 'Origin': 'http://evil.example'}, 403),
+            ({'Sec-Fetch-Site': None, 'Origin': 'null'}, 403),
+            ({'Sec-Fetch-Site': None}, 200),
+        ):
+            headers = {
+                name: value
+                for name, value in {**ours, **change}.items()
+                if value is not None
+            }
+            answer = self.ask('PATCH', path, headers, json={'disabled': True})
+            self.assertEqual(status, answer.status_code, str(change))
+
+    def test_headers_of_all_answers(self) -> None:
+        self.serve()
+        for path in ('/', '/v1/pins', '/nowhere', '/v2.1/os-services'):
+            answer = self.ask('GET', path, {'Accept': 'text/html'})
+            policy = answer.headers['Content-Security-Policy']
+            self.assertIn("default-src 'none'", policy)
+            self.assertNotIn('unsafe', policy)
+            self.assertEqual(
+                'nosniff', answer.headers['X-Content-Type-Options']
+            )
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    pair = base64.b64encode(f'{name}:{password}'.encode()).decode()
+    return {'Authorization': f'Basic {pair}'}
+
+
+def write(path: pathlib.Path, **people: str) -> None:
+    """A file of names and digests, as quick to check as there are."""
+    digests = {
+        name: bcrypt.hashpw(word.encode(), bcrypt.gensalt(4)).decode()
+        for name, word in people.items()
+    }
+    path.write_text(
+        ''.join(f'{name}:{digest}\n' for name, digest in digests.items())
+    )

@@ -1,0 +1,36 @@
+"""The REST API, served in this process, as a fixture."""
+
+from typing import Any
+
+import fixtures
+
+from sgconductor.app import api
+from sgconductor.cmd import server
+from tests import deployment as sg_deployment
+
+# More than a browser opens, and every stream.
+_THREADS = 16
+
+
+class Site(fixtures.Fixture):
+    """
+    :param deployment: whose conductor it asks
+    :param overrides: of its configuration; as is, everybody is an admin
+    :ivar url: where it is, without a slash at the end
+    """
+
+    url: str
+
+    def __init__(
+        self, deployment: sg_deployment.Deployment, **overrides: Any
+    ) -> None:
+        self._deployment = deployment
+        self._overrides = {'api__auth_strategy': 'noauth', **overrides}
+
+    def _setUp(self) -> None:
+        wsgi = api.Api(self._deployment.conf(**self._overrides))
+        self.addCleanup(wsgi.close)
+        serving = server.Server(wsgi, '127.0.0.1', 0, _THREADS)
+        serving.__enter__()
+        self.addCleanup(serving.__exit__)
+        self.url = serving.url.rstrip('/')
