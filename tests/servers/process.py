@@ -31,6 +31,7 @@ __all__ = [
     'Server',
     'StartError',
     'check_name',
+    'free_ports',
     'locate',
 ]
 
@@ -280,7 +281,7 @@ class Server(fixtures.Fixture, abc.ABC):
 
     def _start_somewhere(self) -> None:
         for attempt in range(ATTEMPTS):
-            self.ports = _free_ports(self.PORT_COUNT)
+            self.ports = free_ports(self.PORT_COUNT)
             try:
                 self.start()
             except PortTakenError:
@@ -377,7 +378,7 @@ class Server(fixtures.Fixture, abc.ABC):
         """Say whether the server, not a stranger on its port, is ready."""
 
 
-def _free_ports(count: int) -> tuple[int, ...]:
+def free_ports(count: int) -> tuple[int, ...]:
     # NOTE: a source of its own, so that a test which seeds the shared one
     # does not lead every worker to the same ports.
     candidates = random.SystemRandom().sample(PORTS, len(PORTS))
