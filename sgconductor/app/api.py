@@ -21,6 +21,9 @@ from sgconductor.api import metrics
 from sgconductor.api import routes
 from sgconductor.app import client
 
+# As many as can wait for a broker that stands still, before none is sent.
+_CALLS_AT_ONCE = 64
+
 Wsgi = Callable[..., Any]
 
 
@@ -33,7 +36,9 @@ class Api:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._remote = client.Remote(conf, conf.api.conductor_timeout)
+        self._remote = client.Remote(
+            conf, conf.api.conductor_timeout, _CALLS_AT_ONCE
+        )
         try:
             self._wsgi = _pipeline(conf, self._remote)
         except BaseException:

@@ -15,8 +15,12 @@ from sgconductor.member import membership
 from sgconductor.rpcapi import base as rpc_base
 from sgconductor.rpcapi import beats as beats_api
 from sgconductor.rpcapi import conductor as conductor_api
+from sgconductor.rpcapi import deadline
 from sgconductor.rpcapi import pins as sg_pins
 from sgconductor.servicegroup import driver as sg_driver
+
+# Seconds in which a call ends that has waited in vain.
+_MOMENT = 0.2
 
 
 class Remote:
@@ -26,18 +30,29 @@ class Remote:
         :mod:`sgconductor.conf`
     :param timeout: seconds to wait for an answer; None for
         ``rpc_response_timeout``
+    :param prompt: so many calls at once come back after that time even if
+        the broker stands still; None if they need not
     :raises ConfigError: for a configuration that cannot work
     """
 
     def __init__(
-        self, conf: cfg.ConfigOpts, timeout: float | None = 10
+        self,
+        conf: cfg.ConfigOpts,
+        timeout: float | None = 10,
+        prompt: int | None = None,
     ) -> None:
         sg_conf.validate(conf)
         self._conf = conf
         self._drivers: list[sg_driver.Driver] | None = None
         self._loading = threading.Lock()
         self._rpc = rpc_base.rpc_transport(conf)
-        self._conductor = conductor_api.ConductorAPI(self._rpc, timeout)
+        conductor = conductor_api.ConductorAPI(self._rpc, timeout)
+        self._deadline: deadline.Deadline | None = None
+        if prompt is not None:
+            self._deadline = deadline.Deadline(
+                conductor, conductor.timeout + _MOMENT, prompt
+            )
+        self._conductor = self._deadline or conductor
         self._beats = beats_api.BeatAPI(self._rpc)
         self._pins = sg_pins.Pins(
             lambda: objects.PinList.in_force(self.context())
@@ -104,6 +119,8 @@ class Remote:
     def close(self) -> None:
         """Give the connections back."""
         self._ear.close()
+        if self._deadline:
+            self._deadline.close()
         for driver in self._drivers or ():
             driver.close()
         self._rpc.cleanup()

@@ -29,6 +29,7 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
     :param transport: of :func:`sgconductor.rpcapi.base.rpc_transport`
     :param timeout: seconds to wait for an answer; None for
         ``rpc_response_timeout``
+    :ivar timeout: seconds
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
             serializer=base.Serializer(conductor=self),
         )
         # Making the client is what makes the option known.
-        self._timeout = (
+        self.timeout = (
             transport.conf.rpc_response_timeout if timeout is None else timeout
         )
 
@@ -128,7 +129,7 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
             raise
         except messaging.MessagingTimeout:
             raise exception.ConductorUnreachable(
-                base.RPC_TOPIC, self._timeout
+                base.RPC_TOPIC, self.timeout
             ) from None
         except messaging.RemoteError as error:
             raise exception.UnexpectedFailure(context.request_id) from error

@@ -109,6 +109,9 @@ function nothing(isWhole) {
 function choose(name, value) {
   filter[name] = filter[name] === value ? '' : value;
   show();
+  // On a phone they are far below.
+  const {top} = find('#fleet').getBoundingClientRect();
+  if (top > innerHeight * 0.8) find('#fleet').scrollIntoView();
 }
 
 function sort(column, down) {

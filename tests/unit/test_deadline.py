@@ -1,0 +1,56 @@
+"""Calls come back in time, whatever becomes of them."""
+
+import threading
+from typing import Any
+
+from oslo_versionedobjects import base as ovo_base
+
+from sgconductor import context as sg_context
+from sgconductor import exception
+from sgconductor.rpcapi import deadline
+from tests import base
+
+
+class Stuck(ovo_base.VersionedObjectIndirectionAPI):
+    """Stands still, as a call does whose broker does.
+
+    :ivar begun: the methods that were called
+    """
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.go_on = threading.Event()
+        self.ended = threading.Event()
+
+    def object_action(self, context: Any, *args: Any) -> Any:
+        self.begun.append(args[1])
+        self.go_on.wait(base.PATIENCE)
+        self.ended.set()
+        return {}, 'done'
+
+
+class TestDeadline(base.TestCase):
+    def test_in_time(self) -> None:
+        stuck = Stuck()
+        api = deadline.Deadline(stuck, 0.05, 1)
+        self.addCleanup(api.close)
+        self.addCleanup(stuck.go_on.set)
+        context = sg_context.RequestContext(conductor=api)
+
+        def call(method: str) -> Any:
+            return api.object_action(context, None, method, (), {})
+
+        for method in ('first', 'second'):
+            self.assertRaises(exception.ConductorUnreachable, call, method)
+        stuck.go_on.set()
+        stuck.ended.wait(base.PATIENCE)
+        # The second was given up before it had begun, and never does.
+        self.wait_for('an answer', lambda: self.answers(call))
+        self.assertNotIn('second', stuck.begun)
+        self.assertEqual('first', stuck.begun[0])
+
+    def answers(self, call: Any) -> bool:
+        try:
+            return bool(call('third') == ({}, 'done'))
+        except exception.ConductorUnreachable:
+            return False
