@@ -33,4 +33,5 @@ class Site(fixtures.Fixture):
         serving = server.Server(wsgi, '127.0.0.1', 0, _THREADS)
         serving.__enter__()
         self.addCleanup(serving.__exit__)
+        self.addCleanup(wsgi.stop)
         self.url = serving.url.rstrip('/')

@@ -87,7 +87,7 @@ install() {
         ! git -C "$root" rev-parse --verify --quiet HEAD >/dev/null 2>&1; then
         export PBR_VERSION=0.0.0
     fi
-    "${pip[@]}" --editable "$root" ||
+    "${pip[@]}" --editable "$root[api]" ||
         die 'pip could not install sgconductor; what it says is above'
     fingerprint >"$stamp"
 }

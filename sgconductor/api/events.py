@@ -112,7 +112,7 @@ def _told(
         for event in missed:
             yield _message(event)
         told = ''
-        while time.monotonic() < until:
+        while time.monotonic() < until and not reader.over:
             events, trouble = reader.read(_STILL_HERE_EVERY)
             if trouble != told:
                 yield _trouble(trouble)

@@ -34,6 +34,7 @@ class Feed:
         self._changed = threading.Condition()
         self._readers: set[Reader] = set()
         self._looking = False
+        self._closed = False
 
     def reader(self) -> 'Reader':
         """One more, from now on.
@@ -54,6 +55,14 @@ class Feed:
                     target=self._look, name='feed', daemon=True
                 ).start()
         return reader
+
+    def close(self) -> None:
+        """Have all readers read no more."""
+        with self._changed:
+            self._closed = True
+            for reader in self._readers:
+                reader.over = True
+            self._changed.notify_all()
 
     def _forget(self, reader: 'Reader') -> None:
         with self._changed:
@@ -82,10 +91,14 @@ class Feed:
                     self._looking = False
                     return
 
+    def _is_idle(self) -> bool:
+        return self._closed or not self._readers
+
 
 class Reader:
     """Has what came since it was last asked.
 
+    :ivar over: whether nothing more will come
     :param changed: what it waits on
     :param forget: is told when it reads no more
     """
@@ -95,6 +108,7 @@ class Reader:
         changed: threading.Condition,
         forget: Callable[['Reader'], None],
     ) -> None:
+        self.over = False
         self._changed = changed
         self._forget = forget
         self._events: collections.deque[objects.Event] = collections.deque(
@@ -115,7 +129,7 @@ class Reader:
         :returns: what is new; and why that may not be all, or ''
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._news, timeout)
+            self._changed.wait_for(lambda: self._news or self.over, timeout)
             self._news = False
             found = list(self._events)
             self._events.clear()

@@ -39,8 +39,9 @@ class Api:
         self._remote = client.Remote(
             conf, conf.api.conductor_timeout, _CALLS_AT_ONCE
         )
+        self._feed = feed.Feed(self._fetch, conf.api.event_streams)
         try:
-            self._wsgi = _pipeline(conf, self._remote)
+            self._wsgi = _pipeline(conf, self._remote, self._feed)
         except BaseException:
             self._remote.close()
             raise
@@ -48,19 +49,28 @@ class Api:
     def __call__(self, environ: doors.Environ, start_response: Any) -> Any:
         return self._wsgi(environ, start_response)
 
+    def stop(self) -> None:
+        """End the streams of events, so that the server can stop."""
+        self._feed.close()
+
     def close(self) -> None:
         """Give the connections back."""
         self._remote.close()
 
+    def _fetch(self, limit: int, marker: int | None) -> objects.EventList:
+        context = self._remote.context()
+        return objects.EventList.get_page(context, limit, marker)
 
-def _pipeline(conf: cfg.ConfigOpts, remote: client.Remote) -> Wsgi:
-    """What a request goes through, from the last to the first."""
+
+def _pipeline(
+    conf: cfg.ConfigOpts, remote: client.Remote, read: feed.Feed
+) -> Wsgi:
+    """What a request goes through, from the last to the first.
+
+    :param read: by all streams of events
+    """
     door, wrap = _door(conf)
-
-    def fetch(limit: int, marker: int | None) -> objects.EventList:
-        return objects.EventList.get_page(remote.context(), limit, marker)
-
-    stream = events.Stream(feed.Feed(fetch, conf.api.event_streams))
+    stream = events.Stream(read)
     told = metrics.Metrics(sg_metrics.Group(remote.context))
     wsgi: Wsgi = application.make(
         routes.table(stream, told),

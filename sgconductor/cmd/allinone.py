@@ -1,7 +1,8 @@
 """sgconductor-allinone: a whole group in one process, to look at.
 
 A conductor on SQLite, a message bus in memory, and eight members that join,
-beat, die, leave and come back. It needs nothing and leaves nothing behind.
+beat, die, leave and come back; and the REST API with its page. It
+needs nothing and leaves nothing behind.
 """
 
 import argparse
@@ -33,7 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Importing all that takes a second, in which Ctrl-C must do no harm: it
     # cannot be done above.
     play = pkgutil.resolve_name('sgconductor.cmd.stage:play')
-    return int(play(options.database, options.seconds, options.plain, signals))
+    return int(
+        play(
+            options.database,
+            options.port,
+            options.seconds,
+            options.plain,
+            signals,
+        )
+    )
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -51,6 +60,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         'time. Default: a temporary one, removed at the end.',
     )
     parser.add_argument(
+        '--port',
+        type=_port,
+        metavar='N',
+        help='Serve the REST API and its page on this port of 127.0.0.1. '
+        'Default: 8774, or any that is free.',
+    )
+    parser.add_argument(
         '--seconds',
         type=seconds.positive,
         metavar='N',
@@ -63,6 +79,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         'anyway where there is no terminal.',
     )
     return parser.parse_args(argv)
+
+
+def _port(text: str) -> int:
+    number = int(text[:6]) if text.isdecimal() else -1
+    if not 0 < number < 2**16:
+        raise argparse.ArgumentTypeError(
+            f'give a number from 1 to 65535, not {text!r}'
+        )
+    return number
 
 
 def _path(text: str) -> str:

@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             with listening:
                 LOG.info('The API is at %s', listening.url)
                 signal.sigwait(_END)
+                api.stop()
         finally:
             api.close()
     except exception.SGConductorError as error:

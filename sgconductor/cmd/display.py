@@ -18,7 +18,7 @@ from rich import text
 from sgconductor.conductor import watch
 
 _TRY_NEXT = """\
-Ctrl-C stops it. Then try:
+Look at {url} with a browser. Ctrl-C stops it. Then try:
   --plain --seconds 20   the same as lines, for a script
   --database PATH        keeps the services; a second run takes them over
   examples/member.py     a member of your own, in 30 lines
@@ -63,11 +63,14 @@ class Display(abc.ABC):
 
 
 class Lines(Display):
-    """A line for each event, at once."""
+    """A line for each event, at once.
 
-    def __init__(self) -> None:
+    :param url: of the page
+    """
+
+    def __init__(self, url: str) -> None:
         self.log = logging.StreamHandler(sys.stderr)
-        print(_TRY_NEXT, flush=True)
+        print(_TRY_NEXT.format(url=url), flush=True)
 
     def show(
         self,
@@ -87,9 +90,11 @@ class Table(Display):
     """A table in place of the terminal's text, which comes back after it.
 
     :param console: the terminal
+    :param url: of the page
     """
 
-    def __init__(self, console: rich_console.Console) -> None:
+    def __init__(self, console: rich_console.Console, url: str) -> None:
+        self._next = text.Text(_TRY_NEXT.format(url=url), 'dim')
         self.log = self._recent = _Recent()
         self._console = console
         self._events: collections.deque[str] = collections.deque(maxlen=_LAST)
@@ -115,8 +120,7 @@ class Table(Display):
             *(_event(line) for line in self._events),
         )
         self._live.update(
-            rich_console.Group(self._shown, '', text.Text(_TRY_NEXT, 'dim')),
-            refresh=True,
+            rich_console.Group(self._shown, '', self._next), refresh=True
         )
 
     def close(self) -> None:
@@ -136,12 +140,15 @@ class _Recent(logging.Handler):
         self.lines.append(self.format(record).splitlines()[0])
 
 
-def best(plain: bool) -> Display:
-    """A table if there is a terminal that can show it, else lines."""
+def best(plain: bool, url: str) -> Display:
+    """A table if there is a terminal that can show it, else lines.
+
+    :param url: of the page
+    """
     console = rich_console.Console()
     if plain or not (os.isatty(1) and console.is_interactive):
-        return Lines()
-    return Table(console)
+        return Lines(url)
+    return Table(console, url)
 
 
 def _stamped(elapsed: float, event: str) -> str:

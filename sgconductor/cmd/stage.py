@@ -24,6 +24,7 @@ from sgconductor import conf as sg_conf
 from sgconductor import exception
 from sgconductor.cmd import display
 from sgconductor.cmd import fleet
+from sgconductor.cmd import server
 from sgconductor.conductor import watch
 from sgconductor.rpcapi import base as rpc_base
 
@@ -33,9 +34,12 @@ _BUS = 'fake://'
 _QUICK = {'report_interval': 1, 'down_after': 3, 'sync_interval': 5}
 _LOOK_EVERY = 0.2
 
+_FAREWELL = 'Stopping: the members leave, the conductor finishes.'
+
 
 def play(
     path: str | None,
+    port: int | None,
     seconds: float | None,
     plain: bool,
     signals: Collection[signal.Signals],
@@ -43,6 +47,7 @@ def play(
     """Run it until the time is over, a signal comes, or nobody looks on.
 
     :param path: of the SQLite file; None for a temporary one
+    :param port: of the API; None for the usual one, or any that is free
     :param seconds: None for no limit
     :param signals: blocked already; any of them ends it
     :returns: the exit status
@@ -53,9 +58,13 @@ def play(
     logging.getLogger('oslo_db').setLevel(logging.CRITICAL)
     try:
         with contextlib.ExitStack() as stack:
-            watcher, cast = _set_up(stack, path)
+            conf = _configuration(stack, path)
+            watcher, cast = _set_up(stack, conf, path)
+            url = _serve(stack, conf, port)
             with _reader_may_go():
-                _run(watcher, cast, seconds, plain, signals)
+                with display.best(plain, url) as shown:
+                    _run(watcher, cast, seconds, shown, signals)
+                print(_FAREWELL, flush=True)
     except (exception.SGConductorError, db_exc.DBError) as error:
         first = str(error).splitlines()[0]
         print(f'sgconductor-allinone: {first}', file=sys.stderr)
@@ -64,14 +73,8 @@ def play(
 
 
 def _set_up(
-    stack: contextlib.ExitStack, path: str | None
+    stack: contextlib.ExitStack, conf: cfg.ConfigOpts, path: str | None
 ) -> tuple[watch.Watch, fleet.Fleet]:
-    if path is None:
-        directory = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix='sgconductor-')
-        )
-        path = os.path.join(directory, 'services.db')
-    conf = _configuration(path)
     conductor = app.Conductor(conf)
     try:
         conductor.sync_schema()
@@ -90,16 +93,49 @@ def _set_up(
     return watch.Watch(conductor.backend), cast
 
 
-def _configuration(path: str) -> cfg.ConfigOpts:
+def _serve(
+    stack: contextlib.ExitStack, conf: cfg.ConfigOpts, port: int | None
+) -> str:
+    """Serve the API; where, is returned."""
+    api = app.Api(conf)
+    stack.callback(api.close)
+    serving = _server(conf, api, port)
+    stack.enter_context(serving)
+    stack.callback(api.stop)
+    return serving.url
+
+
+def _server(
+    conf: cfg.ConfigOpts, api: app.Api, port: int | None
+) -> server.Server:
+    host, threads = str(conf.api.host), conf.api.threads
+    try:
+        return server.Server(api, host, port or conf.api.port, threads)
+    except exception.ConfigError:
+        if port is not None:
+            raise
+        return server.Server(api, host, 0, threads)
+
+
+def _configuration(
+    stack: contextlib.ExitStack, path: str | None
+) -> cfg.ConfigOpts:
+    if path is None:
+        directory = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix='sgconductor-')
+        )
+        path = os.path.join(directory, 'services.db')
     # Whatever this host is configured to be, in files or in the environment,
     # is not for a show.
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[], default_config_dirs=[], use_env=False)
     sg_conf.register_conductor_opts(conf)
+    sg_conf.register_api_opts(conf)
     conf.register_opts(db_options.database_opts, 'database')
     rpc_base.use_url(conf, _BUS)
     url = sa.URL.create('sqlite', database=path).render_as_string()
     conf.set_override('connection', url.replace('$', '$$'), 'database')
+    conf.set_override('auth_strategy', 'noauth', 'api')
     for name, value in _QUICK.items():
         conf.set_override(name, value, 'servicegroup')
     return conf
@@ -109,28 +145,24 @@ def _run(
     watcher: watch.Watch,
     cast: fleet.Fleet,
     seconds: float | None,
-    plain: bool,
+    shown: display.Display,
     signals: Collection[signal.Signals],
 ) -> None:
     if signal.sigtimedwait(signals, 0):
         return
     begin = time.monotonic()
     changes = _Changes()
-    with display.best(plain) as shown:
-        _log_to(shown.log)
-        while True:
-            elapsed = time.monotonic() - begin
-            events = cast.act(elapsed)
-            seen = watcher.look()
-            state = watcher.pins()
-            events += changes.of(seen) + changes.of_pins(*state)
-            shown.show(elapsed, seen, _words(*state), events)
-            left = math.inf if seconds is None else seconds - elapsed
-            if left <= 0 or signal.sigtimedwait(
-                signals, min(left, _LOOK_EVERY)
-            ):
-                break
-    print('Stopping: the members leave, the conductor finishes.', flush=True)
+    _log_to(shown.log)
+    while True:
+        elapsed = time.monotonic() - begin
+        events = cast.act(elapsed)
+        seen = watcher.look()
+        state = watcher.pins()
+        events += changes.of(seen) + changes.of_pins(*state)
+        shown.show(elapsed, seen, _words(*state), events)
+        left = math.inf if seconds is None else seconds - elapsed
+        if left <= 0 or signal.sigtimedwait(signals, min(left, _LOOK_EVERY)):
+            break
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import re
 import signal
 
 import fixtures
+import requests
 
 from tests import base
 from tests import program
@@ -63,8 +64,27 @@ class TestAllInOne(base.TestCase):
             self.assertNotIn('Traceback', shown.output)
             self.assertIn('Stopping', shown.output)
 
+    def test_its_api(self) -> None:
+        shown = self.start()
+        self.wait_for_fleet(shown)
+        # The usual port has somebody else, or this test has it.
+        other = self.start()
+        self.wait_for_fleet(other)
+        for one in (shown, other):
+            (url,) = re.findall(r'Look at (http://127\S+)', one.output)
+            answer = requests.get(f'{url}v1/services', timeout=base.PATIENCE)
+            self.assertEqual(9, len(answer.json()['services']))
+        port = url.rpartition(':')[2].rstrip('/')
+        taken = self.start('--port', port)
+        self.assertEqual(1, taken.wait())
+        self.assertIn('cannot be listened on', taken.output)
+        for one in (shown, other):
+            one.signal(signal.SIGTERM)
+            self.assertEqual(0, one.wait(), one.output)
+
     def test_mistakes_are_told_in_one_line(self) -> None:
         for args in (
+            ('--port', '70000'),
             ('--seconds', 'x'),
             ('--seconds', '-1'),
             ('--database', '/'),

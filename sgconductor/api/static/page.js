@@ -253,7 +253,7 @@ async function follow() {
       const begun = () => streams('');
       const stream = api.stream(events.last, hidden.signal, begun);
       for await (const {type, data} of stream) {
-        if (type === 'trouble') trouble(data);
+        if (type === 'trouble') streams(data);
         else take(data);
       }
     } catch (error) {
@@ -273,15 +273,13 @@ function take(event) {
   if (!['service.up', 'service.down'].includes(event.type)) pinsAgain.ring();
 }
 
-function trouble(words) {
-  streams(words);
-  readAgain.ring();
-}
-
 /** Say whether events come, or why they do not. */
 function streams(words) {
+  const told = find('#stream-trouble');
+  // What is away for the one is away for the list.
+  if (Boolean(words) !== Boolean(told.textContent)) readAgain.ring();
   say(find('#stream'), words ? 'not live' : 'live');
-  say(find('#stream-trouble'), words);
+  say(told, words);
 }
 
 // What is done to the page -----------------------------------------------
