@@ -3,6 +3,8 @@
 Names: https://prometheus.io/docs/practices/naming/
 """
 
+import threading
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
@@ -14,12 +16,15 @@ from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
 
+# Seconds.
+_FRESH_FOR = 5.0
+
 _KIND = ('group', 'binary')
 _MARKS = ('disabled', 'forced_down', 'quarantined')
 
 
 class Group(registry.Collector):
-    """Looks at the group for each scrape: the figures are of that moment.
+    """Looks at the group, at most once in some seconds.
 
     :param contexts: makes a context, of a conductor or of a remote caller
     """
@@ -28,8 +33,20 @@ class Group(registry.Collector):
         self, contexts: Callable[[], sg_context.RequestContext]
     ) -> None:
         self._contexts = contexts
+        self._looking = threading.Lock()
+        self._seen: list[core.Metric] = []
+        self._fresh_until = float('-inf')
 
     def collect(self) -> Iterator[core.Metric]:
+        with self._looking:
+            # Whoever asks, and how often, it costs the database no more.
+            if time.monotonic() >= self._fresh_until:
+                self._seen = list(self._look())
+                self._fresh_until = time.monotonic() + _FRESH_FOR
+            seen = self._seen
+        yield from seen
+
+    def _look(self) -> Iterator[core.Metric]:
         seen = core.GaugeMetricFamily(
             'sgconductor_group_seen',
             '1 if the group could be looked at for this scrape, 0 if not: '

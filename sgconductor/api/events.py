@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from sgconductor import objects
@@ -86,7 +87,7 @@ class Stream:
             raise
         return operation.Content(
             'text/event-stream',
-            _told(reader, missed),
+            _Told(reader, missed),
             {'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no'},
         )
 
@@ -102,16 +103,32 @@ def _missed(call: operation.Call) -> list[objects.Event]:
     return list(objects.EventList.get_page(call.context, paging.MOST, after))
 
 
-def _told(
-    reader: sg_feed.Reader, missed: list[objects.Event]
+class _Told:
+    """What a reader is told; a server closes it, begun or not."""
+
+    def __init__(
+        self, reader: sg_feed.Reader, missed: Sequence[objects.Event]
+    ) -> None:
+        self._reader = reader
+        self._pieces = _pieces(reader, missed)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def _pieces(
+    reader: sg_feed.Reader, missed: Sequence[objects.Event]
 ) -> Iterator[bytes]:
     until = time.monotonic() + _LASTS
     known = {event.uuid for event in missed}
-    with reader:
+    told = ''
+    try:
         yield b'retry: 2000\n\n'
         for event in missed:
             yield _message(event)
-        told = ''
         while time.monotonic() < until and not reader.over:
             events, trouble = reader.read(_STILL_HERE_EVERY)
             if trouble != told:
@@ -122,6 +139,8 @@ def _told(
                     yield _message(event)
             if not events:
                 yield b': still here\n\n'
+    finally:
+        reader.close()
 
 
 def _message(event: objects.Event) -> bytes:

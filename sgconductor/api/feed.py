@@ -5,7 +5,6 @@ import logging
 import threading
 from collections.abc import Callable
 from collections.abc import Sequence
-from typing import Self
 
 from sgconductor import exception
 from sgconductor import follower
@@ -16,6 +15,7 @@ LOG = logging.getLogger(__name__)
 
 # In seconds.
 _LOOK_EVERY = 1.0
+_BEGINS_WITHIN = 3.0
 # For one who reads slower than they come; more are lost on him.
 _KEPT = 10_000
 
@@ -34,6 +34,7 @@ class Feed:
         self._changed = threading.Condition()
         self._readers: set[Reader] = set()
         self._looking = False
+        self._looked = False
         self._closed = False
 
     def reader(self) -> 'Reader':
@@ -48,12 +49,16 @@ class Feed:
                     f'which is [api] event_streams. Try again later.'
                 )
             reader = Reader(self._changed, self._forget)
+            reader.over = self._closed
             self._readers.add(reader)
             if not self._looking:
                 self._looking = True
+                self._looked = False
                 threading.Thread(
                     target=self._look, name='feed', daemon=True
                 ).start()
+            # From then on, nothing that happens is missed.
+            self._changed.wait_for(lambda: self._looked, _BEGINS_WITHIN)
         return reader
 
     def close(self) -> None:
@@ -83,11 +88,12 @@ class Feed:
                 LOG.exception('Events cannot be followed')
                 trouble = 'Events cannot be followed; the log says why.'
             with self._changed:
+                self._looked = True
                 for reader in self._readers:
                     reader.tell(found, trouble)
                 self._changed.notify_all()
-                self._changed.wait_for(lambda: not self._readers, _LOOK_EVERY)
-                if not self._readers:
+                self._changed.wait_for(self._is_idle, _LOOK_EVERY)
+                if self._is_idle():
                     self._looking = False
                     return
 
@@ -136,10 +142,5 @@ class Reader:
             return found, self._trouble
 
     def close(self) -> None:
+        """Read no more; again does no harm."""
         self._forget(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()

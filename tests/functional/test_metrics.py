@@ -1,5 +1,8 @@
 """What Prometheus is told, as it reads it."""
 
+import json
+import pathlib
+import re
 from typing import Any
 
 import requests
@@ -116,3 +119,24 @@ class TestConductor(MetricsTest):
             seen['sgconductor_rpc_calls_total', '', 'object_action'], 1
         )
         self.assertEqual(1, seen['sgconductor_group_seen',])
+
+
+class TestDashboard(MetricsTest):
+    def test_it_shows_what_there_is(self) -> None:
+        (port,) = process.free_ports(1)
+        self.deployment.conductor(conductor__metrics_port=port)
+        url = self.useFixture(site.Site(self.deployment)).url
+        told = ''.join(
+            requests.get(f'{one}/metrics', timeout=base.PATIENCE).text
+            for one in (url, f'http://{process.LOOPBACK}:{port}')
+        )
+        known = set(re.findall(r'^# TYPE (\w+)', told, re.MULTILINE))
+        path = pathlib.Path(__file__).parents[2] / 'etc/grafana'
+        shown = (path / 'sgconductor.json').read_text()
+        named = set(re.findall(r'sgconductor_\w+', shown))
+        self.assertEqual(
+            set(),
+            {re.sub('_(total|sum|count|bucket)$', '', one) for one in named}
+            - {re.sub('_total$', '', one) for one in known},
+        )
+        self.assertTrue(json.loads(shown)['panels'])

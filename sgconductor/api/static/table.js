@@ -28,6 +28,7 @@ export class Table {
   #places = new Map();
   #headers = {};
   #height = 0;
+  #held;
 
   constructor(element, {age, open, sort}) {
     this.#element = element;
@@ -104,8 +105,13 @@ export class Table {
     );
   }
 
+  /** The uuid of the row that has the focus, or gets it back soon. */
   #focused() {
-    return document.activeElement?.closest?.('.rows > *')?.dataset.uuid;
+    const active = document.activeElement;
+    if (!active?.closest('dialog')) {
+      this.#held = active?.closest('.rows > *')?.dataset.uuid;
+    }
+    return this.#held;
   }
 
   /** From row to row with the keyboard. */
