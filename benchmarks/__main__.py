@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('benchmarks: interrupted', file=sys.stderr)
         return 130
-    except (drills.DrillError, process.BenchmarkError) as error:
+    except (drills.DrillError, process.BenchmarkError, OSError) as error:
         print(f'benchmarks: {error}', file=sys.stderr)
         return 2
 
@@ -59,6 +59,8 @@ def _run(options: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(f'{time.monotonic() - begin:7.1f} s  {text}', flush=True)
 
+    # Not after all the time that it takes.
+    options.output.mkdir(parents=True, exist_ok=True)
     used = report.others()
     if used > _QUIET:
         say(f'somebody else uses {used} cores here: figures will be rough')

@@ -45,7 +45,6 @@ def write(
     :param cores_in_use: by others, at the beginning
     :param took: seconds
     """
-    directory.mkdir(parents=True, exist_ok=True)
     everything = {
         'when': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
         'command': ['benchmarks/run', *sys.argv[1:]],

@@ -49,8 +49,8 @@ class Group(registry.Collector):
     def _look(self) -> Iterator[core.Metric]:
         seen = core.GaugeMetricFamily(
             'sgconductor_group_seen',
-            '1 if the group could be looked at for this scrape, 0 if not: '
-            'then there is nothing else of it.',
+            '1 if the group could be looked at last, 0 if not: then there is '
+            'nothing else of it.',
         )
         try:
             found = [

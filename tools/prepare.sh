@@ -83,7 +83,9 @@ prepare_venv() {
             die 'there is a .venv that no script here has made, and this' \
                 'would remove it: move it away'
         printf 'Making .venv with %s\n' "$python"
-        "$python" -m venv --clear .venv || die 'could not make .venv'
+        # One that is not finished has its stamp too, and is ours to remove.
+        rm -rf .venv && mkdir .venv && : >.venv/stamp &&
+            "$python" -m venv .venv || die 'could not make .venv'
         .venv/bin/python -m pip install -qq -c constraints.txt \
             "${needs[@]/#/-r}" -e . || die 'pip could not fill .venv'
         printf '%s\n' "$stamp" >.venv/stamp

@@ -36,6 +36,10 @@ _HEADERS = {
     'Referrer-Policy': 'no-referrer',
     'Cache-Control': 'no-store',
 }
+# The second is what Nova takes too.
+_JSON = ('application/json', 'application/vnd.openstack.compute+json')
+# Bytes of a body.
+_LONGEST = 100_000
 _SAFE = frozenset({'GET', 'HEAD', 'OPTIONS'})
 
 Contexts = Callable[..., sg_context.RequestContext]
@@ -104,14 +108,17 @@ class _Gate:
             if resp.get_header(name) is None:
                 resp.set_header(name, value)
         status = resp.status_code
+        # What Falcon refuses outright has not been let in.
+        since = getattr(req.context, 'since', time.monotonic())
         self._metrics.answered(
             # Anything can be sent for a method.
             req.method if req.method in falcon.HTTP_METHODS else 'other',
             req.uri_template or '',
             status,
-            time.monotonic() - req.context.since,
+            time.monotonic() - since,
         )
-        LOG.info('%s %s: %s', req.method, req.relative_uri, status)
+        # In a path there can be anything, once it is decoded.
+        LOG.info('%s %r: %s', req.method, req.relative_uri, status)
 
     def check(self, req: falcon.Request, rule: str) -> None:
         """
@@ -153,7 +160,7 @@ def _refuse_other_sites(req: falcon.Request) -> None:
     ours = (
         site in ('same-origin', 'none')
         if site is not None
-        else origin == f'{req.forwarded_scheme}://{req.forwarded_host}'
+        else origin == f'{req.scheme}://{req.netloc}'
     )
     # Only a script of the page itself can send this without being asked
     # about first.
@@ -200,7 +207,7 @@ def _respond(
         schema.read_query(schema.at(what.query, version), _pairs(req.params)),
         _body(what, version, req),
         version,
-        req.forwarded_prefix,
+        req.prefix,
         req.path,
         headers,
     )
@@ -228,20 +235,29 @@ def _body(
     if what.body is None:
         return None
     kind = (req.content_type or '').partition(';')[0].strip().lower()
-    if kind != 'application/json':
+    if kind not in _JSON:
         raise falcon.HTTPUnsupportedMediaType(
             description=f'The body must be application/json, not '
             f'{kind or "nothing"}.'
         )
+    if req.content_length is None:
+        raise falcon.HTTPLengthRequired(
+            description='The header Content-Length is missing.'
+        )
+    if req.content_length > _LONGEST:
+        raise falcon.HTTPContentTooLarge(
+            description=f'The body has {req.content_length} bytes, at most '
+            f'{_LONGEST} are taken.'
+        )
     try:
         value = json.loads(req.bounded_stream.read())
+        schema.check(schema.at(what.body, version), value, 'body')
     except ValueError as error:
         raise exception.InvalidInput(
             f'the body is no JSON: {str(error):.200}'
         ) from None
     except RecursionError:
         raise exception.InvalidInput('the body is nested too deep') from None
-    schema.check(schema.at(what.body, version), value, 'body')
     return value
 
 
@@ -269,17 +285,15 @@ def _say(
 ) -> None:
     """Tell of an error that Falcon knows, or of one of the door's."""
     status = error.status_code
-    sg = getattr(req.context, 'sg', None)
+    title = falcon.code_to_http_status(status).partition(' ')[2]
+    detail = error.description or f'{title}: {req.method} {req.path:.80}'
     _write_json(
-        resp,
-        faults.body(
-            req.path,
-            status,
-            error.title or '',
-            error.description or error.title or '',
-            sg.request_id if sg is not None else '',
-        ),
+        resp, faults.body(req.path, status, title, detail, _request_id(req))
     )
+
+
+def _request_id(req: falcon.Request) -> str:
+    return str(req.env.get('openstack.request_id', ''))
 
 
 def _fail(
@@ -295,14 +309,13 @@ def _fail(
     status = faults.status_of(error)
     detail = str(error)
     if status == 500:
-        LOG.error('%s %s failed', req.method, req.path, exc_info=error)
+        LOG.error('%s %r failed', req.method, req.path, exc_info=error)
         detail = (
             f'sgconductor failed unexpectedly; its log has the details under '
-            f'{req.context.sg.request_id}.'
+            f'{_request_id(req)}.'
         )
     raise falcon.HTTPError(
         status,
-        title=falcon.code_to_http_status(status).partition(' ')[2],
         description=detail,
         headers=faults.headers(status),
     )

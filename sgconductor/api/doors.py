@@ -15,6 +15,12 @@ from sgconductor import conf as sg_conf
 from sgconductor import exception
 
 Environ = dict[str, Any]
+_OF_PROXIES = (
+    'HTTP_FORWARDED',
+    'HTTP_X_FORWARDED_FOR',
+    'HTTP_X_FORWARDED_HOST',
+)
+
 # Of oslo.context's RequestContext.
 Who = dict[str, Any]
 
@@ -31,24 +37,24 @@ class Door(Protocol):
 
 
 class NoAuth:
-    """Everybody is an admin, who asks by a name of this host itself.
+    """Everybody is an admin, who asks on this host, by a name of its own.
 
     Another site's page could have its own name mean this host, and then
     would pass for a page of this one.
 
-    :param by_any_name: whether whoever asks by another one is an admin too
+    :param anywhere: whether whoever asks from elsewhere, through a proxy or
+        by another name is an admin too
     """
 
     challenges = ('None',)
 
-    def __init__(self, by_any_name: bool) -> None:
-        self._by_any_name = by_any_name
+    def __init__(self, anywhere: bool) -> None:
+        self._anywhere = anywhere
 
     def who(self, environ: Environ) -> Who | None:
-        host = urllib.parse.urlsplit(f'//{environ.get("HTTP_HOST", "")}')
-        if not self._by_any_name and not sg_conf.is_loopback(host.hostname):
-            return None
-        return _local('noauth', admin=True)
+        if self._anywhere or _is_from_here(environ):
+            return _local('noauth', admin=True)
+        return None
 
 
 class HttpBasic:
@@ -112,6 +118,18 @@ class Keystone:
             'roles': told.roles,
             'service_roles': told.service_roles,
         }
+
+
+def _is_from_here(environ: Environ) -> bool:
+    if any(name in environ for name in _OF_PROXIES):
+        return False
+    try:
+        asked = urllib.parse.urlsplit(f'//{environ.get("HTTP_HOST", "")}')
+    except ValueError:
+        return False
+    return sg_conf.is_loopback(
+        environ.get('REMOTE_ADDR')
+    ) and sg_conf.is_loopback(asked.hostname)
 
 
 def _local(name: str, admin: bool) -> Who:

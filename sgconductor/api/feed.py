@@ -35,12 +35,14 @@ class Feed:
         self._readers: set[Reader] = set()
         self._looking = False
         self._looked = False
+        self._trouble_at_first = ''
         self._closed = False
 
     def reader(self) -> 'Reader':
         """One more, from now on.
 
-        :raises Busy: if there are as many as there may be
+        :raises Busy: if there are as many as there may be, or events cannot
+            be read
         """
         with self._changed:
             if len(self._readers) >= self._most:
@@ -57,8 +59,14 @@ class Feed:
                 threading.Thread(
                     target=self._look, name='feed', daemon=True
                 ).start()
-            # From then on, nothing that happens is missed.
+            # Whatever happens from its first look on, it sees.
             self._changed.wait_for(lambda: self._looked, _BEGINS_WITHIN)
+            if not self._looked or self._trouble_at_first:
+                self._readers.discard(reader)
+                raise faults.Busy(
+                    self._trouble_at_first
+                    or 'Events cannot be read just now. Try again later.'
+                )
         return reader
 
     def close(self) -> None:
@@ -88,7 +96,10 @@ class Feed:
                 LOG.exception('Events cannot be followed')
                 trouble = 'Events cannot be followed; the log says why.'
             with self._changed:
-                self._looked = True
+                if not self._looked:
+                    self._looked, self._trouble_at_first = True, trouble
+                elif not trouble:
+                    self._trouble_at_first = ''
                 for reader in self._readers:
                     reader.tell(found, trouble)
                 self._changed.notify_all()

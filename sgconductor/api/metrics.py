@@ -30,7 +30,7 @@ class Metrics:
         )
         self._errors = prometheus_client.Counter(
             'sgconductor_api_rpc_errors',
-            'Calls to a conductor that brought no answer, by error.',
+            'Requests that a conductor did not answer, by error.',
             ['error'],
             registry=self._registry,
         )

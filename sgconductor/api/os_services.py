@@ -28,9 +28,9 @@ _NAME = {'type': 'string', 'minLength': 1, 'maxLength': 255}
 _TRUTH = {
     'enum': [
         *(True, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on'),
-        *('YES', 'Yes', 'yes', 'y', 't'),
+        *('YES', 'Yes', 'yes'),
         *(False, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off'),
-        *('NO', 'No', 'no', 'n', 'f'),
+        *('NO', 'No', 'no'),
     ]
 }
 _FILTERS = {
@@ -139,8 +139,7 @@ def _view(service: objects.Service, version: Version) -> dict[str, Any]:
         'binary': service.binary,
         'host': service.host,
         'id': service.uuid if version >= _UUIDS else service.id,
-        # A service that has said nothing of a zone is in Nova's default one.
-        'zone': service.availability_zone or 'internal',
+        'zone': service.availability_zone or _zone(service),
         'status': _status(service),
         'state': 'up' if service.is_up else 'down',
         'updated_at': f'{service.last_seen_up:%Y-%m-%dT%H:%M:%S.%f}',
@@ -149,6 +148,11 @@ def _view(service: objects.Service, version: Version) -> dict[str, Any]:
     if version >= _FORCED_DOWN:
         view['forced_down'] = service.forced_down
     return view
+
+
+def _zone(service: objects.Service) -> str:
+    """By Nova's defaults, of one of which nobody has said it."""
+    return 'nova' if service.topic == 'compute' else 'internal'
 
 
 def _status(service: objects.Service) -> str:

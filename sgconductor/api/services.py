@@ -131,13 +131,16 @@ def update(call: operation.Call, uuid: str) -> Mapping[str, Any]:
             f'{service.binary} on {service.host} is enabled, and only what '
             f'is disabled has a disabled_reason. Give "disabled": true too.'
         )
+    # What may be refused comes first, so that nothing is done by halves; but
+    # one that is up is forced down before it is put in quarantine.
+    if quarantined is False and service.quarantined:
+        service.unquarantine()
+    if quarantined and not service.quarantined:
+        if changes.pop('forced_down', False):
+            edit(service, forced_down=True)
+        service.quarantine()
     if changes:
         edit(service, **changes)
-    if quarantined is not None and quarantined != service.quarantined:
-        if quarantined:
-            service.quarantine()
-        else:
-            service.unquarantine()
     return view(call, service)
 
 

@@ -8,7 +8,6 @@ from oslo_config import cfg
 from oslo_middleware import healthcheck
 from oslo_middleware import http_proxy_to_wsgi
 from oslo_middleware import request_id
-from oslo_middleware import sizelimit
 from oslo_policy import policy
 
 from sgconductor import metrics as sg_metrics
@@ -80,7 +79,6 @@ def _pipeline(
         told,
     )
     wsgi = wrap(wsgi)
-    wsgi = sizelimit.RequestBodySizeLimiter(wsgi, conf)
     wsgi = _beside(wsgi, '/healthcheck', healthcheck.Healthcheck(None, conf))
     wsgi = http_proxy_to_wsgi.HTTPProxyToWSGI(wsgi, conf)
     # Outside of all others: whatever answers has an id.
@@ -100,8 +98,8 @@ def _beside(wsgi: Wsgi, path: str, other: Wsgi) -> Wsgi:
 def _door(conf: cfg.ConfigOpts) -> tuple[doors.Door, Callable[[Wsgi], Wsgi]]:
     """The door, and what has to stand before it."""
     if conf.api.auth_strategy == 'noauth':
-        by_any_name = conf.api.let_everybody_on_the_network_be_admin
-        return doors.NoAuth(by_any_name), lambda wsgi: wsgi
+        anywhere = conf.api.let_everybody_on_the_network_be_admin
+        return doors.NoAuth(anywhere), lambda wsgi: wsgi
     if conf.api.auth_strategy == 'http_basic':
         door = doors.HttpBasic(
             conf.api.http_basic_user_file, conf.api.http_basic_admins

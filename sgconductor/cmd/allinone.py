@@ -9,6 +9,7 @@ import argparse
 import os
 import pkgutil
 import signal
+import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -33,7 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
     # Importing all that takes a second, in which Ctrl-C must do no harm: it
     # cannot be done above.
-    play = pkgutil.resolve_name('sgconductor.cmd.stage:play')
+    try:
+        play = pkgutil.resolve_name('sgconductor.cmd.stage:play')
+    except ModuleNotFoundError as error:
+        print(
+            f'sgconductor-allinone: {error}. It is installed with '
+            f"'sgconductor[api]'.",
+            file=sys.stderr,
+        )
+        return 1
     return int(
         play(
             options.database,

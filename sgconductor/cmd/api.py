@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _END)
     try:
         conf = read(argv)
-        sg_conf.validate_address(conf)
+        sg_conf.validate_server(conf)
         api = app.Api(conf)
         try:
             group = conf.api

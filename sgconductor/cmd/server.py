@@ -12,6 +12,10 @@ from sgconductor import exception
 # In seconds.
 _ENDS_WITHIN = 5
 
+# Bytes; the application refuses smaller ones, with more words.
+_MOST_HEADERS = 64 * 1024
+_MOST_BODY = 1024 * 1024
+
 
 class Server:
     """Serves a WSGI application in threads.
@@ -31,6 +35,8 @@ class Server:
             server_name='sgconductor',
             shutdown_timeout=_ENDS_WITHIN,
         )
+        self._server.max_request_header_size = _MOST_HEADERS
+        self._server.max_request_body_size = _MOST_BODY
         try:
             self._server.prepare()
         except OSError as error:

@@ -111,9 +111,11 @@ class Beats(dispatcher.DispatcherBase):
         self._failing = False
 
     def oldest(self) -> float:
-        """Seconds for which the oldest beat here is not written; 0 if none.
+        """Seconds since a beat came here of which none was written; 0 if all
+        that came were.
 
-        That are those it has taken; the others wait with the broker.
+        While the database is away, they are given back to the broker, and
+        come again.
         """
         since = self._held_since
         return 0.0 if since is None else time.monotonic() - since

@@ -39,7 +39,7 @@ class Exporter:
             self._server, self._thread = prometheus_client.start_http_server(
                 self._port, self._host, self._registry
             )
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             LOG.error(
                 'No metrics are served: %s:%s cannot be listened on: %s',
                 self._host,

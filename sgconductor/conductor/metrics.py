@@ -43,7 +43,7 @@ class Work(registry.Collector):
         yield ignored
         yield core.GaugeMetricFamily(
             'sgconductor_beats_oldest_unflushed_seconds',
-            'For how long the oldest beat here has not been written.',
+            'Since when beats have come and none was written; 0 if all were.',
             self._beats.oldest(),
         )
         yield from self._beats.batch_sizes.collect()

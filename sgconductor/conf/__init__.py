@@ -91,12 +91,18 @@ def validate(conf: cfg.ConfigOpts) -> None:
         )
 
 
-def validate_address(conf: cfg.ConfigOpts) -> None:
-    """Refuse to let everybody on the network be an admin unasked.
+def validate_server(conf: cfg.ConfigOpts) -> None:
+    """Refuse to let everybody on the network be an admin unasked, and to
+    have no thread left for requests.
 
     :raises ConfigError: naming the options and their values
     """
     group = conf.api
+    if group.threads <= group.event_streams:
+        raise exception.ConfigError(
+            f'[api] threads ({group.threads}) must be more than '
+            f'event_streams ({group.event_streams}): each stream takes one.'
+        )
     if (
         group.auth_strategy == 'noauth'
         and not is_loopback(group.host)

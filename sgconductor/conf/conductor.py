@@ -42,6 +42,7 @@ OPTS = [
     ),
     cfg.PortOpt(
         'metrics_port',
+        min=1,
         help='The port for it: of the first worker; each other has the next. '
         'Default: none are served.',
     ),

@@ -15,7 +15,7 @@ from tests.functional import base
 
 class TestJoin(base.ConductorTest):
     def test_a_service_is_up_as_soon_as_it_has_joined(self) -> None:
-        self.member(version=7)
+        self.member(version=7, report_interval=60, down_after=120)
         service = self.look()
         self.assertTrue(service.is_up)
         self.assertEqual(7, service.version)

@@ -346,12 +346,11 @@ class TestFleet(PageTest):
         self.wait_for_text('#matches', '201 services')
         first, *_ = self.tab.all('#table .rows button')
         first.send_keys(Keys.ARROW_DOWN * 120)
-        focused = 'return document.activeElement.textContent'
-        self.assertEqual('node119', self.tab.run(focused))
+        self.wait_for_focus('node119')
         # It keeps the focus out of sight, and behind a dialog.
         self.tab.run('document.querySelector("#table").scrollTop = 0')
         self.wait_for('the first', lambda: 'conductor1' in self.hosts())
-        self.assertEqual('node119', self.tab.run(focused))
+        self.wait_for_focus('node119')
         self.tab.web.switch_to.active_element.send_keys(Keys.ENTER)
         self.wait_for_text('dialog h2', 'acme-worker on node119')
         self.press('Look again')
@@ -359,7 +358,13 @@ class TestFleet(PageTest):
         self.tab.run('return new Promise(requestAnimationFrame)')
         self.tab.web.switch_to.active_element.send_keys(Keys.ESCAPE)
         self.wait_for_no_dialogs()
-        self.assertEqual('node119', self.tab.run(focused))
+        self.wait_for_focus('node119')
+
+    def wait_for_focus(self, text: str) -> None:
+        focused = 'return document.activeElement.textContent'
+        self.wait_for(
+            f'focus on {text}', lambda: self.tab.run(focused) == text
+        )
 
     def test_phone(self) -> None:
         self.fill(*fleet())
