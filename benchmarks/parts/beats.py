@@ -42,7 +42,11 @@ def run(stage: stages.Stage) -> part.Outcome:
     return part.Outcome(
         [
             samples.line(cpu, 'cpu_ms', lines.Goal('peer', 1 / 20, True)),
-            samples.line(cpu, 'cpu_ms', lines.Goal('limit', 1.25, True)),
+            samples.line(
+                f'{cpu}, beside the limit',
+                'cpu_ms',
+                lines.Goal('limit', 1.25, True),
+            ),
             samples.line(
                 'beats per second, one worker',
                 'rate',

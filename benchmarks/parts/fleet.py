@@ -50,7 +50,7 @@ def run(stage: stages.Stage) -> part.Outcome:
             lines.Line(
                 f'{fleet}: beats in the queue',
                 lines.Spread(found['depths']),
-                wanted='never grows',
+                wanted=f'never grows by {_BEHIND} s of beats',
                 verdict=(
                     f'{found["grown"]:+,.0f}',
                     found['grown'] <= _BEHIND * expected,
