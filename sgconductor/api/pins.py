@@ -70,7 +70,8 @@ WHAT_IF_QUERY: schema.Schema = {
             'type': 'array',
             'items': schema.name(fields.HostField),
             'minItems': 1,
-            'maxItems': 1000,
+            # So that they go into a URL.
+            'maxItems': 200,
             'description': 'A host; as often as there are hosts.',
         }
     },

@@ -13,7 +13,7 @@ from sgconductor import exception
 _ENDS_WITHIN = 5
 
 # Bytes; the application refuses smaller ones, with more words.
-_MOST_HEADERS = 64 * 1024
+_MOST_HEADERS = 256 * 1024
 _MOST_BODY = 1024 * 1024
 
 

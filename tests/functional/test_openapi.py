@@ -6,7 +6,7 @@ from tests import program
 from tests import site
 from tests.functional import base
 
-_EXAMPLES = 15
+_EXAMPLES = 10
 
 
 class TestOpenApi(base.ConductorTest):
