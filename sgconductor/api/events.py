@@ -23,20 +23,16 @@ _STILL_HERE_EVERY = 10.0
 _BACK = 20
 _MOST_MISSED = 10_000
 
-INDEX_QUERY: schema.Schema = {
-    'type': 'object',
-    'properties': paging.QUERY,
-    'additionalProperties': False,
-}
+INDEX_QUERY = schema.closed(**paging.QUERY)
 EVENT: schema.Schema = {
     'type': 'object',
     'description': 'What happened; uuid is the message id of its '
     'notification, and service what that carries.',
     'properties': {
         'id': {'type': 'integer'},
-        'uuid': {'type': 'string', 'format': 'uuid'},
-        'type': {'type': 'string'},
-        'at': {'type': 'string', 'format': 'date-time'},
+        'uuid': schema.UUID,
+        'type': schema.WORDS,
+        'at': schema.MOMENT,
         'service': {'type': 'object'},
     },
     'required': ['id', 'uuid', 'type', 'at', 'service'],

@@ -8,11 +8,7 @@ from sgconductor.api import operation
 from sgconductor.api import paging
 from sgconductor.api import schema
 
-INDEX_QUERY: schema.Schema = {
-    'type': 'object',
-    'properties': paging.QUERY,
-    'additionalProperties': False,
-}
+INDEX_QUERY = schema.closed(**paging.QUERY)
 _VERDICT: schema.Schema = {
     'type': 'object',
     'properties': {

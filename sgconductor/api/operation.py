@@ -11,11 +11,7 @@ from microversion_parse import Version
 from sgconductor import context as sg_context
 from sgconductor.api import schema
 
-_NOTHING: schema.Schema = {
-    'type': 'object',
-    'properties': {},
-    'additionalProperties': False,
-}
+_NOTHING = schema.closed()
 
 
 @dataclasses.dataclass(frozen=True)

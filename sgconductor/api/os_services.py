@@ -40,35 +40,20 @@ INDEX_QUERY: schema.History = [
     (Version(2, 1), {'type': 'object', 'properties': _FILTERS}),
     (
         _STRICT,
-        {
-            'type': 'object',
-            'properties': _FILTERS,
-            'additionalProperties': False,
-        },
+        schema.closed(**_FILTERS),
     ),
 ]
 
-
-def _body(required: list[str], **properties: Any) -> schema.Schema:
-    return {
-        'type': 'object',
-        'properties': properties,
-        'required': required,
-        'additionalProperties': False,
-    }
-
-
 _NAMED = {'host': _NAME, 'binary': _NAME, 'disabled_reason': _NAME}
 UPDATE_BODY: schema.History = [
-    (Version(2, 1), _body(['host', 'binary'], **_NAMED)),
+    (Version(2, 1), schema.closed('host', 'binary', **_NAMED)),
     (
         _FORCED_DOWN,
-        _body(['host', 'binary'], **_NAMED, forced_down=_TRUTH),
+        schema.closed('host', 'binary', **_NAMED, forced_down=_TRUTH),
     ),
     (
         _UUIDS,
-        _body(
-            [],
+        schema.closed(
             status={'enum': ['enabled', 'disabled']},
             disabled_reason=_NAME,
             forced_down=_TRUTH,

@@ -57,12 +57,9 @@ SHOW_ANSWER: schema.Schema = {
     },
     'required': ['pin', 'oldest', 'lagging'],
 }
-HOLD_BODY: schema.Schema = {
-    'type': 'object',
-    'properties': {'version': {**schema.COUNT, 'maximum': fields.MAX_INT}},
-    'required': ['version'],
-    'additionalProperties': False,
-}
+HOLD_BODY = schema.closed(
+    'version', version={**schema.COUNT, 'maximum': fields.MAX_INT}
+)
 WHAT_IF_QUERY: schema.Schema = {
     'type': 'object',
     'properties': {

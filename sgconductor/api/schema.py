@@ -28,6 +28,16 @@ UUID: Schema = {'type': 'string', 'format': 'uuid'}
 WORDS: Schema = {'type': 'string'}
 
 
+def closed(*required: str, **properties: Any) -> Schema:
+    """An object that has these properties and no others."""
+    return {
+        'type': 'object',
+        'properties': properties,
+        'required': list(required),
+        'additionalProperties': False,
+    }
+
+
 def name(field: type[fields.NameField]) -> Schema:
     """What a field of a name takes."""
     return {

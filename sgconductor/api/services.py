@@ -50,18 +50,14 @@ SERVICE: schema.Schema = {
     'required': ['uuid', 'host', 'binary', 'is_up', 'links'],
     'additionalProperties': False,
 }
-INDEX_QUERY: schema.Schema = {
-    'type': 'object',
-    'properties': {
-        'host': schema.name(fields.HostField),
-        'binary': schema.name(fields.BinaryField),
-        'topic': schema.name(fields.TopicField),
-        'disabled': schema.TRUTH,
-        'is_up': schema.TRUTH,
-        **paging.QUERY,
-    },
-    'additionalProperties': False,
-}
+INDEX_QUERY = schema.closed(
+    host=schema.name(fields.HostField),
+    binary=schema.name(fields.BinaryField),
+    topic=schema.name(fields.TopicField),
+    disabled=schema.TRUTH,
+    is_up=schema.TRUTH,
+    **paging.QUERY,
+)
 INDEX_ANSWER = paging.listed('services', SERVICE)
 UPDATE_BODY: schema.Schema = {
     'type': 'object',

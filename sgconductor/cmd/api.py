@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 
 from oslo_config import cfg
-from oslo_log import log as oslo_log
 
 from sgconductor import app
 from sgconductor import conf as sg_conf
@@ -51,8 +50,5 @@ def read(argv: Sequence[str] | None = None) -> cfg.ConfigOpts:
     conf = configuration.read(
         'sgconductor-api', argv, sg_conf.register_api_opts
     )
-    try:
-        oslo_log.setup(conf, 'sgconductor')
-    except (OSError, ValueError) as error:
-        raise exception.ConfigError(f'logging: {error}') from None
+    configuration.set_up_logging(conf)
     return conf

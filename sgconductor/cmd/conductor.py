@@ -6,7 +6,6 @@ import sys
 import threading
 
 from oslo_config import cfg
-from oslo_log import log as oslo_log
 from oslo_service import service
 
 from sgconductor import app
@@ -69,10 +68,7 @@ class ConductorService(service.ServiceBase):
 def main() -> int:
     try:
         conf = configuration.read('sgconductor-conductor')
-        try:
-            oslo_log.setup(conf, 'sgconductor')
-        except (OSError, ValueError) as error:
-            raise exception.ConfigError(f'logging: {error}') from None
+        configuration.set_up_logging(conf)
         conductor = app.Conductor(conf)
         try:
             app.wait_until_ready(

@@ -91,3 +91,14 @@ def read(
     except (cfg.Error, messaging.InvalidTransportURL, ValueError) as error:
         raise exception.ConfigError(str(error)) from None
     return conf
+
+
+def set_up_logging(conf: cfg.ConfigOpts) -> None:
+    """Log as a configuration says.
+
+    :raises ConfigError: for what cannot be done
+    """
+    try:
+        oslo_log.setup(conf, 'sgconductor')
+    except (OSError, ValueError) as error:
+        raise exception.ConfigError(f'logging: {error}') from None
