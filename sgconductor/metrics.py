@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
+import prometheus_client
 from prometheus_client import core
 from prometheus_client import registry
 
@@ -21,6 +22,15 @@ _FRESH_FOR = 5.0
 
 _KIND = ('group', 'binary')
 _MARKS = ('disabled', 'forced_down', 'quarantined')
+
+
+def registry_of(*collectors: registry.Collector) -> registry.CollectorRegistry:
+    """What Prometheus is told by these, and of this process."""
+    told = registry.CollectorRegistry()
+    prometheus_client.ProcessCollector(registry=told)
+    for each in collectors:
+        told.register(each)
+    return told
 
 
 class Group(registry.Collector):

@@ -53,6 +53,13 @@ class Release:
         """
         return self._made / 'source'
 
+    def prepare(self) -> None:
+        """Make it now, if it is not there.
+
+        :raises ReleaseError:
+        """
+        _ = self._made
+
     @functools.cached_property
     def _made(self) -> pathlib.Path:
         # Each worker of the tests is a process, and one makes it for all.
@@ -139,3 +146,6 @@ def _run(*command: str, given: bytes = b'') -> bytes:
 
 # The release before this one. CONTRIBUTING.rst says when to move it.
 PREVIOUS = Release('aaf60b99f249d013c424353e05429a64016926dd')
+
+if __name__ == '__main__':
+    PREVIOUS.prepare()

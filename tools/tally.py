@@ -23,21 +23,27 @@ PASSED = frozenset({'success', 'xfail'})
 # NOTE: tests/resources.py skips with these words.
 MISSING = 'server missing'
 
+# Of each failure.
+_LINES = 12
+
 
 class Tally:
-    """The counts of a stream, and the ids of the tests that failed."""
+    """The counts of a stream.
+
+    :ivar failures: the end of what failed tests say, by test id
+    """
 
     def __init__(self, *, strict: bool) -> None:
         """Count a skip for want of a server as a failure if strict."""
         self._strict = strict
         self.counts: collections.Counter[str] = collections.Counter()
-        self.failed_ids: list[str] = []
+        self.failures: dict[str, str] = {}
 
     def add(self, test: Mapping[str, Any]) -> None:
         verdict = self._verdict(test)
         self.counts[verdict] += 1
         if verdict == 'failed':
-            self.failed_ids.append(f'{test["id"]} ({test["status"]})')
+            self.failures[test['id']] = _end(test)
 
     def _verdict(self, test: Mapping[str, Any]) -> str:
         if test['status'] in PASSED:
@@ -48,6 +54,13 @@ class Tally:
         if self._strict and reason and MISSING in reason.as_text():
             return 'failed'
         return 'skipped'
+
+
+def _end(test: Mapping[str, Any]) -> str:
+    """The last of what a failed test has to say, indented."""
+    said = test['details'].get('traceback')
+    lines = said.as_text().splitlines() if said else [test['status']]
+    return '\n'.join(f'    {line:.200}' for line in lines[-_LINES:])
 
 
 def count(stream: BinaryIO, *, strict: bool) -> Tally:
@@ -73,8 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     passed = tally.counts['passed'] + options.extra_passed
     failed = tally.counts['failed'] + options.extra_failed
     skipped = tally.counts['skipped']
-    for test_id in sorted(tally.failed_ids):
-        print(f'failed: {test_id}')
+    for test_id, end in sorted(tally.failures.items()):
+        print(f'failed: {test_id}\n{end}')
     if not ran:
         print('no test ran')
     print(f'\n{passed} passed, {failed} failed, {skipped} skipped')

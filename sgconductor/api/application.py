@@ -27,15 +27,6 @@ from sgconductor.api import schema
 LOG = logging.getLogger(__name__)
 
 _VERSIONED = '/v2.1/'
-# What a page may load: what comes from here, and nothing inline.
-_HEADERS = {
-    'Content-Security-Policy': "default-src 'none'; script-src 'self'; "
-    "style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    'X-Content-Type-Options': 'nosniff',
-    'Referrer-Policy': 'no-referrer',
-    'Cache-Control': 'no-store',
-}
 # The second is what Nova takes too.
 _JSON = ('application/json', 'application/vnd.openstack.compute+json')
 # Bytes of a body.
@@ -63,13 +54,25 @@ def make(
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
     app.set_error_serializer(_say)
-    app.add_error_handler(Exception, functools.partial(_fail, metrics))
+    app.add_error_handler(Exception, _fail)
     by_path: dict[str, list[operation.Operation]] = {}
     for each in operations:
         by_path.setdefault(each.path, []).append(each)
     for path, them in by_path.items():
-        app.add_route(path, _resource(gate, them))
+        resource = _resource(gate, them)
+        for spelling in _spellings(path):
+            app.add_route(spelling, resource)
     return app
+
+
+def _spellings(path: str) -> Iterable[str]:
+    """The path; and, as in Nova's API, with the project in it.
+
+    Catalogs have it so where they are older than 2.18 of that API.
+    """
+    yield path
+    if path.startswith(_VERSIONED):
+        yield path.replace(_VERSIONED, f'{_VERSIONED}{{project_id}}/', 1)
 
 
 class _Gate:
@@ -104,9 +107,6 @@ class _Gate:
         resource: object,
         req_succeeded: bool,
     ) -> None:
-        for name, value in _HEADERS.items():
-            if resp.get_header(name) is None:
-                resp.set_header(name, value)
         status = resp.status_code
         # What Falcon refuses outright has not been let in.
         since = getattr(req.context, 'since', time.monotonic())
@@ -202,6 +202,7 @@ def _respond(
         for name, value in microversion.headers(version).items():
             resp.set_header(name, value)
     gate.check(req, what.rule)
+    _check_project(req, path.pop('project_id', None))
     call = operation.Call(
         req.context.sg,
         schema.read_query(schema.at(what.query, version), _pairs(req.params)),
@@ -212,6 +213,16 @@ def _respond(
         headers,
     )
     _write(resp, what.status, what.handle(call, **path))
+
+
+def _check_project(req: falcon.Request, named: str | None) -> None:
+    """Refuse a URL of another project than that of who asks."""
+    known = req.context.sg.project_id
+    if named and known and named != known:
+        raise falcon.HTTPBadRequest(
+            description=f"Malformed request URL: URL's project_id "
+            f"'{named:.80}' doesn't match Context's project_id '{known}'"
+        )
 
 
 def _negotiate(headers: Mapping[str, str]) -> Version:
@@ -297,15 +308,12 @@ def _request_id(req: falcon.Request) -> str:
 
 
 def _fail(
-    metrics: sg_metrics.Metrics,
     req: falcon.Request,
     resp: falcon.Response,
     error: Exception,
     params: Mapping[str, Any],
 ) -> None:
     """Tell of any other."""
-    if isinstance(error, exception.Unreachable):
-        metrics.failed(error)
     status = faults.status_of(error)
     detail = str(error)
     if status == 500:

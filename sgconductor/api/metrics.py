@@ -1,9 +1,30 @@
 """``/metrics``: what the API tells Prometheus."""
 
+from collections.abc import Iterator
+
 import prometheus_client
 from prometheus_client import registry
 
+from sgconductor import metrics as sg_metrics
 from sgconductor.api import operation
+
+
+class Errors(registry.Collector):
+    """Counts calls to conductors that came to nothing."""
+
+    def __init__(self) -> None:
+        self._errors = prometheus_client.Counter(
+            'sgconductor_api_rpc_errors',
+            'Calls that no conductor answered, by error.',
+            ['error'],
+            registry=None,
+        )
+
+    def count(self, error: Exception) -> None:
+        self._errors.labels(type(error).__name__).inc()
+
+    def collect(self) -> Iterator[prometheus_client.Metric]:
+        yield from self._errors.collect()
 
 
 class Metrics:
@@ -12,10 +33,7 @@ class Metrics:
     """
 
     def __init__(self, *collectors: registry.Collector) -> None:
-        self._registry = prometheus_client.CollectorRegistry()
-        prometheus_client.ProcessCollector(registry=self._registry)
-        for each in collectors:
-            self._registry.register(each)
+        self._registry = sg_metrics.registry_of(*collectors)
         self._requests = prometheus_client.Counter(
             'sgconductor_api_requests',
             'Requests that were answered.',
@@ -28,12 +46,6 @@ class Metrics:
             ['method', 'path'],
             registry=self._registry,
         )
-        self._errors = prometheus_client.Counter(
-            'sgconductor_api_rpc_errors',
-            'Requests that a conductor did not answer, by error.',
-            ['error'],
-            registry=self._registry,
-        )
 
     def answered(
         self, method: str, path: str, status: int, seconds: float
@@ -43,10 +55,6 @@ class Metrics:
         """
         self._requests.labels(method, path, status).inc()
         self._seconds.labels(method, path).observe(seconds)
-
-    def failed(self, error: Exception) -> None:
-        """A call to a conductor."""
-        self._errors.labels(type(error).__name__).inc()
 
     def show(self, call: operation.Call) -> operation.Content:
         return operation.Content(

@@ -16,10 +16,14 @@ from sgconductor.api import application
 from sgconductor.api import doors
 from sgconductor.api import events
 from sgconductor.api import feed
+from sgconductor.api import headers
 from sgconductor.api import metrics
 from sgconductor.api import routes
 from sgconductor.app import client
+from sgconductor.rpcapi import deadline
 
+# Seconds in which a call ends that has waited in vain.
+_MOMENT = 0.2
 # As many as can wait for a broker that stands still, before none is sent.
 _CALLS_AT_ONCE = 64
 
@@ -35,12 +39,18 @@ class Api:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
+        errors = metrics.Errors()
         self._remote = client.Remote(
-            conf, conf.api.conductor_timeout, _CALLS_AT_ONCE
+            conf,
+            conf.api.conductor_timeout,
+            lambda api: deadline.Deadline(
+                api, api.timeout + _MOMENT, _CALLS_AT_ONCE, errors.count
+            ),
         )
+        told = metrics.Metrics(sg_metrics.Group(self._remote.context), errors)
         self._feed = feed.Feed(self._fetch, conf.api.event_streams)
         try:
-            self._wsgi = _pipeline(conf, self._remote, self._feed)
+            self._wsgi = _pipeline(conf, self._remote, self._feed, told)
         except BaseException:
             self._remote.close()
             raise
@@ -62,15 +72,18 @@ class Api:
 
 
 def _pipeline(
-    conf: cfg.ConfigOpts, remote: client.Remote, read: feed.Feed
+    conf: cfg.ConfigOpts,
+    remote: client.Remote,
+    read: feed.Feed,
+    told: metrics.Metrics,
 ) -> Wsgi:
     """What a request goes through, from the last to the first.
 
     :param read: by all streams of events
+    :param told: to Prometheus
     """
     door, wrap = _door(conf)
     stream = events.Stream(read)
-    told = metrics.Metrics(sg_metrics.Group(remote.context))
     wsgi: Wsgi = application.make(
         routes.table(stream, told),
         remote.context,
@@ -80,6 +93,7 @@ def _pipeline(
     )
     wsgi = wrap(wsgi)
     wsgi = _beside(wsgi, '/healthcheck', healthcheck.Healthcheck(None, conf))
+    wsgi = headers.add(wsgi)
     wsgi = http_proxy_to_wsgi.HTTPProxyToWSGI(wsgi, conf)
     # Outside of all others: whatever answers has an id.
     return request_id.RequestId(wsgi, conf)

@@ -1,11 +1,13 @@
 """What a process is that reaches a conductor by the message bus alone."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 from typing import Self
 
 from oslo_config import cfg
 from oslo_messaging import transport as transport_types
+from oslo_versionedobjects import base as ovo_base
 
 from sgconductor import conf as sg_conf
 from sgconductor import context as sg_context
@@ -15,12 +17,12 @@ from sgconductor.member import membership
 from sgconductor.rpcapi import base as rpc_base
 from sgconductor.rpcapi import beats as beats_api
 from sgconductor.rpcapi import conductor as conductor_api
-from sgconductor.rpcapi import deadline
 from sgconductor.rpcapi import pins as sg_pins
 from sgconductor.servicegroup import driver as sg_driver
 
-# Seconds in which a call ends that has waited in vain.
-_MOMENT = 0.2
+Wrap = Callable[
+    [conductor_api.ConductorAPI], ovo_base.VersionedObjectIndirectionAPI
+]
 
 
 class Remote:
@@ -30,8 +32,7 @@ class Remote:
         :mod:`sgconductor.conf`
     :param timeout: seconds to wait for an answer; None for
         ``rpc_response_timeout``
-    :param prompt: so many calls at once come back after that time even if
-        the broker stands still; None if they need not
+    :param wrap: what calls go through before they are sent
     :raises ConfigError: for a configuration that cannot work
     """
 
@@ -39,7 +40,7 @@ class Remote:
         self,
         conf: cfg.ConfigOpts,
         timeout: float | None = 10,
-        prompt: int | None = None,
+        wrap: Wrap | None = None,
     ) -> None:
         sg_conf.validate(conf)
         self._conf = conf
@@ -47,12 +48,7 @@ class Remote:
         self._loading = threading.Lock()
         self._rpc = rpc_base.rpc_transport(conf)
         conductor = conductor_api.ConductorAPI(self._rpc, timeout)
-        self._deadline: deadline.Deadline | None = None
-        if prompt is not None:
-            self._deadline = deadline.Deadline(
-                conductor, conductor.timeout + _MOMENT, prompt
-            )
-        self._conductor = self._deadline or conductor
+        self._conductor = wrap(conductor) if wrap else conductor
         self._beats = beats_api.BeatAPI(self._rpc)
         self._pins = sg_pins.Pins(
             lambda: objects.PinList.in_force(self.context())
@@ -119,8 +115,6 @@ class Remote:
     def close(self) -> None:
         """Give the connections back."""
         self._ear.close()
-        if self._deadline:
-            self._deadline.close()
         for driver in self._drivers or ():
             driver.close()
         self._rpc.cleanup()

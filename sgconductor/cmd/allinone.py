@@ -7,12 +7,13 @@ needs nothing and leaves nothing behind.
 
 import argparse
 import os
-import pkgutil
 import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from sgconductor import exception
+from sgconductor.cmd import extra
 from sgconductor.cmd import seconds
 
 
@@ -35,13 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Importing all that takes a second, in which Ctrl-C must do no harm: it
     # cannot be done above.
     try:
-        play = pkgutil.resolve_name('sgconductor.cmd.stage:play')
-    except ModuleNotFoundError as error:
-        print(
-            f'sgconductor-allinone: {error}. It is installed with '
-            f"'sgconductor[api]'.",
-            file=sys.stderr,
-        )
+        play = extra.load('sgconductor.cmd.stage:play')
+    except exception.ConfigError as error:
+        print(f'sgconductor-allinone: {error}', file=sys.stderr)
         return 1
     return int(
         play(

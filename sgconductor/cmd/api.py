@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 
-from sgconductor import app
 from sgconductor import conf as sg_conf
 from sgconductor import exception
 from sgconductor.cmd import configuration
-from sgconductor.cmd import server
+from sgconductor.cmd import extra
 
 LOG = logging.getLogger(__name__)
 
@@ -24,10 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         conf = read(argv)
         sg_conf.validate_server(conf)
-        api = app.Api(conf)
+        api = extra.load('sgconductor.app:Api')(conf)
         try:
             group = conf.api
-            listening = server.Server(
+            listening = extra.load('sgconductor.cmd.server:Server')(
                 api, str(group.host), group.port, group.threads
             )
             with listening:

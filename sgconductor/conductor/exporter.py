@@ -7,6 +7,8 @@ from wsgiref import simple_server
 import prometheus_client
 from prometheus_client import registry
 
+from sgconductor import metrics as sg_metrics
+
 LOG = logging.getLogger(__name__)
 
 
@@ -21,10 +23,7 @@ class Exporter:
     ) -> None:
         self._host = host
         self._port = port
-        self._registry = prometheus_client.CollectorRegistry()
-        prometheus_client.ProcessCollector(registry=self._registry)
-        for each in collectors:
-            self._registry.register(each)
+        self._registry = sg_metrics.registry_of(*collectors)
         self._server: simple_server.WSGIServer | None = None
         self._thread: threading.Thread | None = None
 

@@ -1,5 +1,7 @@
 """Calls that come back in time, whatever the broker does."""
 
+import threading
+import time
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
@@ -21,6 +23,7 @@ class Deadline(ovo_base.VersionedObjectIndirectionAPI):
     :param api: the client of the conductor
     :param seconds: how long an answer may take
     :param most: calls at once
+    :param failed: is told of each error that means that no conductor answered
     """
 
     def __init__(
@@ -28,10 +31,12 @@ class Deadline(ovo_base.VersionedObjectIndirectionAPI):
         api: ovo_base.VersionedObjectIndirectionAPI,
         seconds: float,
         most: int,
+        failed: Callable[[exception.Unreachable], None],
     ) -> None:
         self._api = api
         self._seconds = seconds
-        self._threads = futures.ThreadPoolExecutor(most, 'conductor')
+        self._free = threading.BoundedSemaphore(most)
+        self._failed = failed
 
     def object_class_action_versions(
         self, context: sg_context.RequestContext, *args: Any
@@ -56,23 +61,41 @@ class Deadline(ovo_base.VersionedObjectIndirectionAPI):
     def object_backport(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
 
-    def close(self) -> None:
-        """Begin no more calls."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    def _ask(self, *call: Any) -> Any:
+        try:
+            return self._answer(*call)
+        except exception.Unreachable as error:
+            self._failed(error)
+            raise
 
-    def _ask(
+    def _answer(
         self,
         context: sg_context.RequestContext,
         call: Callable[..., Any],
         *args: Any,
     ) -> Any:
-        def ask() -> Any:
-            # What is logged meanwhile is of this request.
-            context.update_store()
-            return call(context, *args)
+        answer: futures.Future[Any] = futures.Future()
 
-        asked = self._threads.submit(ask)
-        if not futures.wait([asked], self._seconds).done:
-            asked.cancel()
+        def ask() -> None:
+            try:
+                # What is logged meanwhile is of this request.
+                context.update_store()
+                answer.set_result(call(context, *args))
+            except BaseException as error:
+                answer.set_exception(error)
+            finally:
+                self._free.release()
+
+        end = time.monotonic() + self._seconds
+        if self._free.acquire(timeout=self._seconds):
+            # A pool would have the process wait for those that stand still.
+            thread = threading.Thread(target=ask, name='call', daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                self._free.release()
+                raise
+            futures.wait([answer], end - time.monotonic())
+        if not answer.done():
             raise exception.ConductorUnreachable(base.RPC_TOPIC, self._seconds)
-        return asked.result()
+        return answer.result()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import bcrypt
+import httpx
 import requests
 
 from sgconductor import exception
@@ -153,6 +154,16 @@ class TestKeystone(DoorTest):
             answer = self.ask('GET', '/v1/pins', headers)
             self.assertEqual(403, answer.status_code)
 
+    def test_a_project_in_the_path(self) -> None:
+        token = self.token('reader')
+        for project, status in (('p1', 200), ('p2', 400)):
+            answer = self.ask('GET', f'/v2.1/{project}/os-services', token)
+            self.assertEqual(status, answer.status_code, answer.text)
+        self.assertIn("'p2' doesn't match", answer.text)
+        system = self.token('reader', scope='system')
+        answer = self.ask('GET', '/v2.1/p2/os-services', system)
+        self.assertEqual(200, answer.status_code)
+
     def test_the_token_stays_here(self) -> None:
         token = self.token('reader')['X-Auth-Token']
         self.ask('GET', '/v1/pins', {'X-Auth-Token': token})
@@ -231,6 +242,21 @@ class TestNoAuth(DoorTest):
         answer = self.ask('GET', '/v1/pins', {'Host': 'sg.example'})
         self.assertEqual(200, answer.status_code)
 
+    def test_from_elsewhere(self) -> None:
+        """As it is under servers that listen for all the network."""
+        for anywhere, status in ((False, 401), (True, 200)):
+            wsgi = api.Api(
+                self.deployment.conf(
+                    api__auth_strategy='noauth',
+                    api__let_everybody_on_the_network_be_admin=anywhere,
+                )
+            )
+            self.addCleanup(wsgi.close)
+            transport = httpx.WSGITransport(wsgi, remote_addr='192.0.2.1')
+            with httpx.Client(transport=transport) as client:
+                answer = client.get('http://127.0.0.1/v1/pins')
+            self.assertEqual(status, answer.status_code)
+
 
 class TestBrowser(DoorTest):
     """What a browser sends in the name of whoever looks at a page."""
@@ -263,7 +289,11 @@ class TestBrowser(DoorTest):
 
     def test_headers_of_all_answers(self) -> None:
         self.serve()
-        for path in ('/', '/v1/pins', '/nowhere', '/v2.1/os-services'):
+        for path in (
+            *('/', '/v1/pins', '/nowhere', '/v2.1/os-services'),
+            # Of other hands than the API's own.
+            '/healthcheck',
+        ):
             answer = self.ask('GET', path, {'Accept': 'text/html'})
             policy = answer.headers['Content-Security-Policy']
             self.assertIn("default-src 'none'", policy)

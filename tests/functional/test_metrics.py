@@ -3,11 +3,13 @@
 import json
 import pathlib
 import re
+import socket
 from typing import Any
 
 import requests
 from prometheus_client import parser
 
+from sgconductor import objects
 from tests import site
 from tests.functional import base
 from tests.servers import process
@@ -79,13 +81,14 @@ class TestApi(MetricsTest):
         url = self.useFixture(
             site.Site(self.deployment, api__conductor_timeout=0.2)
         ).url
-        requests.get(f'{url}/v1/pins', timeout=base.PATIENCE)
+        key = 'sgconductor_api_rpc_errors_total', 'ConductorUnreachable'
         seen = self.read(f'{url}/metrics')
         self.assertEqual(0, seen['sgconductor_group_seen',])
-        self.assertEqual(
-            1,
-            seen['sgconductor_api_rpc_errors_total', 'ConductorUnreachable'],
-        )
+        # Whoever wants something of it counts: a request, or a stream.
+        before = seen.get(key, 0)
+        for path in ('/v1/pins', '/v1/events/stream'):
+            requests.get(f'{url}{path}', timeout=base.PATIENCE)
+        self.assertEqual(before + 2, self.read(f'{url}/metrics')[key])
 
 
 class TestConductor(MetricsTest):
@@ -119,6 +122,16 @@ class TestConductor(MetricsTest):
             seen['sgconductor_rpc_calls_total', '', 'object_action'], 1
         )
         self.assertEqual(1, seen['sgconductor_group_seen',])
+
+    def test_a_port_that_is_taken(self) -> None:
+        with socket.create_server((process.LOOPBACK, 0)) as taken:
+            port = taken.getsockname()[1]
+            self.deployment.conductor(conductor__metrics_port=port)
+            # It is said, and the conductor does what it is for.
+            self.assertEqual(1, self.logged('No metrics are served'))
+            context = self.deployment.remote().context()
+            (one,) = objects.ServiceList.get_page(context, 10)
+            self.assertTrue(one.is_up)
 
 
 class TestDashboard(MetricsTest):

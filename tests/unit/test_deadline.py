@@ -32,8 +32,8 @@ class Stuck(ovo_base.VersionedObjectIndirectionAPI):
 class TestDeadline(base.TestCase):
     def test_in_time(self) -> None:
         stuck = Stuck()
-        api = deadline.Deadline(stuck, 0.05, 1)
-        self.addCleanup(api.close)
+        failed: list[exception.Unreachable] = []
+        api = deadline.Deadline(stuck, 0.05, 1, failed.append)
         self.addCleanup(stuck.go_on.set)
         context = sg_context.RequestContext(conductor=api)
 
@@ -42,6 +42,7 @@ class TestDeadline(base.TestCase):
 
         for method in ('first', 'second'):
             self.assertRaises(exception.ConductorUnreachable, call, method)
+        self.assertEqual(2, len(failed))
         stuck.go_on.set()
         stuck.ended.wait(base.PATIENCE)
         # The second was given up before it had begun, and never does.
