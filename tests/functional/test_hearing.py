@@ -275,7 +275,8 @@ class TestVerdicts(base.ConductorTest):
     def test_who_was_up_is_not_called_down_and_the_dead_are(self) -> None:
         # None of them beats again.
         for host in ('dead', 'unlucky'):
-            self.member(host, report_interval=1, down_after=60).stop()
+            member = self.member(host, report_interval=50, down_after=60)
+            base.stop_beating(member)
         self.deployment.age(self.look('dead').id, 200)
         self.deployment.age(self.look('unlucky').id, 101)
         self.deployment.deafen(100)

@@ -371,8 +371,8 @@ class TestLost(base.ConductorTest):
 
     def test_the_older_process_cannot_keep_the_service_up(self) -> None:
         older = self.member().service
-        newer = self.member()
-        newer.stop()
+        # It does not beat meanwhile.
+        self.member(report_interval=60, down_after=120)
         before = self.look()
         self.deployment.beat(self.remote, older)
         self.wait_for('the beat', lambda: self.conductor.beats.ignored)

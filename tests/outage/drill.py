@@ -196,6 +196,11 @@ class Drill(fixtures.Fixture):
         self._say(f'{len(self._hosts)} members and two that are to die are up')
         self._kill(DEAD)
         self._until('its death is seen', lambda: self._all_see_down(DEAD))
+        # An outage gives time to be heard to whoever is not announced down.
+        self._until(
+            'its death is told',
+            lambda: any(host == DEAD for host, _ in self._down_events(marker)),
+        )
         self._say(f'{DEAD} has been killed, and is down')
         dead_since = time.monotonic()
         self._end()
