@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from oslo_config import cfg
@@ -14,6 +15,8 @@ from sgconductor.cmd import extra
 
 LOG = logging.getLogger(__name__)
 
+# In seconds.
+_CLOSES_WITHIN = 5
 _END = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -34,7 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 signal.sigwait(_END)
                 api.stop()
         finally:
-            api.close()
+            # A broker that stands still would have it wait for a minute.
+            closing = threading.Thread(target=api.close, daemon=True)
+            closing.start()
+            closing.join(_CLOSES_WITHIN)
     except exception.SGConductorError as error:
         print(f'sgconductor-api: {error}', file=sys.stderr)
         return 1

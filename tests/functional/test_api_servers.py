@@ -95,6 +95,16 @@ class TestServers(ServerTest):
     def test_ours(self) -> None:
         self.check(OURS)
 
+    def test_ours_while_the_broker_stands_still(self) -> None:
+        started = self.serve(OURS)
+        self.assertTrue(self.ask('/v1/pins').ok)
+        self.broker.freeze()
+        self.addCleanup(self.broker.thaw)
+        self.assertEqual(503, self.ask('/v1/pins').status_code)
+        # Its call goes on, until the broker is given up after a minute.
+        started.signal(signal.SIGTERM)
+        self.assertEqual(0, started.wait(base.PATIENCE), started.output)
+
     def test_ours_without_its_extra(self) -> None:
         missing = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         (missing / 'cheroot.py').write_text('raise ModuleNotFoundError("x")\n')
