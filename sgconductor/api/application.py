@@ -132,8 +132,7 @@ class _Gate:
         except policy.PolicyNotAuthorized:
             if not req.context.known:
                 raise falcon.HTTPUnauthorized(
-                    description='This needs authentication, which is '
-                    'missing, wrong or no longer valid.',
+                    description=self._door.refusal,
                     challenges=self._door.challenges,
                 ) from None
             raise falcon.HTTPForbidden(

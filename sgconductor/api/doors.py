@@ -15,6 +15,10 @@ from sgconductor import conf as sg_conf
 from sgconductor import exception
 
 Environ = dict[str, Any]
+
+_REFUSAL = (
+    'This needs authentication, which is missing, wrong or no longer valid.'
+)
 _OF_PROXIES = (
     'HTTP_FORWARDED',
     'HTTP_X_FORWARDED_FOR',
@@ -29,6 +33,11 @@ class Door(Protocol):
     @property
     def challenges(self) -> Sequence[str]:
         """How to come in, for the header WWW-Authenticate."""
+        ...
+
+    @property
+    def refusal(self) -> str:
+        """Why somebody is not let in, and what to do."""
         ...
 
     def who(self, environ: Environ) -> Who | None:
@@ -47,6 +56,10 @@ class NoAuth:
     """
 
     challenges = ('None',)
+    refusal = (
+        'With [api] auth_strategy = noauth, who asks on the same host and by '
+        'the name localhost is let in, and nobody else.'
+    )
 
     def __init__(self, anywhere: bool) -> None:
         self._anywhere = anywhere
@@ -66,6 +79,7 @@ class HttpBasic:
     """
 
     challenges = ('Basic realm="sgconductor", charset="UTF-8"',)
+    refusal = _REFUSAL
 
     def __init__(self, path: str, admins: Collection[str]) -> None:
         try:
@@ -100,6 +114,7 @@ class Keystone:
 
     # That has added its own.
     challenges: Sequence[str] = ()
+    refusal = _REFUSAL
 
     def who(self, environ: Environ) -> Who | None:
         if environ.get('HTTP_X_IDENTITY_STATUS') != 'Confirmed':

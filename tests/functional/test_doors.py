@@ -238,6 +238,7 @@ class TestNoAuth(DoorTest):
         self.serve()
         answer = self.ask('GET', '/v1/pins', {'Host': 'evil.example'})
         self.assertEqual(401, answer.status_code)
+        self.assertIn('noauth', answer.text)
         self.serve(api__let_everybody_on_the_network_be_admin=True)
         answer = self.ask('GET', '/v1/pins', {'Host': 'sg.example'})
         self.assertEqual(200, answer.status_code)
