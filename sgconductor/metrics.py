@@ -135,16 +135,10 @@ class Group(registry.Collector):
             '1 if a servicegroup driver can be asked.',
             labels=['driver'],
         )
-        outages = core.CounterMetricFamily(
-            'sgconductor_driver_outages',
-            'How often it could not, as the conductor that answered has seen.',
-            labels=['driver'],
-        )
         told = objects.ServiceList.compare(self._contexts(), 1)
         for driver in told['drivers']:
             up.add_metric([driver['name']], float(not driver['trouble']))
-            outages.add_metric([driver['name']], driver['outages'])
-        yield from (up, outages)
+        yield up
 
 
 def _sums(

@@ -15,6 +15,12 @@ T = TypeVar('T')
 # Long enough for a loaded machine; reached only by a test that fails.
 PATIENCE = 30.0
 
+# What they say of each of their steps nobody reads, and it takes time.
+_LOUD = (
+    *('amqp', 'oslo.messaging', 'oslo_messaging', 'sqlalchemy'),
+    *('stevedore', 'urllib3'),
+)
+
 
 class TestCase(testtools.TestCase):
     """Warnings are errors, and what is logged is kept.
@@ -33,7 +39,7 @@ class TestCase(testtools.TestCase):
                 level=logging.DEBUG, format='%(levelname)s %(message)s'
             )
         )
-        for name in ('amqp', 'oslo.messaging', 'sqlalchemy', 'stevedore'):
+        for name in _LOUD:
             logging.getLogger(name).setLevel(logging.INFO)
 
     def wait_for(

@@ -21,7 +21,6 @@ from sgconductor.api import faults
 from sgconductor.api import metrics as sg_metrics
 from sgconductor.api import microversion
 from sgconductor.api import operation
-from sgconductor.api import policies
 from sgconductor.api import schema
 
 LOG = logging.getLogger(__name__)
@@ -48,7 +47,6 @@ def make(
         known of who asks
     :param enforcer: has the rules of :mod:`sgconductor.api.policies`
     """
-    enforcer.register_defaults(policies.list_rules())
     gate = _Gate(contexts, door, enforcer, metrics)
     app = falcon.App(middleware=[gate])
     app.req_options.strip_url_path_trailing_slash = True

@@ -1,5 +1,6 @@
 """Who asks: each strategy of authentication is a door."""
 
+import logging
 import urllib.parse
 from collections.abc import Collection
 from collections.abc import Sequence
@@ -13,6 +14,10 @@ from oslo_middleware import exceptions as middleware_exc
 
 from sgconductor import conf as sg_conf
 from sgconductor import exception
+from sgconductor.api import faults
+from sgconductor.api import keystone
+
+LOG = logging.getLogger(__name__)
 
 Environ = dict[str, Any]
 
@@ -23,6 +28,9 @@ _OF_PROXIES = (
     'HTTP_FORWARDED',
     'HTTP_X_FORWARDED_FOR',
     'HTTP_X_FORWARDED_HOST',
+    'HTTP_X_FORWARDED_PROTO',
+    'HTTP_X_REAL_IP',
+    'HTTP_VIA',
 )
 
 # Of oslo.context's RequestContext.
@@ -41,7 +49,10 @@ class Door(Protocol):
         ...
 
     def who(self, environ: Environ) -> Who | None:
-        """Who asks, by the WSGI environment; None for nobody known."""
+        """Who asks, by the WSGI environment; None for nobody known.
+
+        :raises Busy: if that cannot be told just now
+        """
         ...
 
 
@@ -84,7 +95,7 @@ class HttpBasic:
     def __init__(self, path: str, admins: Collection[str]) -> None:
         try:
             basic_auth.validate_auth_file(path)
-        except middleware_exc.ConfigInvalid:
+        except (middleware_exc.ConfigInvalid, UnicodeDecodeError):
             raise exception.ConfigError(
                 f'[api] http_basic_user_file {path} cannot be read'
             ) from None
@@ -102,9 +113,18 @@ class HttpBasic:
             # What is read is taken out, so that nobody can log it.
             token = basic_auth.parse_header(environ)
             name, password = basic_auth.parse_token(token)
-            basic_auth.authenticate(self._path, name, password)
         except (webob.exc.HTTPException, ValueError):
-            # bcrypt refuses some passwords outright.
+            return None
+        # The log is told of it.
+        if not name.isprintable():
+            return None
+        try:
+            basic_auth.authenticate(self._path, name, password)
+        except webob.exc.HTTPException:
+            return None
+        except ValueError as error:
+            # bcrypt refuses some passwords outright, and some digests.
+            LOG.warning('%r cannot be looked up: %s', name, error)
             return None
         return _local(name, admin=name in self._admins)
 
@@ -117,6 +137,11 @@ class Keystone:
     refusal = _REFUSAL
 
     def who(self, environ: Environ) -> Who | None:
+        if keystone.AWAY in environ:
+            raise faults.Busy(
+                'Keystone cannot be asked whether the token is good. Try '
+                'again later; the log of the API says why.'
+            )
         if environ.get('HTTP_X_IDENTITY_STATUS') != 'Confirmed':
             return None
         told = oslo_context.RequestContext.from_environ(

@@ -50,15 +50,16 @@ class Feed:
                     f'{self._most} streams of events are read here already, '
                     f'which is [api] event_streams. Try again later.'
                 )
-            reader = Reader(self._changed, self._forget)
-            reader.over = self._closed
-            self._readers.add(reader)
             if not self._looking:
-                self._looking = True
-                self._looked = False
+                # It looks first when this here waits.
                 threading.Thread(
                     target=self._look, name='feed', daemon=True
                 ).start()
+                self._looking = True
+                self._looked = False
+            reader = Reader(self._changed, self._forget)
+            reader.over = self._closed
+            self._readers.add(reader)
             # Whatever happens from its first look on, it sees.
             self._changed.wait_for(lambda: self._looked, _BEGINS_WITHIN)
             if not self._looked or self._trouble_at_first:

@@ -10,12 +10,12 @@ from sgconductor.api import operation
 
 
 class Errors(registry.Collector):
-    """Counts calls to conductors that came to nothing."""
+    """Counts calls that came to nothing, as no server answered."""
 
     def __init__(self) -> None:
         self._errors = prometheus_client.Counter(
             'sgconductor_api_rpc_errors',
-            'Calls that no conductor answered, by error.',
+            'Calls to conductors that came to nothing, by what was away.',
             ['error'],
             registry=None,
         )

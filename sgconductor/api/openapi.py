@@ -35,11 +35,12 @@ _ALWAYS = {
     400: 'Something in the request cannot be taken.',
     401: 'Nobody is known to ask.',
     403: 'Whoever asks may not.',
-    503: 'No conductor answers; try again.',
+    503: 'What is needed for an answer is away; try again.',
 }
 _OF_NAMES = {404: 'There is no such thing.'}
-_OF_CHANGES = {
-    409: 'It does not go with the state of the thing.',
+_OF_CHANGES = {409: 'It does not go with the state of the thing.'}
+_OF_BODIES = {
+    411: 'The body comes without its length.',
     413: 'The body is too large.',
     415: 'The body is no JSON.',
 }
@@ -119,6 +120,8 @@ def _answers(one: operation.Operation) -> dict[str, Any]:
         errors |= _OF_NAMES
     if one.method != 'GET':
         errors |= _OF_CHANGES
+    if one.body is not None:
+        errors |= _OF_BODIES
     reference = {'$ref': '#/components/schemas/Errors'}
     return {
         str(one.status): good,

@@ -119,6 +119,7 @@ def update(call: operation.Call, uuid: str) -> Mapping[str, Any]:
     service = _get(call, uuid)
     changes = dict(call.body)
     quarantined = changes.pop('quarantined', None)
+    base.take(objects.Service, changes)
     if changes.get('disabled') is False:
         changes.setdefault('disabled_reason', None)
     disabled = changes.get('disabled', service.disabled)

@@ -5,11 +5,13 @@ from typing import Any
 
 from keystonemiddleware import auth_token
 from oslo_config import cfg
+from oslo_middleware import catch_errors
 from oslo_middleware import healthcheck
 from oslo_middleware import http_proxy_to_wsgi
 from oslo_middleware import request_id
 from oslo_policy import policy
 
+from sgconductor import exception
 from sgconductor import metrics as sg_metrics
 from sgconductor import objects
 from sgconductor.api import application
@@ -17,17 +19,21 @@ from sgconductor.api import doors
 from sgconductor.api import events
 from sgconductor.api import feed
 from sgconductor.api import headers
+from sgconductor.api import keystone
 from sgconductor.api import metrics
+from sgconductor.api import policies
 from sgconductor.api import routes
 from sgconductor.app import client
 from sgconductor.rpcapi import deadline
 
 # Seconds in which a call ends that has waited in vain.
 _MOMENT = 0.2
+# In which Keystone has to answer; keystonemiddleware has no end of its own.
+_KEYSTONE_ANSWERS = 5
 # As many as can wait for a broker that stands still, before none is sent.
 _CALLS_AT_ONCE = 64
 
-Wsgi = Callable[..., Any]
+Wrap = Callable[[headers.Wsgi], headers.Wsgi]
 
 
 class Api:
@@ -76,7 +82,7 @@ def _pipeline(
     remote: client.Remote,
     read: feed.Feed,
     told: metrics.Metrics,
-) -> Wsgi:
+) -> headers.Wsgi:
     """What a request goes through, from the last to the first.
 
     :param read: by all streams of events
@@ -84,22 +90,40 @@ def _pipeline(
     """
     door, wrap = _door(conf)
     stream = events.Stream(read)
-    wsgi: Wsgi = application.make(
+    wsgi: headers.Wsgi = application.make(
         routes.table(stream, told),
         remote.context,
         door,
-        policy.Enforcer(conf),
+        _enforcer(conf),
         told,
     )
     wsgi = wrap(wsgi)
     wsgi = _beside(wsgi, '/healthcheck', healthcheck.Healthcheck(None, conf))
+    wsgi = catch_errors.CatchErrors(wsgi, conf)
     wsgi = headers.add(wsgi)
     wsgi = http_proxy_to_wsgi.HTTPProxyToWSGI(wsgi, conf)
     # Outside of all others: whatever answers has an id.
     return request_id.RequestId(wsgi, conf)
 
 
-def _beside(wsgi: Wsgi, path: str, other: Wsgi) -> Wsgi:
+def _enforcer(conf: cfg.ConfigOpts) -> policy.Enforcer:
+    enforcer = policy.Enforcer(conf)
+    enforcer.register_defaults(policies.list_rules())
+    try:
+        enforcer.load_rules()
+        enforcer.check_rules(raise_on_violation=True)
+    # Whatever a file can make it raise.
+    except Exception as error:
+        raise exception.ConfigError(
+            f'[oslo_policy] policy_file {conf.oslo_policy.policy_file} cannot '
+            f'be used: {error}'
+        ) from None
+    return enforcer
+
+
+def _beside(
+    wsgi: headers.Wsgi, path: str, other: headers.Wsgi
+) -> headers.Wsgi:
     """Have one path answered by another application."""
 
     def either(environ: doors.Environ, start_response: Any) -> Any:
@@ -109,7 +133,7 @@ def _beside(wsgi: Wsgi, path: str, other: Wsgi) -> Wsgi:
     return either
 
 
-def _door(conf: cfg.ConfigOpts) -> tuple[doors.Door, Callable[[Wsgi], Wsgi]]:
+def _door(conf: cfg.ConfigOpts) -> tuple[doors.Door, Wrap]:
     """The door, and what has to stand before it."""
     if conf.api.auth_strategy == 'noauth':
         anywhere = conf.api.let_everybody_on_the_network_be_admin
@@ -119,9 +143,12 @@ def _door(conf: cfg.ConfigOpts) -> tuple[doors.Door, Callable[[Wsgi], Wsgi]]:
             conf.api.http_basic_user_file, conf.api.http_basic_admins
         )
         return door, lambda wsgi: wsgi
-    wrap = auth_token.filter_factory(
+    for group, opts in auth_token.list_opts():
+        conf.register_opts(opts, group)
+        conf.set_default('http_connect_timeout', _KEYSTONE_ANSWERS, group)
+    options = {
         # Some of what is here is for everybody: the door decides.
-        {'delay_auth_decision': 'true'},
-        oslo_config_config=conf,
-    )
-    return doors.Keystone(), wrap
+        'delay_auth_decision': 'true',
+        'oslo_config_config': conf,
+    }
+    return doors.Keystone(), lambda wsgi: keystone.Middleware(wsgi, options)

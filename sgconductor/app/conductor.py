@@ -124,7 +124,11 @@ class Conductor:
             str(conf.conductor.metrics_host),
             None if first is None else first + worker,
             sg_metrics.Group(self._context),
-            metrics.Work(self.beats, calls),
+            metrics.Work(
+                self.beats,
+                calls,
+                [judge.voice for judge in self.backend.judges],
+            ),
         )
 
     def sync_schema(self) -> None:

@@ -1,5 +1,6 @@
 """What a conductor worker tells Prometheus of its own work."""
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 
 from prometheus_client import core
@@ -7,19 +8,25 @@ from prometheus_client import registry
 
 from sgconductor.conductor import beats as sg_beats
 from sgconductor.conductor import dispatcher as sg_dispatcher
+from sgconductor.servicegroup import voice
 
 
 class Work(registry.Collector):
     """
     :param beats: what it writes
     :param calls: what it answers
+    :param voices: whom it asks
     """
 
     def __init__(
-        self, beats: sg_beats.Beats, calls: sg_dispatcher.Dispatcher
+        self,
+        beats: sg_beats.Beats,
+        calls: sg_dispatcher.Dispatcher,
+        voices: Iterable[voice.Voice],
     ) -> None:
         self._beats = beats
         self._calls = calls
+        self._voices = list(voices)
 
     def collect(self) -> Iterator[core.Metric]:
         yield core.CounterMetricFamily(
@@ -49,3 +56,11 @@ class Work(registry.Collector):
         yield from self._beats.batch_sizes.collect()
         yield from self._beats.flush_seconds.collect()
         yield from self._calls.calls.collect()
+        outages = core.CounterMetricFamily(
+            'sgconductor_driver_outages',
+            'How often a servicegroup driver could not be asked.',
+            labels=['driver'],
+        )
+        for each in self._voices:
+            outages.add_metric([each.name], each.outages)
+        yield outages

@@ -61,7 +61,8 @@ OPTS = [
     cfg.BoolOpt(
         'let_everybody_on_the_network_be_admin',
         default=False,
-        help='For sgconductor-api: with noauth, listen on another address '
-        'than loopback all the same.',
+        help='With noauth: let in as an admin whoever asks from anywhere, by '
+        'any name and through any proxy; sgconductor-api may then listen on '
+        'another address than loopback.',
     ),
 ]

@@ -23,7 +23,7 @@ class Deadline(ovo_base.VersionedObjectIndirectionAPI):
     :param api: the client of the conductor
     :param seconds: how long an answer may take
     :param most: calls at once
-    :param failed: is told of each error that means that no conductor answered
+    :param failed: is told of each error that says that something is away
     """
 
     def __init__(

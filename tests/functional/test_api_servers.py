@@ -16,7 +16,8 @@ from tests.servers import process
 GUNICORN = (
     'gunicorn',
     *('--worker-class', 'gthread', '--workers', '2', '--threads', '32'),
-    *('--graceful-timeout', '5', '--bind', '{address}'),
+    *('--graceful-timeout', '5', '--limit-request-line', '0'),
+    *('--bind', '{address}'),
     'sgconductor.wsgi:application',
 )
 UWSGI = (
@@ -24,7 +25,7 @@ UWSGI = (
     *('--http-socket', '{address}', '--module', 'sgconductor.wsgi'),
     *('--master', '--lazy-apps', '--enable-threads', '--workers', '2'),
     *('--threads', '32', '--need-app', '--die-on-term'),
-    *('--worker-reload-mercy', '5'),
+    *('--worker-reload-mercy', '5', '--buffer-size', '65535'),
 )
 OURS = ('sgconductor-api', '--config-file', '{config}')
 
@@ -79,6 +80,10 @@ class TestServers(ServerTest):
         ).json()
         self.assertEqual((True, 'up'), (told['disabled'], told['liveness']))
         self.assertEqual(400, self.ask('/v1/services?colour=red').status_code)
+        # As long as a URL gets.
+        hosts = [f'{"n" * 100}{i}' for i in range(200)]
+        answer = self.ask('/v1/what-if', params={'without': hosts})
+        self.assertEqual(404, answer.status_code, answer.text)
         with self.ask('/v1/events/stream', stream=True) as stream:
             lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
             self.assertIn('retry', next(lines))

@@ -154,6 +154,29 @@ class TestKeystone(DoorTest):
             answer = self.ask('GET', '/v1/pins', headers)
             self.assertEqual(403, answer.status_code)
 
+    def test_a_keystone_that_is_away(self) -> None:
+        token = self.token('admin')
+        self.keystone.stop()
+        self.check_away(token)
+
+    def test_a_keystone_that_is_another_server(self) -> None:
+        token = self.token('admin')
+        url = self.keystone.url.replace('http:', 'https:')
+        self.deployment.more = self.deployment.more.replace(
+            self.keystone.url, url
+        )
+        self.serve(api__auth_strategy='keystone')
+        self.check_away(token)
+
+    def check_away(self, token: dict[str, str]) -> None:
+        answer = self.ask('GET', '/v1/pins', token)
+        self.assertEqual(503, answer.status_code, answer.text)
+        self.assertIn('Retry-After', answer.headers)
+        (error,) = answer.json()['errors']
+        self.assertIn('Keystone cannot be asked', error['detail'])
+        # Nobody's token is asked about for what is for everybody.
+        self.assertEqual(200, self.ask('GET', '/', {}).status_code)
+
     def test_a_project_in_the_path(self) -> None:
         token = self.token('reader')
         for project, status in (('p1', 200), ('p2', 400)):
@@ -198,6 +221,7 @@ class TestHttpBasic(DoorTest):
             basic('eve', 'apple'),
             basic('ann', 'a' * 5000),
             basic('ann', 'app\0le'),
+            basic('x\nERROR forged', 'apple'),
             {'Authorization': 'Basic'},
             {'Authorization': 'Basic !!!'},
             {'Authorization': 'Bearer apple'},
@@ -206,6 +230,7 @@ class TestHttpBasic(DoorTest):
             answer = self.ask('GET', '/v1/pins', headers)
             self.assertEqual(401, answer.status_code, str(headers))
             self.assertIn('Basic', answer.headers['WWW-Authenticate'])
+        self.assertEqual(0, self.logged('ERROR forged'))
 
     def test_the_file_is_read_again(self) -> None:
         write(self.path, cal='cherry')
@@ -219,7 +244,13 @@ class TestHttpBasic(DoorTest):
     def test_a_file_that_cannot_be_used(self) -> None:
         bad = self.deployment.directory / 'bad'
         bad.write_text('ann:plain\n')
-        for path, why in ((bad, 'bcrypt'), (bad / 'none', 'cannot be read')):
+        binary = self.deployment.directory / 'binary'
+        binary.write_bytes(b'\xff\xfe')
+        for path, why in (
+            (bad, 'bcrypt'),
+            (bad / 'none', 'cannot be read'),
+            (binary, 'cannot be read'),
+        ):
             conf = self.deployment.conf(
                 api__auth_strategy='http_basic',
                 api__http_basic_user_file=str(path),
@@ -236,9 +267,15 @@ class TestNoAuth(DoorTest):
 
     def test_a_name_that_may_be_anybodys(self) -> None:
         self.serve()
-        answer = self.ask('GET', '/v1/pins', {'Host': 'evil.example'})
-        self.assertEqual(401, answer.status_code)
-        self.assertIn('noauth', answer.text)
+        for headers in (
+            {'Host': 'evil.example'},
+            {'X-Forwarded-For': '192.0.2.1'},
+            {'X-Real-IP': '192.0.2.1'},
+            {'Via': '1.1 proxy'},
+        ):
+            answer = self.ask('GET', '/v1/pins', headers)
+            self.assertEqual(401, answer.status_code)
+            self.assertIn('noauth', answer.text)
         self.serve(api__let_everybody_on_the_network_be_admin=True)
         answer = self.ask('GET', '/v1/pins', {'Host': 'sg.example'})
         self.assertEqual(200, answer.status_code)
@@ -257,6 +294,31 @@ class TestNoAuth(DoorTest):
             with httpx.Client(transport=transport) as client:
                 answer = client.get('http://127.0.0.1/v1/pins')
             self.assertEqual(status, answer.status_code)
+
+
+class TestPolicy(DoorTest):
+    def test_a_file_of_ones_own(self) -> None:
+        self.write('sgconductor:pins:read: role:nobody')
+        self.serve()
+        answer = self.ask('GET', '/v1/pins', {})
+        self.assertEqual(403, answer.status_code, answer.text)
+
+    def test_a_file_that_cannot_be_used(self) -> None:
+        for text in (
+            'a: [',
+            '- a list',
+            '"a": "rule:a"',
+            '"a": "rule:b"',
+        ):
+            self.write(text)
+            conf = self.deployment.conf(api__auth_strategy='noauth')
+            error = self.assertRaises(exception.ConfigError, api.Api, conf)
+            self.assertIn('[oslo_policy] policy_file', str(error))
+
+    def write(self, text: str) -> None:
+        path = self.deployment.directory / 'policy.yaml'
+        path.write_text(text)
+        self.deployment.more = f'[oslo_policy]\npolicy_file = {path}'
 
 
 class TestBrowser(DoorTest):

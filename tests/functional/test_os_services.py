@@ -10,9 +10,7 @@ import requests
 from tests import site
 from tests.functional import base
 
-UUID = '5d1d6a55-0a4f-4d8c-9a3d-2f1c39a4c1de'
 VERSION = 'OpenStack-API-Version'
-LEGACY = 'X-OpenStack-Nova-API-Version'
 
 
 class OsServicesTest(base.ConductorTest):

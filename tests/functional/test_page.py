@@ -110,7 +110,7 @@ class PageTest(base.ConductorTest):
 
     def wait_for_hosts(self, *hosts: str) -> None:
         self.wait_for(
-            f'{hosts}, not {self.hosts()}',
+            f'the hosts {hosts}',
             lambda: self.hosts() == [*hosts],
         )
 
@@ -124,7 +124,7 @@ class PageTest(base.ConductorTest):
                 if row['host'] == host
             )
 
-        self.wait_for(f'{host} with {cells} in {self.rows()}', look)
+        self.wait_for(f'{host} with {cells}', look)
 
     def wait_for_text(self, selector: str, text: str) -> None:
         self.wait_for(

@@ -40,6 +40,7 @@ class Keystone(fixtures.Fixture):
         self._revoked: set[str] = set()
         server = wsgi.Server((process.LOOPBACK, 0), self._serve)
         server.prepare()
+        self._server = server
         self.url = f'http://{process.LOOPBACK}:{server.bind_addr[1]}/v3'
         thread = threading.Thread(target=server.serve, daemon=True)
         thread.start()
@@ -87,6 +88,10 @@ class Keystone(fixtures.Fixture):
 
     def revoke(self, token: str) -> None:
         self._revoked.add(token)
+
+    def stop(self) -> None:
+        """Answer nobody any more."""
+        self._server.stop()
 
     def _serve(
         self, environ: Environ, start_response: Callable[..., Any]
