@@ -195,8 +195,8 @@ class ConductorUnreachable(Unreachable):
         super().__init__(topic, seconds)
         self.message = (
             f'No conductor answered on topic {topic!r} within {seconds:g} s. '
-            f'Check that sgconductor-conductor runs and uses the same '
-            f'transport_url.'
+            f'Check that the broker answers, that sgconductor-conductor runs '
+            f'and uses the same transport_url.'
         )
 
 

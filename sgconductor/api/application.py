@@ -264,6 +264,10 @@ def _body(
         raise exception.InvalidInput(
             f'the body is no JSON: {str(error):.200}'
         ) from None
+    except OSError:
+        raise falcon.HTTPError(
+            408, description='The body did not come, or not all of it.'
+        ) from None
     except RecursionError:
         raise exception.InvalidInput('the body is nested too deep') from None
     return value

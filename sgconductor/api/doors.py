@@ -1,6 +1,7 @@
 """Who asks: each strategy of authentication is a door."""
 
 import logging
+import pathlib
 import urllib.parse
 from collections.abc import Collection
 from collections.abc import Sequence
@@ -103,6 +104,11 @@ class HttpBasic:
             raise exception.ConfigError(
                 f'[api] http_basic_user_file {path}: {error.detail}'
             ) from None
+        if ':' not in pathlib.Path(path).read_text():
+            raise exception.ConfigError(
+                f'[api] http_basic_user_file {path} has no line name:digest; '
+                f'htpasswd -B writes them'
+            )
         self._path = path
         self._admins = frozenset(admins)
 
@@ -120,8 +126,14 @@ class HttpBasic:
             return None
         try:
             basic_auth.authenticate(self._path, name, password)
-        except webob.exc.HTTPException:
+        except webob.exc.HTTPUnauthorized:
             return None
+        except webob.exc.HTTPException as error:
+            LOG.error('%s cannot be used: %s', self._path, error.detail)
+            raise faults.Busy(
+                'The file of names and passwords cannot be used; the log of '
+                'the API says why.'
+            ) from None
         except ValueError as error:
             # bcrypt refuses some passwords outright, and some digests.
             LOG.warning('%r cannot be looked up: %s', name, error)

@@ -123,7 +123,7 @@ def what_if(call: operation.Call) -> Mapping[str, Any]:
         return {'pins': objects.PinList.what_if(call.context, without)}
     except exception.InvalidInput as error:
         # These are names, but not of hosts that are there.
-        raise faults.NotFound(str(error)) from None
+        raise faults.NotFound(error.args[0]) from None
 
 
 def _view(pin: objects.Pin) -> dict[str, Any]:

@@ -62,6 +62,8 @@ class Api:
             raise
 
     def __call__(self, environ: doors.Environ, start_response: Any) -> Any:
+        # Servers may leave out what is empty; webob takes it to be there.
+        environ.setdefault('PATH_INFO', '')
         return self._wsgi(environ, start_response)
 
     def stop(self) -> None:

@@ -190,14 +190,24 @@ class Service(trusted.Flat):
     def save(self) -> None:
         """Write an admin's changes; liveness is not touched.
 
+        What is so already is no change, and no event.
+
         :raises ReadOnlyField: for a change of what is not in ``SAVES``
         :raises ServiceNotFound: if it was deleted meanwhile
         """
         changes = self._may_change(self.SAVES, 'save')
         if not changes:
             return
-        _, verdict = self._judged()
-        self._here.db.write(lambda conn: self._edit(conn, changes, verdict))
+        row, verdict = self._judged()
+        changes = {
+            name: value
+            for name, value in changes.items()
+            if row[name] != value
+        }
+        if changes:
+            self._here.db.write(
+                lambda conn: self._edit(conn, changes, verdict)
+            )
         self._refresh()
 
     @ovo_base.remotable

@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
+from wsgiref import util
 
 import requests
 
+from sgconductor.app import api
 from tests import site
 from tests.functional import base
 
@@ -256,6 +259,49 @@ class TestInput(ApiTest):
         self.assertEqual(1, self.logged(r'/v1/no\nthing'))
         told = self.good('GET', '/v1', headers={'Accept': '*/*'})
         self.assertIn(self.url, told['version']['links'][0]['href'])
+
+
+class TestWsgi(ApiTest):
+    """What servers other than the one that comes with it may do."""
+
+    def call(self, **more: Any) -> str:
+        """The status of an answer."""
+        wsgi = api.Api(self.deployment.conf(api__auth_strategy='noauth'))
+        self.addCleanup(wsgi.close)
+        environ: dict[str, Any] = {
+            'REMOTE_ADDR': '127.0.0.1',
+            'HTTP_HOST': 'localhost',
+            **more,
+        }
+        util.setup_testing_defaults(environ)
+        if not more.get('PATH_INFO'):
+            del environ['PATH_INFO']
+        statuses: list[str] = []
+
+        def start(status: str, headers: Any, error: Any = None) -> None:
+            statuses.append(status)
+
+        answer = wsgi(environ, start)
+        self.assertNotIn(b'Traceback', b''.join(answer))
+        return statuses[-1]
+
+    def test_an_empty_path_may_be_missing(self) -> None:
+        self.assertEqual('200 OK', self.call())
+
+    def test_a_body_that_does_not_come(self) -> None:
+        self.member()
+        body = mock.Mock()
+        body.read.side_effect = TimeoutError
+        status = self.call(
+            **{
+                'REQUEST_METHOD': 'PATCH',
+                'PATH_INFO': self.path(),
+                'CONTENT_TYPE': 'application/json',
+                'CONTENT_LENGTH': '20',
+                'wsgi.input': body,
+            }
+        )
+        self.assertEqual('408 Request Timeout', status)
 
 
 class TestLiveness(ApiTest):

@@ -241,15 +241,24 @@ class TestHttpBasic(DoorTest):
             answer = self.ask('GET', '/v1/pins', headers)
             self.assertEqual(status, answer.status_code)
 
+    def test_a_file_that_is_gone(self) -> None:
+        self.path.unlink()
+        answer = self.ask('GET', '/v1/pins', basic('bob', 'banana'))
+        self.assertEqual(503, answer.status_code)
+        self.assertEqual(1, self.logged(f'{self.path} cannot be used'))
+
     def test_a_file_that_cannot_be_used(self) -> None:
         bad = self.deployment.directory / 'bad'
         bad.write_text('ann:plain\n')
         binary = self.deployment.directory / 'binary'
         binary.write_bytes(b'\xff\xfe')
+        empty = self.deployment.directory / 'empty'
+        empty.write_text('ann\n')
         for path, why in (
             (bad, 'bcrypt'),
             (bad / 'none', 'cannot be read'),
             (binary, 'cannot be read'),
+            (empty, 'no line'),
         ):
             conf = self.deployment.conf(
                 api__auth_strategy='http_basic',

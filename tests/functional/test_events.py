@@ -291,6 +291,18 @@ class TestSilent(base.ConductorTest):
         for one in events:
             self.assertIsNotNone(clock.to_micros(one.at))
 
+    def test_an_order_that_is_so_already_is_none(self) -> None:
+        self.member()
+        for _ in range(3):
+            service = self.look()
+            service.disabled = True
+            service.disabled_reason = 'disk'
+            service.save()
+        self.assertTrue(service.disabled)
+        found = objects.EventList.get_page(self.context, marker=0)
+        types = [event.type for event in found]
+        self.assertEqual(1, types.count('service.update'))
+
     def test_pages_that_cannot_be(self) -> None:
         for bad in (0, 1001, 'x', None):
             self.assertRaises(
