@@ -55,7 +55,7 @@ class ServerTest(base.ConductorTest):
                 'the API', content.text_content(started.output)
             )
         )
-        self.wait_for('the API', self.is_there)
+        self.wait_for('the API', self.is_there, patience=3 * base.PATIENCE)
         return started
 
     def is_there(self) -> bool:
