@@ -560,19 +560,8 @@ class TestDoors(PageTest):
     refused = True
 
     def test_name_and_password(self) -> None:
-        path = self.deployment.directory / 'htpasswd'
-        path.write_text(
-            ''.join(
-                f'{name}:{bcrypt.hashpw(name.encode(), SALT).decode()}\n'
-                for name in ('ann', 'rené')
-            )
-        )
         self.member()
-        self.open(
-            api__auth_strategy='http_basic',
-            api__http_basic_user_file=str(path),
-            api__http_basic_admins=['ann'],
-        )
+        self.open_for('ann', 'rené')
         self.sign_in('rené', 'wrong')
         self.wait_for_text('dialog', 'That was not accepted.')
         self.sign_in('rené', 'rené')
@@ -591,6 +580,21 @@ class TestDoors(PageTest):
         self.press('Disable')
         self.wait_for_row('node1', why='disabled')
 
+    def open_for(self, *names: str) -> None:
+        """Open the page; each has its name for a password, ann is an admin."""
+        path = self.deployment.directory / 'htpasswd'
+        path.write_text(
+            ''.join(
+                f'{name}:{bcrypt.hashpw(name.encode(), SALT).decode()}\n'
+                for name in names
+            )
+        )
+        self.open(
+            api__auth_strategy='http_basic',
+            api__http_basic_user_file=str(path),
+            api__http_basic_admins=['ann'],
+        )
+
     def sign_in(self, name: str, password: str) -> None:
         self.wait_for_text('dialog h2', 'Sign in')
         self.tab.type('dialog [name=name]', name)
@@ -598,12 +602,7 @@ class TestDoors(PageTest):
         self.press('Sign in')
 
     def test_who_signs_in_later_is_not_asked_again(self) -> None:
-        path = self.deployment.directory / 'htpasswd'
-        path.write_text('')
-        self.open(
-            api__auth_strategy='http_basic',
-            api__http_basic_user_file=str(path),
-        )
+        self.open_for('ann')
         self.press('Cancel')
         self.wait_for_text('#trouble', 'You are not signed in.')
         self.assertEqual([], self.tab.all('dialog'))
