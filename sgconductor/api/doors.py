@@ -134,6 +134,12 @@ class HttpBasic:
                 'The file of names and passwords cannot be used; the log of '
                 'the API says why.'
             ) from None
+        except UnicodeDecodeError as error:
+            LOG.error('%s cannot be used: %s', self._path, error)
+            raise faults.Busy(
+                'The file of names and passwords cannot be used; the log of '
+                'the API says why.'
+            ) from None
         except ValueError as error:
             # bcrypt refuses some passwords outright, and some digests.
             LOG.warning('%r cannot be looked up: %s', name, error)

@@ -51,7 +51,7 @@ class Feed:
                     f'which is [api] event_streams. Try again later.'
                 )
             if not self._looking:
-                # It looks first when this here waits.
+                # It tells of its first look only when this here waits.
                 threading.Thread(
                     target=self._look, name='feed', daemon=True
                 ).start()

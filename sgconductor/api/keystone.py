@@ -29,7 +29,7 @@ class Middleware(auth_token.AuthProtocol):  # type: ignore[misc]
             return super().fetch_token(token, **more)
         except auth_token.InvalidToken as error:
             # As it says that it could not ask, if the decision is not its.
-            if isinstance(error.__context__, _AWAY):
+            if isinstance(error.__context__, _CANNOT_ASK):
                 raise _AwayError(str(error.__context__)) from None
             raise
         except ksa_exc.ClientException as error:
@@ -40,7 +40,7 @@ class _AwayError(Exception):
     """Nobody can tell of a token whether it is good."""
 
 
-_AWAY = (
+_CANNOT_ASK = (
     ksa_exc.ConnectFailure,
     ksa_exc.DiscoveryFailure,
     ksa_exc.RequestTimeout,

@@ -40,6 +40,7 @@ _ALWAYS = {
 _OF_NAMES = {404: 'There is no such thing.'}
 _OF_CHANGES = {409: 'It does not go with the state of the thing.'}
 _OF_BODIES = {
+    408: 'The body did not come, or not all of it.',
     411: 'The body comes without its length.',
     413: 'The body is too large.',
     415: 'The body is no JSON.',

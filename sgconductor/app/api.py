@@ -28,8 +28,9 @@ from sgconductor.rpcapi import deadline
 
 # Seconds in which a call ends that has waited in vain.
 _MOMENT = 0.2
-# In which Keystone has to answer; keystonemiddleware has no end of its own.
-_KEYSTONE_ANSWERS = 5
+# A Keystone that stands still is to take no thread for long; by themselves
+# these have no end, and four times that.
+_KEYSTONE = {'http_connect_timeout': 5, 'http_request_max_retries': 0}
 # As many as can wait for a broker that stands still, before none is sent.
 _CALLS_AT_ONCE = 64
 
@@ -147,7 +148,8 @@ def _door(conf: cfg.ConfigOpts) -> tuple[doors.Door, Wrap]:
         return door, lambda wsgi: wsgi
     for group, opts in auth_token.list_opts():
         conf.register_opts(opts, group)
-        conf.set_default('http_connect_timeout', _KEYSTONE_ANSWERS, group)
+        for name, value in _KEYSTONE.items():
+            conf.set_default(name, value, group)
     options = {
         # Some of what is here is for everybody: the door decides.
         'delay_auth_decision': 'true',

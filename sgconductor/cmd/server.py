@@ -17,16 +17,30 @@ _MOST_HEADERS = 256 * 1024
 _MOST_BODY = 1024 * 1024
 
 
+class _Gateway(wsgi.Gateway_10):
+    def start_response(self, status: str, *more: Any) -> Any:
+        # It would read the rest of a body that does not come.
+        if status.startswith('408'):
+            self.req.close_connection = True
+        return super().start_response(status, *more)
+
+
 class Server:
     """Serves a WSGI application in threads.
 
     :param port: 0 for any that is free
     :param threads: how many requests are answered at once
+    :param timeout: seconds to wait for each piece of a request
     :raises ConfigError: for an address that it cannot have
     """
 
     def __init__(
-        self, wsgi_app: Callable[..., Any], host: str, port: int, threads: int
+        self,
+        wsgi_app: Callable[..., Any],
+        host: str,
+        port: int,
+        threads: int,
+        timeout: int = 10,
     ) -> None:
         self._server = wsgi.Server(
             (host, port),
@@ -34,7 +48,9 @@ class Server:
             numthreads=threads,
             server_name='sgconductor',
             shutdown_timeout=_ENDS_WITHIN,
+            timeout=timeout,
         )
+        self._server.gateway = _Gateway
         self._server.max_request_header_size = _MOST_HEADERS
         self._server.max_request_body_size = _MOST_BODY
         try:

@@ -199,12 +199,8 @@ class Service(trusted.Flat):
         if not changes:
             return
         row, verdict = self._judged()
-        changes = {
-            name: value
-            for name, value in changes.items()
-            if row[name] != value
-        }
-        if changes:
+        # All or nothing: others may write meanwhile, and fields go together.
+        if any(row[name] != value for name, value in changes.items()):
             self._here.db.write(
                 lambda conn: self._edit(conn, changes, verdict)
             )

@@ -3,12 +3,16 @@
 import os
 import pathlib
 import signal
+import socket
+import urllib.parse
 from typing import Any
 
 import fixtures
 import requests
 from testtools import content
 
+from sgconductor.app import api
+from sgconductor.cmd import server
 from tests import program
 from tests.functional import base
 from tests.servers import process
@@ -124,6 +128,23 @@ class TestServers(ServerTest):
         self.assertEqual(1, started.wait())
         (line,) = started.output.splitlines()
         self.assertIn("pip install 'sgconductor[api]'", line)
+
+    def test_ours_and_a_body_that_does_not_come(self) -> None:
+        wsgi = api.Api(self.deployment.conf(api__auth_strategy='noauth'))
+        self.addCleanup(wsgi.close)
+        self.member()
+        head = (
+            f'PATCH /v1/services/{self.look().uuid} HTTP/1.1\r\n'
+            f'Host: localhost\r\nContent-Type: application/json\r\n'
+            f'Content-Length: 20\r\n\r\n{{'
+        )
+        with server.Server(wsgi, process.LOOPBACK, 0, 2, timeout=1) as ours:
+            port = urllib.parse.urlsplit(ours.url).port
+            with socket.create_connection((process.LOOPBACK, port)) as link:
+                link.settimeout(base.PATIENCE)
+                link.sendall(head.encode())
+                answer = link.recv(4096)
+        self.assertTrue(answer.startswith(b'HTTP/1.1 408'), answer)
 
     def test_gunicorn(self) -> None:
         self.check(GUNICORN)

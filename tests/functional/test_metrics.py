@@ -122,6 +122,7 @@ class TestConductor(MetricsTest):
             seen['sgconductor_rpc_calls_total', '', 'object_action'], 1
         )
         self.assertEqual(1, seen['sgconductor_group_seen',])
+        self.assertEqual(0, seen['sgconductor_driver_outages_total', 'db'])
 
     def test_a_port_that_is_taken(self) -> None:
         with socket.create_server((process.LOOPBACK, 0)) as taken:
