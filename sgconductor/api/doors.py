@@ -128,13 +128,7 @@ class HttpBasic:
             basic_auth.authenticate(self._path, name, password)
         except webob.exc.HTTPUnauthorized:
             return None
-        except webob.exc.HTTPException as error:
-            LOG.error('%s cannot be used: %s', self._path, error.detail)
-            raise faults.Busy(
-                'The file of names and passwords cannot be used; the log of '
-                'the API says why.'
-            ) from None
-        except UnicodeDecodeError as error:
+        except (webob.exc.HTTPException, UnicodeDecodeError) as error:
             LOG.error('%s cannot be used: %s', self._path, error)
             raise faults.Busy(
                 'The file of names and passwords cannot be used; the log of '

@@ -38,19 +38,15 @@ EVENT: schema.Schema = {
     'required': ['id', 'uuid', 'type', 'at', 'service'],
 }
 INDEX_ANSWER = paging.listed('events', EVENT)
-STREAM_QUERY: schema.Schema = {
-    'type': 'object',
-    'properties': {
-        'after': {
-            'type': 'integer',
-            'minimum': 0,
-            'maximum': 2**31 - 1,
-            'description': 'The id of the last event that is known; as the '
-            'header Last-Event-ID. Default: only what is new.',
-        }
-    },
-    'additionalProperties': False,
-}
+STREAM_QUERY = schema.closed(
+    after={
+        'type': 'integer',
+        'minimum': 0,
+        'maximum': 2**31 - 1,
+        'description': 'The id of the last event that is known; as the '
+        'header Last-Event-ID. Default: only what is new.',
+    }
+)
 
 
 def index(call: operation.Call) -> Mapping[str, Any]:

@@ -60,21 +60,17 @@ SHOW_ANSWER: schema.Schema = {
 HOLD_BODY = schema.closed(
     'version', version={**schema.COUNT, 'maximum': fields.MAX_INT}
 )
-WHAT_IF_QUERY: schema.Schema = {
-    'type': 'object',
-    'properties': {
-        'without': {
-            'type': 'array',
-            'items': schema.name(fields.HostField),
-            'minItems': 1,
-            # So that they go into a URL.
-            'maxItems': 200,
-            'description': 'A host; as often as there are hosts.',
-        }
+WHAT_IF_QUERY = schema.closed(
+    'without',
+    without={
+        'type': 'array',
+        'items': schema.name(fields.HostField),
+        'minItems': 1,
+        # So that they go into a URL.
+        'maxItems': 200,
+        'description': 'A host; as often as there are hosts.',
     },
-    'required': ['without'],
-    'additionalProperties': False,
-}
+)
 WHAT_IF_ANSWER: schema.Schema = {
     'type': 'object',
     'properties': {
