@@ -8,7 +8,7 @@ from benchmarks import sides
 from benchmarks import tables
 from sgconductor.db import database
 from sgconductor.db import schema
-from sgconductor.rpcapi import base
+from sgconductor.messaging import transport
 from tests.servers import mariadb
 from tests.servers import postgresql
 from tests.servers import rabbitmq
@@ -32,7 +32,7 @@ workers = 1
 class Ours(sides.Side):
     NAME = 'ours'
     DRIVER = 'benchmarks.drive_ours'
-    QUEUES = (base.RPC_TOPIC, f'{base.BEATS_TOPIC}.info')
+    QUEUES = (transport.RPC_TOPIC, f'{transport.BEATS_TOPIC}.info')
 
     def __init__(
         self,

@@ -44,13 +44,13 @@ class FileDriver(driver.Driver):
             (self._directory / _file(member)).unlink(missing_ok=True)
             self._directory.stat()  # One that is away has forgotten nobody.
 
-    def alive(self, members: Collection[driver.Member]) -> driver.Roll:
+    def alive(self, members: Collection[driver.Member]) -> driver.Presence:
         with self._reached(), os.scandir(self._directory) as files:
             # By the clock that stamps the files, not that of this host. A
             # file that goes meanwhile fails this look; the next has it right.
             since = self._touch('now') - self.patience
             seen = {f.name for f in files if f.stat().st_mtime > since}
-        return driver.Roll({m for m in members if _file(m) in seen})
+        return driver.Presence({m for m in members if _file(m) in seen})
 
     def close(self) -> None:
         """Nothing is held."""

@@ -15,7 +15,7 @@ from sgconductor import exception
 from sgconductor import gather
 from sgconductor.servicegroup import driver as sg_driver
 from sgconductor.servicegroup import liveness as sg_liveness
-from sgconductor.servicegroup import voice
+from sgconductor.servicegroup import monitored_driver
 
 if TYPE_CHECKING:
     from sgconductor.db import database
@@ -60,9 +60,10 @@ def make(
 
     :param drivers: the one that counts, and a shadow if there is one
     """
-    hear = functools.partial(sg_db.hearing.read, db)
+    hear = functools.partial(sg_db.reception.read_windows, db)
     first, *more = (
-        sg_liveness.Liveness(voice.Voice(driver), hear) for driver in drivers
+        sg_liveness.Liveness(monitored_driver.MonitoredDriver(driver), hear)
+        for driver in drivers
     )
     return Backend(db, drivers, first, more[0] if more else None, announce)
 

@@ -28,7 +28,7 @@ def owe(
 ) -> None:
     """Note that all drivers are to forget the member behind a row."""
     names = [driver.name for driver in here.drivers if driver.detects]
-    db.farewells.add(conn, row, names)
+    db.deregistrations.add(conn, row, names)
 
 
 def pay(here: backend.Backend, uuid: str | None = None) -> None:
@@ -38,7 +38,7 @@ def pay(here: backend.Backend, uuid: str | None = None) -> None:
     """
     drivers = {d.name: d for d in here.drivers if d.detects}
     with here.db.reader() as conn:
-        owed = db.farewells.first(conn, _AT_ONCE, uuid)
+        owed = db.deregistrations.first(conn, _AT_ONCE, uuid)
     paid = []
     for row in owed:
         # One that is not configured any more will never be asked.
@@ -51,4 +51,4 @@ def pay(here: backend.Backend, uuid: str | None = None) -> None:
         else:
             paid.append(row['id'])
     if paid:
-        here.db.write(lambda conn: db.farewells.done(conn, paid))
+        here.db.write(lambda conn: db.deregistrations.done(conn, paid))

@@ -130,7 +130,9 @@ def admit(
             host, binary, version, pin['version'], held
         )
     # A process that joins is the end of the one before it.
-    known = db.pins.followers(conn, db.hearing.spans(conn), but=(host, binary))
+    known = db.pins.followers(
+        conn, db.reception.windows(conn), but=(host, binary)
+    )
     following, live = db.pins.following(known, pin['epoch'])
     if following < live:
         raise exception.ServiceTooOld(

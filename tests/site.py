@@ -4,8 +4,8 @@ from typing import Any
 
 import fixtures
 
+from sgconductor.api import http_server
 from sgconductor.app import api
-from sgconductor.cmd import server
 from tests import deployment as sg_deployment
 
 # More than a browser opens, and every stream.
@@ -30,7 +30,7 @@ class Site(fixtures.Fixture):
     def _setUp(self) -> None:
         wsgi = api.Api(self._deployment.conf(**self._overrides))
         self.addCleanup(wsgi.close)
-        serving = server.Server(wsgi, '127.0.0.1', 0, _THREADS)
+        serving = http_server.Server(wsgi, '127.0.0.1', 0, _THREADS)
         serving.__enter__()
         self.addCleanup(serving.__exit__)
         self.addCleanup(wsgi.stop)

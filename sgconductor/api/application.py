@@ -16,12 +16,12 @@ from oslo_policy import policy
 
 from sgconductor import context as sg_context
 from sgconductor import exception
-from sgconductor.api import doors
+from sgconductor.api import authenticators
 from sgconductor.api import faults
+from sgconductor.api import json_schema
 from sgconductor.api import metrics as sg_metrics
 from sgconductor.api import microversion
 from sgconductor.api import operation
-from sgconductor.api import schema
 
 LOG = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ Contexts = Callable[..., sg_context.RequestContext]
 def make(
     operations: Iterable[operation.Operation],
     contexts: Contexts,
-    door: doors.Door,
+    door: authenticators.Authenticator,
     enforcer: policy.Enforcer,
     metrics: sg_metrics.Metrics,
 ) -> falcon.App[falcon.Request, falcon.Response]:
@@ -79,7 +79,7 @@ class _Gate:
     def __init__(
         self,
         contexts: Contexts,
-        door: doors.Door,
+        door: authenticators.Authenticator,
         enforcer: policy.Enforcer,
         metrics: sg_metrics.Metrics,
     ) -> None:
@@ -202,7 +202,9 @@ def _respond(
     _check_project(req, path.pop('project_id', None))
     call = operation.Call(
         req.context.sg,
-        schema.read_query(schema.at(what.query, version), _pairs(req.params)),
+        json_schema.read_query(
+            json_schema.at(what.query, version), _pairs(req.params)
+        ),
         _body(what, version, req),
         version,
         req.prefix,
@@ -259,7 +261,7 @@ def _body(
         )
     try:
         value = json.loads(req.bounded_stream.read())
-        schema.check(schema.at(what.body, version), value, 'body')
+        json_schema.check(json_schema.at(what.body, version), value, 'body')
     except ValueError as error:
         raise exception.InvalidInput(
             f'the body is no JSON: {str(error):.200}'

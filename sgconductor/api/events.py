@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sgconductor import objects
-from sgconductor.api import feed as sg_feed
+from sgconductor.api import event_hub
+from sgconductor.api import json_schema
 from sgconductor.api import operation
 from sgconductor.api import paging
-from sgconductor.api import schema
 
 # Seconds. A stream ends then, and its reader comes back: so no server, proxy
 # or token has to last for ever.
@@ -23,22 +23,22 @@ _STILL_HERE_EVERY = 10.0
 _BACK = 20
 _MOST_MISSED = 10_000
 
-INDEX_QUERY = schema.closed(**paging.QUERY)
-EVENT: schema.Schema = {
+INDEX_QUERY = json_schema.closed(**paging.QUERY)
+EVENT: json_schema.Schema = {
     'type': 'object',
     'description': 'What happened; uuid is the message id of its '
     'notification, and service what that carries.',
     'properties': {
         'id': {'type': 'integer'},
-        'uuid': schema.UUID,
-        'type': schema.WORDS,
-        'at': schema.MOMENT,
+        'uuid': json_schema.UUID,
+        'type': json_schema.WORDS,
+        'at': json_schema.MOMENT,
         'service': {'type': 'object'},
     },
     'required': ['id', 'uuid', 'type', 'at', 'service'],
 }
 INDEX_ANSWER = paging.listed('events', EVENT)
-STREAM_QUERY = schema.closed(
+STREAM_QUERY = json_schema.closed(
     after={
         'type': 'integer',
         'minimum': 0,
@@ -66,7 +66,7 @@ class Stream:
     :param feed: read by all streams
     """
 
-    def __init__(self, feed: sg_feed.Feed) -> None:
+    def __init__(self, feed: event_hub.EventHub) -> None:
         self._feed = feed
 
     def show(self, call: operation.Call) -> operation.Content:
@@ -113,7 +113,7 @@ class _Told:
     """What a reader is told; a server closes it, begun or not."""
 
     def __init__(
-        self, reader: sg_feed.Reader, missed: Sequence[objects.Event]
+        self, reader: event_hub.Reader, missed: Sequence[objects.Event]
     ) -> None:
         self._reader = reader
         self._pieces = _pieces(reader, missed)
@@ -126,7 +126,7 @@ class _Told:
 
 
 def _pieces(
-    reader: sg_feed.Reader, missed: Sequence[objects.Event]
+    reader: event_hub.Reader, missed: Sequence[objects.Event]
 ) -> Iterator[bytes]:
     until = time.monotonic() + _LASTS
     known = {event.uuid for event in missed}

@@ -4,25 +4,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from sgconductor import objects
+from sgconductor.api import json_schema
 from sgconductor.api import operation
 from sgconductor.api import paging
-from sgconductor.api import schema
 
-INDEX_QUERY = schema.closed(**paging.QUERY)
-_VERDICT: schema.Schema = {
+INDEX_QUERY = json_schema.closed(**paging.QUERY)
+_VERDICT: json_schema.Schema = {
     'type': 'object',
     'properties': {
-        'driver': schema.WORDS,
+        'driver': json_schema.WORDS,
         'liveness': {'enum': ['up', 'down', 'unknown']},
-        'reason': schema.WORDS,
+        'reason': json_schema.WORDS,
     },
     'required': ['driver', 'liveness', 'reason'],
 }
-_SERVICE: schema.Schema = {
+_SERVICE: json_schema.Schema = {
     'type': 'object',
     'properties': {
-        'host': schema.WORDS,
-        'binary': schema.WORDS,
+        'host': json_schema.WORDS,
+        'binary': json_schema.WORDS,
         'verdicts': {'type': 'array', 'items': _VERDICT},
         'disagreements': {
             'type': 'integer',
@@ -36,10 +36,10 @@ _SERVICE: schema.Schema = {
     },
     'required': ['host', 'binary', 'verdicts', 'disagreements'],
 }
-_DRIVER: schema.Schema = {
+_DRIVER: json_schema.Schema = {
     'type': 'object',
     'properties': {
-        'name': schema.WORDS,
+        'name': json_schema.WORDS,
         'trouble': {
             'type': 'string',
             'description': 'Why it cannot be asked; empty if it can.',

@@ -7,11 +7,11 @@ from typing import Any
 
 from pbr import version
 
+from sgconductor.api import json_schema
 from sgconductor.api import operation
-from sgconductor.api import schema
 
 _PARAMETER = re.compile(r'\{(\w+)\}')
-_ERRORS: schema.Schema = {
+_ERRORS: json_schema.Schema = {
     'type': 'object',
     'properties': {
         'errors': {

@@ -9,9 +9,9 @@ from typing import Any
 from microversion_parse import Version
 
 from sgconductor import context as sg_context
-from sgconductor.api import schema
+from sgconductor.api import json_schema
 
-_NOTHING = schema.closed()
+_NOTHING = json_schema.closed()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Operation:
     handle: Callable[..., Any]
     rule: str
     summary: str
-    query: schema.Schema | schema.History = dataclasses.field(
+    query: json_schema.Schema | json_schema.History = dataclasses.field(
         default_factory=lambda: _NOTHING
     )
-    body: schema.Schema | schema.History | None = None
+    body: json_schema.Schema | json_schema.History | None = None
     status: int = 200
-    answer: schema.Schema | None = None
+    answer: json_schema.Schema | None = None

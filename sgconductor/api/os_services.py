@@ -14,8 +14,8 @@ from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.api import faults
+from sgconductor.api import json_schema
 from sgconductor.api import operation
-from sgconductor.api import schema
 from sgconductor.api import services
 from sgconductor.objects import fields
 
@@ -36,24 +36,24 @@ _TRUTH = {
 _FILTERS = {
     name: {'type': 'string', 'maxLength': 255} for name in ('host', 'binary')
 }
-INDEX_QUERY: schema.History = [
+INDEX_QUERY: json_schema.History = [
     (Version(2, 1), {'type': 'object', 'properties': _FILTERS}),
     (
         _STRICT,
-        schema.closed(**_FILTERS),
+        json_schema.closed(**_FILTERS),
     ),
 ]
 
 _NAMED = {'host': _NAME, 'binary': _NAME, 'disabled_reason': _NAME}
-UPDATE_BODY: schema.History = [
-    (Version(2, 1), schema.closed('host', 'binary', **_NAMED)),
+UPDATE_BODY: json_schema.History = [
+    (Version(2, 1), json_schema.closed('host', 'binary', **_NAMED)),
     (
         _FORCED_DOWN,
-        schema.closed('host', 'binary', **_NAMED, forced_down=_TRUTH),
+        json_schema.closed('host', 'binary', **_NAMED, forced_down=_TRUTH),
     ),
     (
         _UUIDS,
-        schema.closed(
+        json_schema.closed(
             status={'enum': ['enabled', 'disabled']},
             disabled_reason=_NAME,
             forced_down=_TRUTH,

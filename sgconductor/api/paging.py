@@ -4,12 +4,12 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
+from sgconductor.api import json_schema
 from sgconductor.api import operation
-from sgconductor.api import schema
 
 MOST = 1000
 # Of the query of what comes in pages.
-QUERY: Mapping[str, schema.Schema] = {
+QUERY: Mapping[str, json_schema.Schema] = {
     'limit': {'type': 'integer', 'minimum': 1, 'maximum': MOST},
     'marker': {
         'type': 'integer',
@@ -18,7 +18,7 @@ QUERY: Mapping[str, schema.Schema] = {
         'description': 'From the link to the next page.',
     },
 }
-LINKS: schema.Schema = {
+LINKS: json_schema.Schema = {
     'type': 'array',
     'items': {
         'type': 'object',
@@ -31,7 +31,9 @@ LINKS: schema.Schema = {
 }
 
 
-def listed(name: str, item: schema.Schema, **more: Any) -> schema.Schema:
+def listed(
+    name: str, item: json_schema.Schema, **more: Any
+) -> json_schema.Schema:
     """The schema of a page.
 
     :param item: of each that is listed

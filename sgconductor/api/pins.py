@@ -6,42 +6,45 @@ from typing import Any
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.api import faults
+from sgconductor.api import json_schema
 from sgconductor.api import operation
-from sgconductor.api import schema
 from sgconductor.api import services
 from sgconductor.objects import fields
 
 # Of those that hold a pin, and of those that do not follow it.
 _NAMED = 100
 
-PIN: schema.Schema = {
+PIN: json_schema.Schema = {
     'type': 'object',
     'description': 'What may be spoken to the services of a binary: version '
     'is in force, the lower of min_version and held_version. services counts '
     'those that count, by version; following of live members go by the '
     'epoch or a newer one.',
     'properties': {
-        'binary': schema.WORDS,
-        'version': schema.COUNT,
-        'min_version': schema.COUNT,
-        'held_version': schema.or_null(schema.COUNT),
-        'epoch': schema.COUNT,
-        'since': schema.MOMENT,
-        'cause': schema.WORDS,
-        'services': {'type': 'object', 'additionalProperties': schema.COUNT},
-        'following': schema.COUNT,
-        'live': schema.COUNT,
+        'binary': json_schema.WORDS,
+        'version': json_schema.COUNT,
+        'min_version': json_schema.COUNT,
+        'held_version': json_schema.or_null(json_schema.COUNT),
+        'epoch': json_schema.COUNT,
+        'since': json_schema.MOMENT,
+        'cause': json_schema.WORDS,
+        'services': {
+            'type': 'object',
+            'additionalProperties': json_schema.COUNT,
+        },
+        'following': json_schema.COUNT,
+        'live': json_schema.COUNT,
     },
     'required': ['binary', 'version', 'min_version', 'held_version', 'epoch'],
     'additionalProperties': False,
 }
-INDEX_ANSWER: schema.Schema = {
+INDEX_ANSWER: json_schema.Schema = {
     'type': 'object',
     'properties': {'pins': {'type': 'array', 'items': PIN}},
     'required': ['pins'],
 }
 _SOME = {'type': 'array', 'items': services.SERVICE, 'maxItems': _NAMED}
-SHOW_ANSWER: schema.Schema = {
+SHOW_ANSWER: json_schema.Schema = {
     'type': 'object',
     'properties': {
         'pin': PIN,
@@ -57,27 +60,27 @@ SHOW_ANSWER: schema.Schema = {
     },
     'required': ['pin', 'oldest', 'lagging'],
 }
-HOLD_BODY = schema.closed(
-    'version', version={**schema.COUNT, 'maximum': fields.MAX_INT}
+HOLD_BODY = json_schema.closed(
+    'version', version={**json_schema.COUNT, 'maximum': fields.MAX_INT}
 )
-WHAT_IF_QUERY = schema.closed(
+WHAT_IF_QUERY = json_schema.closed(
     'without',
     without={
         'type': 'array',
-        'items': schema.name(fields.HostField),
+        'items': json_schema.name(fields.HostField),
         'minItems': 1,
         # So that they go into a URL.
         'maxItems': 200,
         'description': 'A host; as often as there are hosts.',
     },
 )
-WHAT_IF_ANSWER: schema.Schema = {
+WHAT_IF_ANSWER: json_schema.Schema = {
     'type': 'object',
     'properties': {
         'pins': {
             'type': 'object',
             'description': 'The version in force then, by binary.',
-            'additionalProperties': schema.COUNT,
+            'additionalProperties': json_schema.COUNT,
         }
     },
     'required': ['pins'],

@@ -11,7 +11,7 @@ from sgconductor.api import page
 from sgconductor.api import pins
 from sgconductor.api import policies
 from sgconductor.api import services
-from sgconductor.api import versions
+from sgconductor.api import version_documents
 from sgconductor.api.operation import Operation
 
 
@@ -25,7 +25,7 @@ def table(stream: events.Stream, told: metrics.Metrics) -> Sequence[Operation]:
         Operation(
             'GET',
             '/',
-            versions.root,
+            version_documents.root,
             policies.ANYBODY,
             'The page for a browser; the versions for all others',
         ),
@@ -39,14 +39,14 @@ def table(stream: events.Stream, told: metrics.Metrics) -> Sequence[Operation]:
         Operation(
             'GET',
             '/v2.1',
-            versions.v2_1,
+            version_documents.v2_1,
             policies.ANYBODY,
             "The part of Nova's API that is served here",
         ),
         Operation(
             'GET',
             '/v1',
-            versions.v1,
+            version_documents.v1,
             policies.ANYBODY,
             'The API of sgconductor itself',
         ),

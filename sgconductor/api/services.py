@@ -8,38 +8,38 @@ from oslo_utils import uuidutils
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.api import faults
+from sgconductor.api import json_schema
 from sgconductor.api import operation
 from sgconductor.api import paging
-from sgconductor.api import schema
 from sgconductor.objects import base
 from sgconductor.objects import fields
 
 # The fields of a service that are told, and what each is in JSON.
-FIELDS: Mapping[str, schema.Schema] = {
-    'uuid': schema.UUID,
-    'host': schema.WORDS,
-    'binary': schema.WORDS,
-    'topic': schema.WORDS,
-    'availability_zone': schema.or_null(schema.WORDS),
-    'version': schema.COUNT,
-    'incarnation': schema.COUNT,
-    'report_interval': schema.COUNT,
-    'down_after': schema.COUNT,
-    'report_count': schema.COUNT,
-    'last_seen_up': schema.MOMENT,
-    'left_at': schema.or_null(schema.MOMENT),
-    'disabled': schema.TRUTH,
-    'disabled_reason': schema.or_null(schema.WORDS),
-    'forced_down': schema.TRUTH,
-    'quarantined': schema.TRUTH,
-    'pin_epoch': schema.COUNT,
-    'is_up': schema.TRUTH,
+FIELDS: Mapping[str, json_schema.Schema] = {
+    'uuid': json_schema.UUID,
+    'host': json_schema.WORDS,
+    'binary': json_schema.WORDS,
+    'topic': json_schema.WORDS,
+    'availability_zone': json_schema.or_null(json_schema.WORDS),
+    'version': json_schema.COUNT,
+    'incarnation': json_schema.COUNT,
+    'report_interval': json_schema.COUNT,
+    'down_after': json_schema.COUNT,
+    'report_count': json_schema.COUNT,
+    'last_seen_up': json_schema.MOMENT,
+    'left_at': json_schema.or_null(json_schema.MOMENT),
+    'disabled': json_schema.TRUTH,
+    'disabled_reason': json_schema.or_null(json_schema.WORDS),
+    'forced_down': json_schema.TRUTH,
+    'quarantined': json_schema.TRUTH,
+    'pin_epoch': json_schema.COUNT,
+    'is_up': json_schema.TRUTH,
     'liveness': {'enum': ['up', 'down', 'unknown']},
-    'liveness_reason': schema.WORDS,
-    'created_at': schema.MOMENT,
-    'updated_at': schema.or_null(schema.MOMENT),
+    'liveness_reason': json_schema.WORDS,
+    'created_at': json_schema.MOMENT,
+    'updated_at': json_schema.or_null(json_schema.MOMENT),
 }
-SERVICE: schema.Schema = {
+SERVICE: json_schema.Schema = {
     'type': 'object',
     'description': 'A service, with the verdict on it of this moment. '
     'pin_epoch is the newest epoch of the pins that its beats have carried.',
@@ -50,30 +50,30 @@ SERVICE: schema.Schema = {
     'required': ['uuid', 'host', 'binary', 'is_up', 'links'],
     'additionalProperties': False,
 }
-INDEX_QUERY = schema.closed(
-    host=schema.name(fields.HostField),
-    binary=schema.name(fields.BinaryField),
-    topic=schema.name(fields.TopicField),
-    disabled=schema.TRUTH,
-    is_up=schema.TRUTH,
+INDEX_QUERY = json_schema.closed(
+    host=json_schema.name(fields.HostField),
+    binary=json_schema.name(fields.BinaryField),
+    topic=json_schema.name(fields.TopicField),
+    disabled=json_schema.TRUTH,
+    is_up=json_schema.TRUTH,
     **paging.QUERY,
 )
 INDEX_ANSWER = paging.listed('services', SERVICE)
-UPDATE_BODY: schema.Schema = {
+UPDATE_BODY: json_schema.Schema = {
     'type': 'object',
     'description': 'Fields that are left out stay as they are. Enabling a '
     'service takes its disabled_reason away.',
     'properties': {
-        'availability_zone': schema.or_null(schema.text()),
-        'disabled': schema.TRUTH,
-        'disabled_reason': schema.or_null(schema.text()),
-        'forced_down': schema.TRUTH,
-        'quarantined': schema.TRUTH,
+        'availability_zone': json_schema.or_null(json_schema.text()),
+        'disabled': json_schema.TRUTH,
+        'disabled_reason': json_schema.or_null(json_schema.text()),
+        'forced_down': json_schema.TRUTH,
+        'quarantined': json_schema.TRUTH,
     },
     'additionalProperties': False,
     'minProperties': 1,
 }
-EVIDENCE_ANSWER: schema.Schema = {
+EVIDENCE_ANSWER: json_schema.Schema = {
     'type': 'object',
     'properties': {
         'service': SERVICE,
@@ -82,8 +82,8 @@ EVIDENCE_ANSWER: schema.Schema = {
             'items': {
                 'type': 'object',
                 'properties': {
-                    'source': schema.WORDS,
-                    'says': schema.WORDS,
+                    'source': json_schema.WORDS,
+                    'says': json_schema.WORDS,
                     'age': {
                         'type': ['number', 'null'],
                         'description': 'In seconds.',

@@ -15,9 +15,9 @@ from sgconductor import exception
 from sgconductor import metrics as sg_metrics
 from sgconductor import objects
 from sgconductor.api import application
-from sgconductor.api import doors
+from sgconductor.api import authenticators
+from sgconductor.api import event_hub
 from sgconductor.api import events
-from sgconductor.api import feed
 from sgconductor.api import headers
 from sgconductor.api import keystone
 from sgconductor.api import metrics
@@ -55,14 +55,16 @@ class Api:
             ),
         )
         told = metrics.Metrics(sg_metrics.Group(self._remote.context), errors)
-        self._feed = feed.Feed(self._fetch, conf.api.event_streams)
+        self._feed = event_hub.EventHub(self._fetch, conf.api.event_streams)
         try:
             self._wsgi = _pipeline(conf, self._remote, self._feed, told)
         except BaseException:
             self._remote.close()
             raise
 
-    def __call__(self, environ: doors.Environ, start_response: Any) -> Any:
+    def __call__(
+        self, environ: authenticators.Environ, start_response: Any
+    ) -> Any:
         # Servers may leave out what is empty; webob takes it to be there.
         environ.setdefault('PATH_INFO', '')
         return self._wsgi(environ, start_response)
@@ -83,7 +85,7 @@ class Api:
 def _pipeline(
     conf: cfg.ConfigOpts,
     remote: client.Remote,
-    read: feed.Feed,
+    read: event_hub.EventHub,
     told: metrics.Metrics,
 ) -> headers.Wsgi:
     """What a request goes through, from the last to the first.
@@ -129,20 +131,20 @@ def _beside(
 ) -> headers.Wsgi:
     """Have one path answered by another application."""
 
-    def either(environ: doors.Environ, start_response: Any) -> Any:
+    def either(environ: authenticators.Environ, start_response: Any) -> Any:
         chosen = other if environ['PATH_INFO'] == path else wsgi
         return chosen(environ, start_response)
 
     return either
 
 
-def _door(conf: cfg.ConfigOpts) -> tuple[doors.Door, Wrap]:
+def _door(conf: cfg.ConfigOpts) -> tuple[authenticators.Authenticator, Wrap]:
     """The door, and what has to stand before it."""
     if conf.api.auth_strategy == 'noauth':
         anywhere = conf.api.let_everybody_on_the_network_be_admin
-        return doors.NoAuth(anywhere), lambda wsgi: wsgi
+        return authenticators.NoAuth(anywhere), lambda wsgi: wsgi
     if conf.api.auth_strategy == 'http_basic':
-        door = doors.HttpBasic(
+        door = authenticators.HttpBasic(
             conf.api.http_basic_user_file, conf.api.http_basic_admins
         )
         return door, lambda wsgi: wsgi
@@ -155,4 +157,6 @@ def _door(conf: cfg.ConfigOpts) -> tuple[doors.Door, Wrap]:
         'delay_auth_decision': 'true',
         'oslo_config_config': conf,
     }
-    return doors.Keystone(), lambda wsgi: keystone.Middleware(wsgi, options)
+    return authenticators.Keystone(), lambda wsgi: keystone.Middleware(
+        wsgi, options
+    )

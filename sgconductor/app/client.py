@@ -12,12 +12,12 @@ from oslo_versionedobjects import base as ovo_base
 from sgconductor import conf as sg_conf
 from sgconductor import context as sg_context
 from sgconductor import objects
-from sgconductor.app import ear
 from sgconductor.member import membership
-from sgconductor.rpcapi import base as rpc_base
+from sgconductor.messaging import transport
 from sgconductor.rpcapi import beats as beats_api
 from sgconductor.rpcapi import conductor as conductor_api
-from sgconductor.rpcapi import pins as sg_pins
+from sgconductor.rpcapi import pin_cache
+from sgconductor.rpcapi import pin_listener
 from sgconductor.servicegroup import driver as sg_driver
 
 Wrap = Callable[
@@ -46,14 +46,14 @@ class Remote:
         self._conf = conf
         self._drivers: list[sg_driver.Driver] | None = None
         self._loading = threading.Lock()
-        self._rpc = rpc_base.rpc_transport(conf)
+        self._rpc = transport.rpc_transport(conf)
         conductor = conductor_api.ConductorAPI(self._rpc, timeout)
         self._conductor = wrap(conductor) if wrap else conductor
         self._beats = beats_api.BeatAPI(self._rpc)
-        self._pins = sg_pins.Pins(
+        self._pins = pin_cache.PinCache(
             lambda: objects.PinList.in_force(self.context())
         )
-        self._ear = ear.Ear(self._rpc, self._pins)
+        self._ear = pin_listener.PinListener(self._rpc, self._pins)
 
     @property
     def transport(self) -> transport_types.RPCTransport:
@@ -64,7 +64,7 @@ class Remote:
         return self._rpc
 
     @property
-    def pins(self) -> sg_pins.Pins:
+    def pins(self) -> pin_cache.PinCache:
         """What this process may speak, for :class:`sgconductor.rpcapi.
         PinnedAPI`.
 
@@ -147,5 +147,5 @@ def connect(transport_url: str, timeout: float | None = 10) -> Remote:
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[], default_config_dirs=[])
     sg_conf.register_opts(conf)
-    rpc_base.use_url(conf, transport_url)
+    transport.use_url(conf, transport_url)
     return Remote(conf, timeout)

@@ -14,24 +14,24 @@ from sgconductor import exception
 from sgconductor import metrics as sg_metrics
 from sgconductor import objects
 from sgconductor import roster
-from sgconductor.app import ear
-from sgconductor.conductor import beats
+from sgconductor.conductor import beat_writer
 from sgconductor.conductor import dispatcher
 from sgconductor.conductor import exporter
 from sgconductor.conductor import manager
 from sgconductor.conductor import metrics
 from sgconductor.conductor import rounds
 from sgconductor.db import database
-from sgconductor.db import hearing
 from sgconductor.db import models
+from sgconductor.db import reception
 from sgconductor.db import schema
-from sgconductor.member import heart
 from sgconductor.member import membership
-from sgconductor.rpcapi import announce
-from sgconductor.rpcapi import base as rpc_base
-from sgconductor.rpcapi import drain
+from sgconductor.member import periodic_task
+from sgconductor.messaging import graceful_server
+from sgconductor.messaging import transport
 from sgconductor.rpcapi import events as events_api
-from sgconductor.rpcapi import pins as sg_pins
+from sgconductor.rpcapi import pin_cache
+from sgconductor.rpcapi import pin_fanout
+from sgconductor.rpcapi import pin_listener
 from sgconductor.servicegroup import driver as sg_driver
 
 LOG = logging.getLogger(__name__)
@@ -66,54 +66,56 @@ class Conductor:
         self._host = f'{host}:{worker}' if worker else host
         self._db = database.Database.from_conf(conf)
         self._drivers = sg_driver.load(conf)
-        self._rpc = rpc_base.rpc_transport(conf)
+        self._rpc = transport.rpc_transport(conf)
         self.backend = backend.make(
-            self._db, self._drivers, announce.PinsAPI(self._rpc).pins_changed
+            self._db,
+            self._drivers,
+            pin_fanout.PinFanout(self._rpc).pins_changed,
         )
-        self._pins = sg_pins.Pins(
+        self._pins = pin_cache.PinCache(
             lambda: objects.PinList.in_force(self._context())
         )
-        self._ear = ear.Ear(self._rpc, self._pins)
+        self._ear = pin_listener.PinListener(self._rpc, self._pins)
         late = conf.servicegroup.down_after / 4
         gap = min(_GAP, late)
         self._membership = self._member(gap)
-        self._events = rpc_base.event_transport(conf)
+        self._events = transport.event_transport(conf)
         self._rounds = rounds.Rounds(
             self.backend,
             events_api.EventAPI(self._events, self._host).send,
         )
-        self._walking = heart.Heart(
+        self._walking = periodic_task.PeriodicTask(
             'looking after the group', _ROUND_EVERY, self._rounds.go
         )
         # Apart, for it may wait for another broker.
-        self._telling = heart.Heart(
+        self._telling = periodic_task.PeriodicTask(
             'telling of events', _ROUND_EVERY, self._rounds.tell
         )
-        self._settling = heart.Heart(
+        self._settling = periodic_task.PeriodicTask(
             'settling of the pins',
             _SETTLE_EVERY,
             lambda: roster.settle(self.backend),
         )
-        self._notifications = rpc_base.beat_transport(conf)
+        self._notifications = transport.beat_transport(conf)
         self._started = self._stopped = False
-        self.beats = beats.Beats(self._db, gap, late)
+        self.beats = beat_writer.BeatWriter(self._db, gap, late)
         # What waits for the database waits with the broker, not in memory.
-        rpc_base.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
+        transport.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
         calls = dispatcher.Dispatcher(
             [manager.ConductorManager()],
-            rpc_base.Serializer(backend=self.backend),
+            transport.Serializer(backend=self.backend),
             messaging.ExplicitRPCAccessPolicy,
         )
-        self._rpc_server = drain.Server(
+        self._rpc_server = graceful_server.Server(
             self._rpc,
             messaging.Target(
-                exchange=rpc_base.EXCHANGE,
-                topic=rpc_base.RPC_TOPIC,
+                exchange=transport.EXCHANGE,
+                topic=transport.RPC_TOPIC,
                 server=conf.conductor.host,
             ),
             calls,
         )
-        self._beat_server = beats.server(
+        self._beat_server = beat_writer.server(
             self._notifications,
             self.beats,
             conf.conductor.beat_batch_size,
@@ -149,7 +151,7 @@ class Conductor:
         """
         self._db.ping()
         schema.check(self._db)
-        rpc_base.ping(self._rpc)
+        transport.ping(self._rpc)
 
     def start(self) -> None:
         """Serve, in threads, until :meth:`stop`."""
@@ -161,7 +163,7 @@ class Conductor:
         self._settling.start(at_once=True)
         with contextlib.suppress(exception.Unreachable):
             # Before anything is heard here.
-            self._db.write(hearing.catch_up)
+            self._db.write(reception.catch_up)
         self._rpc_server.start()
         self._beat_server.start()
         try:
@@ -192,7 +194,7 @@ class Conductor:
         try:
             self._membership.leave()
             self._ear.stop()
-            drain.drain(self._rpc_server)
+            graceful_server.drain(self._rpc_server)
             self._beat_server.stop()
             self.beats.stop()
             self._rpc_server.wait()
@@ -227,13 +229,13 @@ class Conductor:
         group = self._conf.servicegroup
         return membership.Membership(
             self._context,
-            beats.OwnBeats(self._rpc, self._db, gap),
+            beat_writer.OwnBeats(self._rpc, self._db, gap),
             self._pins,
             self._ear.listen,
             self._drivers,
             self._host,
             models.CONDUCTOR,
-            rpc_base.RPC_TOPIC,
+            transport.RPC_TOPIC,
             _VERSION,
             report_interval=group.report_interval,
             down_after=group.down_after,

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from sgconductor import exception
-from sgconductor.cmd import extra
-from sgconductor.cmd import seconds
+from sgconductor.cmd import argument_types
+from sgconductor.cmd import optional_import
 
 
 class _Parser(argparse.ArgumentParser):
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Importing all that takes a second, in which Ctrl-C must do no harm: it
     # cannot be done above.
     try:
-        play = extra.load('sgconductor.cmd.stage:play')
+        play = optional_import.load('sgconductor.demo.run:play')
     except exception.ConfigError as error:
         print(f'sgconductor-allinone: {error}', file=sys.stderr)
         return 1
@@ -74,7 +74,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--seconds',
-        type=seconds.positive,
+        type=argument_types.positive,
         metavar='N',
         help='Stop after so many seconds. Default: at Ctrl-C.',
     )

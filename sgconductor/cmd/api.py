@@ -11,7 +11,7 @@ from oslo_config import cfg
 from sgconductor import conf as sg_conf
 from sgconductor import exception
 from sgconductor.cmd import configuration
-from sgconductor.cmd import extra
+from sgconductor.cmd import optional_import
 
 LOG = logging.getLogger(__name__)
 
@@ -26,12 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         conf = read(argv)
         sg_conf.validate_server(conf)
-        api = extra.load('sgconductor.app:Api')(conf)
+        api = optional_import.load('sgconductor.app:Api')(conf)
         try:
             group = conf.api
-            listening = extra.load('sgconductor.cmd.server:Server')(
-                api, str(group.host), group.port, group.threads
-            )
+            listening = optional_import.load(
+                'sgconductor.api.http_server:Server'
+            )(api, str(group.host), group.port, group.threads)
             with listening:
                 LOG.info('The API is at %s', listening.url)
                 signal.sigwait(_END)

@@ -21,9 +21,9 @@ from pbr import version
 from sgconductor import app
 from sgconductor import context as sg_context
 from sgconductor import exception
+from sgconductor.cmd import argument_types
 from sgconductor.cmd import configuration
-from sgconductor.cmd import seconds
-from sgconductor.rpcapi import base as rpc_base
+from sgconductor.messaging import transport
 
 # Seconds.
 _TIMEOUT = 10.0
@@ -77,7 +77,7 @@ class Manage(cliff_app.App):
         )
         parser.add_argument(
             '--timeout',
-            type=seconds.positive,
+            type=argument_types.positive,
             metavar='SECONDS',
             help='How long to wait for a conductor. Default: 10. For "pins '
             'wait": how long to wait in all.',
@@ -99,7 +99,7 @@ class Manage(cliff_app.App):
         files = [f'--config-file={f}' for f in self.options.config_file]
         self.conf = configuration.read('sgconductor-manage', files)
         if self.options.transport_url:
-            rpc_base.use_url(self.conf, self.options.transport_url)
+            transport.use_url(self.conf, self.options.transport_url)
 
     def interact(self) -> None:
         """Where no command is given: say which there are."""

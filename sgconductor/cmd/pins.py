@@ -17,9 +17,9 @@ from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.cmd import advice
-from sgconductor.cmd import both
+from sgconductor.cmd import argument_types
+from sgconductor.cmd import columns
 from sgconductor.cmd import manage
-from sgconductor.cmd import seconds
 
 _COLUMNS = (
     'binary',
@@ -85,7 +85,7 @@ class Explain(_OfBinary):
             *_line(pin, _DETAILS),
             _deciders(pin, oldest.objects),
             _stragglers(pin, lagging.objects),
-            both.Both(
+            columns.Dual(
                 [{'text': a.text, 'run': list(a.run)} for a in advised],
                 '\n'.join(str(a) for a in advised),
             ),
@@ -176,7 +176,7 @@ class Wait(command.Command):
         _add_version(parser)
         parser.add_argument(
             '--timeout',
-            type=seconds.positive,
+            type=argument_types.positive,
             default=60,
             metavar='SECONDS',
             help='How long to wait. Default: 60.',
@@ -281,11 +281,11 @@ def _line(pin: objects.Pin, names: Iterable[str]) -> tuple[Any, ...]:
         'held': pin.held_version,
         'epoch': pin.epoch,
         'since': advice.moment(pin.since),
-        'services': both.Both(
+        'services': columns.Dual(
             {str(v): count for v, count in services},
             ', '.join(f'{v}: {count}' for v, count in services),
         ),
-        'following': both.Both(
+        'following': columns.Dual(
             {'following': pin.following, 'live': pin.live},
             f'{pin.following} of {pin.live}',
         ),
@@ -301,11 +301,11 @@ def _count(pin: objects.Pin) -> int:
 
 def _deciders(
     pin: objects.Pin, oldest: Sequence[objects.Service]
-) -> both.Both:
+) -> columns.Dual:
     lines = advice.shortened([_told(s) for s in oldest], _count(pin))
     if pin.version < pin.min_version:
         lines.insert(0, f'the hold at {pin.held_version}; without it:')
-    return both.Both(
+    return columns.Dual(
         [
             {
                 'host': s.host,
@@ -333,9 +333,9 @@ def _told(service: objects.Service) -> str:
 
 def _stragglers(
     pin: objects.Pin, lagging: Sequence[objects.Service]
-) -> both.Both:
+) -> columns.Dual:
     lines = [f'{s.host}: {s.binary}, epoch {s.pin_epoch}' for s in lagging]
-    return both.Both(
+    return columns.Dual(
         [
             {
                 'host': s.host,

@@ -13,7 +13,7 @@ from cliff import show
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor.cmd import both
+from sgconductor.cmd import columns
 from sgconductor.cmd import manage
 
 _COLUMNS = (
@@ -271,10 +271,10 @@ def _status(service: objects.Service) -> str:
     return 'disabled' if service.disabled else 'enabled'
 
 
-def _age(seconds: float | None) -> both.Both:
+def _age(seconds: float | None) -> columns.Dual:
     if seconds is None:
-        return both.Both(None, '')
-    return both.Both(round(seconds, 1), f'{seconds:.1f} s')
+        return columns.Dual(None, '')
+    return columns.Dual(round(seconds, 1), f'{seconds:.1f} s')
 
 
 def _value(service: objects.Service, name: str) -> Any:

@@ -14,10 +14,10 @@ from typing import Any
 from cliff import command
 
 from sgconductor import exception
-from sgconductor import follower
 from sgconductor import objects
 from sgconductor.cmd import advice
 from sgconductor.cmd import manage
+from sgconductor.rpcapi import event_tail
 
 # Milliseconds between two looks.
 _LOOK_EVERY = 1000
@@ -40,7 +40,7 @@ class Watch(command.Command):
             type=_count,
             default=0,
             metavar='N',
-            help=f'Begin with the last N events, at most {follower.PAGE}. '
+            help=f'Begin with the last N events, at most {event_tail.PAGE}. '
             f'Default: 0.',
         )
         parser.add_argument(
@@ -63,7 +63,9 @@ class Watch(command.Command):
                         remote.context(), limit, marker
                     )
 
-                self._follow(follower.Follower(fetch, parsed_args.since), text)
+                self._follow(
+                    event_tail.EventTail(fetch, parsed_args.since), text
+                )
         except BrokenPipeError:
             # Python would complain once more when it flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -71,7 +73,7 @@ class Watch(command.Command):
 
     def _follow(
         self,
-        events: follower.Follower,
+        events: event_tail.EventTail,
         text: Callable[[objects.Event], str],
     ) -> None:
         """Show events until nobody reads them any more."""
@@ -80,7 +82,7 @@ class Watch(command.Command):
         away = False
         while True:
             try:
-                for event in events.look():
+                for event in events.poll():
                     self.app.stdout.write(f'{text(event)}\n')
                     self.app.stdout.flush()
             except exception.Unreachable as error:
@@ -106,9 +108,9 @@ class Watch(command.Command):
 
 def _count(text: str) -> int:
     number = int(text) if text.isdecimal() else -1
-    if not 0 <= number <= follower.PAGE:
+    if not 0 <= number <= event_tail.PAGE:
         raise argparse.ArgumentTypeError(
-            f'give a number from 0 to {follower.PAGE}, not {text!r}'
+            f'give a number from 0 to {event_tail.PAGE}, not {text!r}'
         )
     return number
 

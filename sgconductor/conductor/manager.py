@@ -13,7 +13,7 @@ from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor.conductor import arguments
 from sgconductor.objects import base
-from sgconductor.objects import trusted
+from sgconductor.objects import fast_codec
 
 _VERSION = re.compile(r'[0-9]{1,9}[.][0-9]{1,9}([.][0-9]{1,9})?')
 
@@ -73,12 +73,12 @@ class ConductorManager:
                 f'objinst must be an object, not {type(objinst).__name__}'
             )
         method = _remotable(objinst, objmethod, of_class=False)
-        before = trusted.values(objinst)
+        before = fast_codec.values(objinst)
         result = _run(method, _list(args), _dict(kwargs))
         later = objinst.added_since(objinst.VERSION)
         updates: dict[str, Any] = {
             name: objinst.fields[name].to_primitive(objinst, name, value)
-            for name, value in trusted.values(objinst).items()
+            for name, value in fast_codec.values(objinst).items()
             if name not in later
             and (name not in before or before[name] != value)
         }

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from prometheus_client import core
 from prometheus_client import registry
 
-from sgconductor.conductor import beats as sg_beats
+from sgconductor.conductor import beat_writer
 from sgconductor.conductor import dispatcher as sg_dispatcher
-from sgconductor.servicegroup import voice
+from sgconductor.servicegroup import monitored_driver
 
 
 class Work(registry.Collector):
@@ -20,9 +20,9 @@ class Work(registry.Collector):
 
     def __init__(
         self,
-        beats: sg_beats.Beats,
+        beats: beat_writer.BeatWriter,
         calls: sg_dispatcher.Dispatcher,
-        voices: Iterable[voice.Voice],
+        voices: Iterable[monitored_driver.MonitoredDriver],
     ) -> None:
         self._beats = beats
         self._calls = calls

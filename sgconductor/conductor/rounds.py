@@ -21,11 +21,11 @@ from sgconductor import backend
 from sgconductor import context as sg_context
 from sgconductor import farewell
 from sgconductor.conductor import watch
+from sgconductor.db import announced_state
 from sgconductor.db import disagreements
 from sgconductor.db import events
-from sgconductor.db import lease
+from sgconductor.db import leader_lease
 from sgconductor.db import services
-from sgconductor.db import states
 from sgconductor.objects import event
 from sgconductor.objects import service
 from sgconductor.servicegroup import liveness
@@ -103,12 +103,14 @@ class Rounds:
 
     def give_back(self) -> None:
         """Let another conductor do it at once, after all has ended."""
-        self._here.db.write(lambda conn: lease.give_back(conn, self._holder))
+        self._here.db.write(
+            lambda conn: leader_lease.release(conn, self._holder)
+        )
 
     def _is_ours(self) -> bool:
         """Take the lease, or keep it for some more seconds."""
         return not self._stopping.is_set() and self._here.db.write(
-            lambda conn: lease.take(conn, self._holder)
+            lambda conn: leader_lease.acquire(conn, self._holder)
         )
 
     def _look(self) -> None:
@@ -152,7 +154,7 @@ class Rounds:
         }
 
         def turn(conn: sa.Connection) -> None:
-            turned = states.turn(conn, incarnations, state)
+            turned = announced_state.mark(conn, incarnations, state)
             found = [
                 service.Service.from_row(self._context, *turning[i])
                 for i in sorted(turned)

@@ -9,17 +9,17 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sgconductor.db import announced_state as announced_state
     from sgconductor.db import clock as clock
     from sgconductor.db import database as database
+    from sgconductor.db import deregistrations as deregistrations
     from sgconductor.db import disagreements as disagreements
     from sgconductor.db import events as events
-    from sgconductor.db import farewells as farewells
-    from sgconductor.db import hearing as hearing
     from sgconductor.db import joins as joins
     from sgconductor.db import pins as pins
+    from sgconductor.db import reception as reception
     from sgconductor.db import schema as schema
     from sgconductor.db import services as services
-    from sgconductor.db import states as states
 
 
 def __getattr__(name: str) -> ModuleType:

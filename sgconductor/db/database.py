@@ -49,7 +49,7 @@ class Database:
             **options,
         )
         self.engine: sa.Engine = create()
-        self.look_engine = self.engine
+        self.autocommit_engine = self.engine
         self._write_engine = self.engine.execution_options(sg_writes=True)
         self._write_lock: contextlib.AbstractContextManager[Any] = (
             contextlib.nullcontext()
@@ -62,17 +62,17 @@ class Database:
         else:
             # Its connections stay in autocommit, which must be told to some
             # databases: a pool of their own.
-            self.look_engine = create()
-            self.look_engine.dialect.skip_autocommit_rollback = True
+            self.autocommit_engine = create()
+            self.autocommit_engine.dialect.skip_autocommit_rollback = True
             # oslo.db has no option for it.
-            self.look_engine.pool._pre_ping = False
+            self.autocommit_engine.pool._pre_ping = False
             if self.engine.dialect.name in ('mysql', 'mariadb'):
-                for engine in (self.engine, self.look_engine):
+                for engine in (self.engine, self.autocommit_engine):
                     sa.event.listen(engine, 'connect', _tune_mysql)
             sa.event.listen(
-                self.look_engine,
+                self.autocommit_engine,
                 'connect',
-                functools.partial(_autocommit, self.look_engine.dialect),
+                functools.partial(_autocommit, self.autocommit_engine.dialect),
             )
 
     @classmethod
@@ -137,7 +137,7 @@ class Database:
         with self._clear_errors(), self.engine.connect() as conn:
             yield conn
 
-    def look(self, select: Callable[[sa.Connection], T]) -> T:
+    def query(self, select: Callable[[sa.Connection], T]) -> T:
         """Do one SELECT, in one way to the database and back.
 
         Its connection begins no transaction that would have to be ended, and
@@ -148,13 +148,13 @@ class Database:
         :raises DatabaseUnreachable: saying which, and why
         """
         with self._clear_errors():
-            with self.look_engine.connect() as conn:
+            with self.autocommit_engine.connect() as conn:
                 try:
                     return select(conn)
                 except db_exc.DBConnectionError:
                     # As after a restart, all older ones are given up with it.
                     pass
-            with self.look_engine.connect() as conn:
+            with self.autocommit_engine.connect() as conn:
                 return select(conn)
 
     @contextlib.contextmanager
@@ -196,7 +196,7 @@ class Database:
     def close(self) -> None:
         """Give all connections back; they are opened anew when needed."""
         self.engine.dispose()
-        self.look_engine.dispose()
+        self.autocommit_engine.dispose()
 
     @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:
@@ -234,7 +234,7 @@ def _is_collision(error: Exception) -> bool:
 
 
 def _tune_mysql(connection: Any, _record: Any) -> None:
-    # MariaDB's own default, which sgconductor.db.rows relies on.
+    # MariaDB's own default, which sgconductor.db.packed_rows relies on.
     with connection.cursor() as cursor:
         cursor.execute('SET SESSION group_concat_max_len = 1048576')
 

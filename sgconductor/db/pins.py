@@ -15,8 +15,8 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from sgconductor.db import clock
-from sgconductor.db import hearing
 from sgconductor.db import models
+from sgconductor.db import reception
 from sgconductor.db import services
 
 Row = Mapping[str, Any]
@@ -248,7 +248,7 @@ def hosts(conn: sa.Connection, names: Collection[str]) -> set[str]:
 
 def followers(
     conn: sa.Connection,
-    spans: Sequence[hearing.Span],
+    spans: Sequence[reception.Window],
     but: tuple[str, str] | None = None,
 ) -> dict[int, int]:
     """How many live members' beats carry which epoch.

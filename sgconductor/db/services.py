@@ -17,16 +17,16 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from sgconductor.db import batch
+from sgconductor.db import beat_update
 from sgconductor.db import clock
-from sgconductor.db import hearing
 from sgconductor.db import models
-from sgconductor.db import rows
+from sgconductor.db import packed_rows
+from sgconductor.db import reception
 
-Row = rows.Row
+Row = packed_rows.Row
 
 _T = models.services
-_READ = rows.Packed(
+_READ = packed_rows.Packed(
     *(
         c
         for c in _T.c
@@ -78,7 +78,7 @@ def beat_many(conn: sa.Connection, beats: Collection[Beat]) -> int:
         for beat in sorted(beats)
     ]
     result = conn.execute(
-        batch.update(conn.dialect.name), {'batch': json.dumps(lines)}
+        beat_update.update(conn.dialect.name), {'batch': json.dumps(lines)}
     )
     return int(result.rowcount)
 
@@ -189,13 +189,13 @@ def oldest(conn: sa.Connection, binary: str, limit: int) -> list[Row]:
 
 
 def live(
-    spans: Sequence[hearing.Span],
+    spans: Sequence[reception.Window],
 ) -> tuple[sa.ColumnElement[bool], ...]:
     """Those whose process may be speaking to others.
 
     Neither a driver nor an admin has a say in that.
 
-    :param spans: of :func:`sgconductor.db.hearing.spans`
+    :param spans: of :func:`sgconductor.db.reception.spans`
     """
     age = clock.age(_T.c.last_seen_up)
     patience = _patience()
@@ -227,7 +227,7 @@ def lagging(
     conn: sa.Connection,
     epoch: int,
     limit: int,
-    spans: Sequence[hearing.Span],
+    spans: Sequence[reception.Window],
 ) -> list[Row]:
     """Live members that go by older pins than those of an epoch, by id.
 

@@ -13,13 +13,13 @@ from typing import Self
 
 from sgconductor import context as sg_context
 from sgconductor import exception
-from sgconductor.member import clock
-from sgconductor.member import feed
-from sgconductor.member import heart
-from sgconductor.member import term as term_
+from sgconductor.member import database_clock
+from sgconductor.member import driver_heartbeat
+from sgconductor.member import periodic_task
+from sgconductor.member import session
 from sgconductor.objects import service as service_objects
 from sgconductor.rpcapi import beats as beats_api
-from sgconductor.rpcapi import pins as sg_pins
+from sgconductor.rpcapi import pin_cache
 from sgconductor.servicegroup import driver as sg_driver
 
 LOG = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Membership:
         self,
         new_context: Callable[[], sg_context.RequestContext],
         beats: beats_api.BeatAPI,
-        pins: sg_pins.Pins,
+        pins: pin_cache.PinCache,
         listen: Callable[[], None],
         drivers: Sequence[sg_driver.Driver],
         host: str,
@@ -110,10 +110,10 @@ class Membership:
         self._on_deleted = on_deleted
         self._quiet = quiet_feeds
         self._on_lost = on_lost
-        self._clock = clock.DatabaseClock(monotonic)
+        self._clock = database_clock.DatabaseClock(monotonic)
         # Guards which term is on. No call to anybody is made under it.
         self._lock = threading.Lock()
-        self._term: term_.Term | None = None
+        self._term: session.Session | None = None
 
     @property
     def service(self) -> service_objects.Service:
@@ -138,7 +138,7 @@ class Membership:
         :raises ServiceTooOld: if the pin is beyond its version
         :raises MembershipLost: if leave() was called meanwhile
         """
-        term = term_.Term()
+        term = session.Session()
         with self._lock:
             if self._term is not None:
                 raise RuntimeError('a member already: leave() first')
@@ -177,7 +177,7 @@ class Membership:
         self.leave()
 
     def _join_when_reachable(
-        self, term: term_.Term, timeout: float | None
+        self, term: session.Session, timeout: float | None
     ) -> service_objects.Service:
         deadline = None if timeout is None else time.monotonic() + timeout
         warned = False
@@ -235,7 +235,7 @@ class Membership:
         return answer
 
     def _begin(
-        self, term: term_.Term, service: service_objects.Service
+        self, term: session.Session, service: service_objects.Service
     ) -> service_objects.Service:
         """Let the term begin, unless it is over already."""
         name = f'{self._binary} on {self._host}'
@@ -244,19 +244,21 @@ class Membership:
             if not left:
                 term.service = service
                 term.hearts = [
-                    heart.Heart(
+                    periodic_task.PeriodicTask(
                         f'beat of {name}',
                         self._beat_interval,
                         lambda: self._beat(term),
                     ),
-                    heart.Heart(
+                    periodic_task.PeriodicTask(
                         f'sync of {name}',
                         self._sync_interval,
                         lambda: self._sync(term),
                     ),
                 ]
                 term.feeds = [
-                    feed.Feed(driver, name, lambda: _joined(term), self._quiet)
+                    driver_heartbeat.DriverHeartbeat(
+                        driver, name, lambda: _joined(term), self._quiet
+                    )
                     for driver in self._drivers
                 ]
                 for each in term.hearts:
@@ -271,7 +273,7 @@ class Membership:
         self._log_join(service)
         return service
 
-    def _end(self, term: term_.Term | None) -> term_.Term | None:
+    def _end(self, term: session.Session | None) -> session.Session | None:
         """End a term; None if that is done already."""
         with self._lock:
             if term is None or term.over.is_set():
@@ -287,7 +289,7 @@ class Membership:
         self._pins.lapse()
         return term
 
-    def _beat(self, term: term_.Term) -> None:
+    def _beat(self, term: session.Session) -> None:
         service = _joined(term)
         sent = self._pins.monotonic()
         self._beats.beat(
@@ -299,7 +301,7 @@ class Membership:
         # A conductor takes it for alive, and waits for its word, until then.
         self._pins.vouch(sent + self._down_after)
 
-    def _sync(self, term: term_.Term) -> None:
+    def _sync(self, term: session.Session) -> None:
         service = _joined(term)
         asked = self._pins.monotonic()
         answer = self._ask(service.sync)
@@ -315,7 +317,7 @@ class Membership:
         if word in ('superseded', 'deleted'):
             self._lose(term, word)
             return
-        self._pins.learn_from(answer, asked + sg_pins.MAX_AGE)
+        self._pins.learn_from(answer, asked + pin_cache.MAX_AGE)
         if (word == 'forced down') != term.forced_down:
             term.forced_down = not term.forced_down
             LOG.warning(
@@ -327,7 +329,7 @@ class Membership:
                 else 'no longer forced down',
             )
 
-    def _rejoin(self, term: term_.Term, word: str) -> None:
+    def _rejoin(self, term: session.Session, word: str) -> None:
         LOG.warning(
             '%s on %s joins again: the conductor said %r.',
             self._binary,
@@ -350,7 +352,7 @@ class Membership:
         else:
             self._log_join(service)
 
-    def _lose(self, term: term_.Term, word: str) -> None:
+    def _lose(self, term: session.Session, word: str) -> None:
         if self._end(term) is None:
             return
         lost = exception.MembershipLost(self._host, self._binary, word)
@@ -361,7 +363,7 @@ class Membership:
             self._on_lost(lost)
 
     def _tell_of_leave(
-        self, term: term_.Term, service: service_objects.Service
+        self, term: session.Session, service: service_objects.Service
     ) -> None:
         try:
             service.leave()
@@ -382,6 +384,6 @@ class Membership:
         )
 
 
-def _joined(term: term_.Term) -> service_objects.Service:
+def _joined(term: session.Session) -> service_objects.Service:
     assert term.service is not None
     return term.service

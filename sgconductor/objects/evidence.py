@@ -17,7 +17,7 @@ def collect(
     """See :meth:`sgconductor.objects.Service.explain`."""
     return [
         *_orders(row),
-        *_table(row, db.hearing.read(here.db)),
+        *_table(row, db.reception.read_windows(here.db)),
         *_drivers(here, row),
         *_verdict(row, verdict),
     ]
@@ -30,7 +30,7 @@ def _orders(row: 'db.services.Row') -> Iterator[dict[str, Any]]:
 
 
 def _table(
-    row: 'db.services.Row', spans: 'list[db.hearing.Span]'
+    row: 'db.services.Row', spans: 'list[db.reception.Window]'
 ) -> Iterator[dict[str, Any]]:
     seconds = row['age'] / _SECOND
     silent = liveness.silence(row['age'], spans, row['down_after']) / _SECOND

@@ -147,7 +147,7 @@ def _join(
         for state, services in turning.items():
             events += [
                 (f'service.{state}', services[i])
-                for i in db.states.turn(
+                for i in db.announced_state.mark(
                     conn,
                     {i: one.incarnation for i, one in services.items()},
                     state,

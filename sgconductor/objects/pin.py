@@ -106,7 +106,7 @@ class Pin(base.SGObject):
         with here.db.reader() as conn:
             row = _row(conn, self.binary)
             census = db.pins.census(conn, [self.binary])
-            epochs = db.pins.followers(conn, db.hearing.spans(conn))
+            epochs = db.pins.followers(conn, db.reception.windows(conn))
         self._read(row, census[self.binary], epochs)
 
     def _read(
@@ -141,7 +141,7 @@ class PinList(ovo_base.ObjectListBase[Pin], base.SGObject):
         with here.db.reader() as conn:
             rows = db.pins.get_all(conn)
             census = db.pins.census(conn, [row['binary'] for row in rows])
-            epochs = db.pins.followers(conn, db.hearing.spans(conn))
+            epochs = db.pins.followers(conn, db.reception.windows(conn))
         return cls(
             context,
             objects=[
@@ -158,7 +158,7 @@ class PinList(ovo_base.ObjectListBase[Pin], base.SGObject):
         :returns: ``epoch``, and ``pins``: all versions in force, by binary.
             Later releases may add to it.
         """
-        state = backend.of(context).db.look(db.pins.state)
+        state = backend.of(context).db.query(db.pins.state)
         return {'epoch': state.epoch, 'pins': state.versions}
 
     @classmethod

@@ -17,9 +17,9 @@ from sgconductor import roster
 from sgconductor.objects import base
 from sgconductor.objects import event
 from sgconductor.objects import evidence
+from sgconductor.objects import fast_codec
 from sgconductor.objects import fields
 from sgconductor.objects import joining
-from sgconductor.objects import trusted
 from sgconductor.servicegroup import liveness
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @ovo_base.VersionedObjectRegistry.register
-class Service(trusted.Flat):
+class Service(fast_codec.Flat):
     """A service of the group.
 
     ``liveness`` is the conductor's verdict at the moment it read the row: RPC
@@ -249,7 +249,7 @@ class Service(trusted.Flat):
 
         def mark(conn: 'sa.Connection') -> None:
             row = self._row(conn)
-            if liveness.by_table(row, db.hearing.spans(conn)).up:
+            if liveness.by_table(row, db.reception.windows(conn)).up:
                 raise exception.ServiceIsUp(self.host, self.binary)
             self._edit(conn, {'quarantined': True}, verdict)
 
@@ -312,10 +312,10 @@ class Service(trusted.Flat):
         return self.from_row(self._context, row, verdict)
 
     def _read(self, row: 'db.services.Row', verdict: liveness.Verdict) -> None:
-        trusted.fill(self, data(row, verdict))
+        fast_codec.fill(self, data(row, verdict))
 
     def _judged(self) -> 'tuple[db.services.Row, liveness.Verdict]':
-        row = self._here.db.look(self._row)
+        row = self._here.db.query(self._row)
         (verdict,) = self._here.liveness.judge([row])
         return row, verdict
 
@@ -340,7 +340,7 @@ class Service(trusted.Flat):
         self._note(conn, 'service.update', row, ordered or verdict)
         if ordered is None and self._here.liveness.voice.trouble:
             # Nobody else can say that it is up again.
-            ordered = liveness.by_table(row, db.hearing.spans(conn))
+            ordered = liveness.by_table(row, db.reception.windows(conn))
         if ordered is not None and ordered.liveness != 'unknown':
             self._turn(conn, row, ordered)
 
@@ -352,7 +352,7 @@ class Service(trusted.Flat):
     ) -> None:
         """Announce a verdict, unless it is what was announced last."""
         incarnation = {row['id']: row['incarnation']}
-        if db.states.turn(conn, incarnation, verdict.liveness):
+        if db.announced_state.mark(conn, incarnation, verdict.liveness):
             self._note(conn, f'service.{verdict.liveness}', row, verdict)
 
     def _note(
@@ -383,7 +383,7 @@ def data(row: 'db.services.Row', verdict: liveness.Verdict) -> dict[str, Any]:
 
 def _get(context: sg_context.RequestContext, name: str, **key: Any) -> Service:
     here = backend.of(context)
-    row = here.db.look(functools.partial(db.services.get, **key))
+    row = here.db.query(functools.partial(db.services.get, **key))
     if row is None:
         raise exception.ServiceNotFound(name)
     return Service.from_row(context, row, *here.liveness.judge([row]))

@@ -21,9 +21,9 @@ from sgconductor import db
 from sgconductor import exception
 from sgconductor.objects import base
 from sgconductor.objects import comparison
+from sgconductor.objects import fast_codec
 from sgconductor.objects import fields
 from sgconductor.objects import service
-from sgconductor.objects import trusted
 from sgconductor.servicegroup import liveness
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _PAGES = (1000, 2000)
 
 
 @ovo_base.VersionedObjectRegistry.register
-class ServiceList(trusted.LazyList):
+class ServiceList(fast_codec.LazyList):
     """A page of services, in the order of their ids."""
 
     # 1.0: Initial version
@@ -160,7 +160,7 @@ class ServiceList(trusted.LazyList):
             fields.WholeNumber(0, fields.MAX_BIGINT), 'epoch', epoch
         )
         with here.db.reader() as conn:
-            spans = db.hearing.spans(conn)
+            spans = db.reception.windows(conn)
             rows = db.services.lagging(conn, epoch, limit, spans)
         return cls._judged(context, rows)
 
@@ -203,7 +203,7 @@ class ServiceList(trusted.LazyList):
             ``forced_down`` and ``quarantined`` of them. Later releases may
             add to them.
         """
-        rows = backend.of(context).db.look(db.services.census)
+        rows = backend.of(context).db.query(db.services.census)
         return [{**row, 'state': row['state'] or 'unknown'} for row in rows]
 
     @classmethod
@@ -242,11 +242,11 @@ class ServiceList(trusted.LazyList):
         found = () if self.made else self._found
         if not found or target_version is None or wanted is None:
             return super().obj_to_primitive(target_version, version_manifest)
-        return trusted.primitive(
+        return fast_codec.primitive(
             type(self),
             {
                 'objects': [
-                    trusted.primitive(
+                    fast_codec.primitive(
                         service.Service, service.data(*one), wanted
                     )
                     for one in found
@@ -338,7 +338,7 @@ def _read(
     context: sg_context.RequestContext, table: dict[str, Any]
 ) -> list[service.Service]:
     """What :meth:`ServiceList.get_table` has answered."""
-    make: Any = trusted.maker(service.Service, context, table['names'])
+    make: Any = fast_codec.maker(service.Service, context, table['names'])
     return list(map(make, json.loads(table['rows'])))
 
 
@@ -380,7 +380,7 @@ def _find(
     # pages as it needs; any other list is one SELECT.
     size = limit if up is None else PAGE
     while len(found) < limit:
-        rows = here.db.look(
+        rows = here.db.query(
             functools.partial(
                 db.services.page, filters=filters, limit=size, marker=marker
             )

@@ -6,20 +6,21 @@ import oslo_messaging as messaging
 from oslo_messaging import transport as transport_types
 from oslo_utils import timeutils
 
-from sgconductor.rpcapi import base
+from sgconductor.messaging import transport
 
 
 class BeatAPI:
     """Sends beats as notifications: nothing comes back.
 
-    :param transport: of :func:`sgconductor.rpcapi.base.rpc_transport`: a
-        member needs no second connection for its beats
+    :param transport: of
+        :func:`sgconductor.messaging.transport.rpc_transport`: a member
+        needs no second connection for its beats
     """
 
     def __init__(self, transport: transport_types.RPCTransport) -> None:
         self._transport = transport
         self._target = messaging.Target(
-            exchange=base.EXCHANGE, topic=f'{base.BEATS_TOPIC}.info'
+            exchange=transport.EXCHANGE, topic=f'{transport.BEATS_TOPIC}.info'
         )
 
     def beat(self, id_: int, incarnation: int, stamp: int, epoch: int) -> None:
@@ -35,7 +36,7 @@ class BeatAPI:
         message = {
             'message_id': str(uuid.uuid4()),
             'publisher_id': f'service.{id_}',
-            'event_type': base.BEAT,
+            'event_type': transport.BEAT,
             'priority': 'INFO',
             'payload': {
                 'id': id_,
@@ -45,7 +46,7 @@ class BeatAPI:
             },
             'timestamp': str(timeutils.utcnow()),
         }
-        with base.clear_broker_errors(self._transport):
+        with transport.clear_broker_errors(self._transport):
             self._transport._send_notification(
                 self._target, {}, message, version=1.0, retry=1
             )

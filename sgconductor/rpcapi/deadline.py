@@ -10,7 +10,7 @@ from oslo_versionedobjects import base as ovo_base
 
 from sgconductor import context as sg_context
 from sgconductor import exception
-from sgconductor.rpcapi import base
+from sgconductor.messaging import transport
 
 
 class Deadline(ovo_base.VersionedObjectIndirectionAPI):
@@ -97,5 +97,7 @@ class Deadline(ovo_base.VersionedObjectIndirectionAPI):
                 raise
             futures.wait([answer], end - time.monotonic())
         if not answer.done():
-            raise exception.ConductorUnreachable(base.RPC_TOPIC, self._seconds)
+            raise exception.ConductorUnreachable(
+                transport.RPC_TOPIC, self._seconds
+            )
         return answer.result()

@@ -7,7 +7,7 @@ from typing import Any
 import oslo_messaging as messaging
 from oslo_messaging import transport as transport_types
 
-from sgconductor.rpcapi import base
+from sgconductor.messaging import transport
 
 # The drivers that go over the bus, and the format of each.
 _VERSIONS = {'messaging': 1.0, 'messagingv2': 2.0}
@@ -21,7 +21,8 @@ class EventAPI:
     and be sent again if it was not; so this goes one step lower, to the
     transport, as that does.
 
-    :param transport: of :func:`sgconductor.rpcapi.base.event_transport`
+    :param transport: of
+        :func:`sgconductor.messaging.transport.event_transport`
     :param host: of the conductor that sends
     """
 
@@ -64,7 +65,7 @@ class EventAPI:
             'timestamp': event['at'].replace(tzinfo=None).isoformat(' '),
         }
         for topic in self._topics:
-            with base.clear_broker_errors(self._transport, self._url):
+            with transport.clear_broker_errors(self._transport, self._url):
                 self._transport._send_notification(
                     messaging.Target(topic=f'{topic}.info'),
                     {},

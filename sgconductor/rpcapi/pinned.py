@@ -11,7 +11,7 @@ from oslo_versionedobjects import base as ovo_base
 
 from sgconductor import versions
 from sgconductor.objects import base
-from sgconductor.rpcapi import pins as sg_pins
+from sgconductor.rpcapi import pin_cache
 
 
 class PinnedAPI:
@@ -53,7 +53,7 @@ class PinnedAPI:
     def __init__(
         self,
         transport: transport_types.RPCTransport,
-        pins: sg_pins.Pins,
+        pins: pin_cache.PinCache,
         timeout: float | None = None,
         **more: Any,
     ) -> None:

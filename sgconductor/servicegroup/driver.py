@@ -44,7 +44,7 @@ class Member:
         )
 
 
-class Roll(NamedTuple):
+class Presence(NamedTuple):
     """What a driver says of the members it was asked about.
 
     Who is in neither set is not there.
@@ -122,7 +122,7 @@ class Driver(abc.ABC):
         """
 
     @abc.abstractmethod
-    def alive(self, members: Collection[Member]) -> Roll:
+    def alive(self, members: Collection[Member]) -> Presence:
         """Who of ``members`` is there, in at most one round trip a server.
 
         It waits for no server that is known to be away.

@@ -9,7 +9,7 @@ from typing import Any
 from typing import Literal
 
 from sgconductor.servicegroup import driver as sg_driver
-from sgconductor.servicegroup import voice as sg_voice
+from sgconductor.servicegroup import monitored_driver
 
 _SECOND = 1_000_000
 
@@ -53,7 +53,9 @@ class Liveness:
     """
 
     def __init__(
-        self, voice: sg_voice.Voice, hear: Callable[[], Spans]
+        self,
+        voice: monitored_driver.MonitoredDriver,
+        hear: Callable[[], Spans],
     ) -> None:
         self.voice = voice
         self._hear = hear

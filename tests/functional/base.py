@@ -175,7 +175,7 @@ class ConductorTest(DeploymentTest):
             if not statement.startswith('BEGIN') and is_for_a_caller():
                 seen.append(statement)
 
-        for engine in {database.engine, database.look_engine}:
+        for engine in {database.engine, database.autocommit_engine}:
             sa.event.listen(engine, 'before_cursor_execute', listen)
             self.addCleanup(
                 sa.event.remove, engine, 'before_cursor_execute', listen

@@ -11,8 +11,8 @@ import fixtures
 import requests
 from testtools import content
 
+from sgconductor.api import http_server
 from sgconductor.app import api
-from sgconductor.cmd import server
 from tests import program
 from tests.functional import base
 from tests.servers import process
@@ -138,7 +138,9 @@ class TestServers(ServerTest):
             f'Host: localhost\r\nContent-Type: application/json\r\n'
             f'Content-Length: 20\r\n\r\n{{'
         )
-        with server.Server(wsgi, process.LOOPBACK, 0, 2, timeout=1) as ours:
+        with http_server.Server(
+            wsgi, process.LOOPBACK, 0, 2, timeout=1
+        ) as ours:
             port = urllib.parse.urlsplit(ours.url).port
             with socket.create_connection((process.LOOPBACK, port)) as link:
                 link.settimeout(base.PATIENCE)

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor.conductor import beats
+from sgconductor.conductor import beat_writer
 from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.db import services
-from sgconductor.rpcapi import base as rpc_base
+from sgconductor.messaging import transport
 from tests.functional import base
 
 
@@ -166,7 +166,7 @@ class TestGarbage(TableTest):
                 for value in values
             ),
         ]
-        writer = beats.Beats(self.db, gap=3, late=15)
+        writer = beat_writer.BeatWriter(self.db, gap=3, late=15)
         messages = [Message(m) for m in [*bad, {'payload': good}, *bad]]
         self.assertEqual(0, len(writer.dispatch(messages)))
         self.assertEqual(1, self.read(row['id'])['report_count'])
@@ -182,7 +182,7 @@ class TestGarbage(TableTest):
             'stamp': self.now(),
             'mood': 'good',
         }
-        beats.Beats(self.db, gap=3, late=15).dispatch(
+        beat_writer.BeatWriter(self.db, gap=3, late=15).dispatch(
             [Message({'payload': payload})]
         )
         self.assertEqual(1, self.read(row['id'])['report_count'])
@@ -191,7 +191,7 @@ class TestGarbage(TableTest):
         row = self.join('node1')
         self.deployment.age(row['id'], 600)
         sent = seen(self.read(row['id']))
-        writer = beats.Beats(self.db, gap=3, late=15)
+        writer = beat_writer.BeatWriter(self.db, gap=3, late=15)
         payload = {'id': row['id'], 'incarnation': 1}
         writer.dispatch(
             [
@@ -213,7 +213,7 @@ class TestRefused(TableTest):
         messages = [Message({'payload': payload})] * 3
         with self.db.writer() as conn:
             conn.exec_driver_sql('ALTER TABLE services RENAME TO elsewhere')
-        writer = beats.Beats(self.db, gap=3, late=15, retry_after=0)
+        writer = beat_writer.BeatWriter(self.db, gap=3, late=15, retry_after=0)
         for _ in range(2):
             self.assertEqual(messages, list(writer.dispatch(messages)))
         self.assertEqual(1, self.logged('ERROR Beats cannot be written'))
@@ -231,7 +231,7 @@ class TestHearing(TableTest):
         super().setUp()
         self.row = self.join('node1')
         self.deployment.deafen(100)
-        self.writer = beats.Beats(self.db, gap=15, late=15)
+        self.writer = beat_writer.BeatWriter(self.db, gap=15, late=15)
 
     def beat(self, *ago: int) -> None:
         """Write beats, each in a batch, sent so many seconds ago."""
@@ -262,22 +262,22 @@ class TestHearing(TableTest):
 
 class TestBroker(base.ConductorTest):
     def test_garbage_on_the_queue_stops_nobody(self) -> None:
-        transport = rpc_base.beat_transport(self.deployment.conf())
-        self.addCleanup(transport.cleanup)
+        bus = transport.beat_transport(self.deployment.conf())
+        self.addCleanup(bus.cleanup)
         notifier = messaging.Notifier(
-            transport,
+            bus,
             publisher_id='stranger',
             driver='messaging',
-            topics=[rpc_base.BEATS_TOPIC],
+            topics=[transport.BEATS_TOPIC],
         )
         target = messaging.Target(
-            exchange=rpc_base.EXCHANGE, topic=f'{rpc_base.BEATS_TOPIC}.info'
+            exchange=transport.EXCHANGE, topic=f'{transport.BEATS_TOPIC}.info'
         )
         member = self.member()
         notifier.info({}, 'noise', {'a': 1})
         for message in ({'priority': 5}, {}, {'payload': 'x'}):
-            transport._send_notification(target, {}, message, version=1.0)
-            transport._send_notification(target, {}, message, version=2.0)
+            bus._send_notification(target, {}, message, version=1.0)
+            bus._send_notification(target, {}, message, version=2.0)
         service = member.service
         self.deployment.beat(self.remote, service)
         self.wait_for('a beat', lambda: self.look().report_count)
@@ -298,7 +298,9 @@ class TestOutage(base.DeploymentTest):
         base.silence(conductor)
         self.wait_for(
             'the beats before it',
-            lambda: not self.deployment.queue_depth('sgconductor-beats.info'),
+            lambda: (
+                not self.deployment.queue_depth('sgconductor-beat_writer.info')
+            ),
         )
         # It may have beaten once before it was stopped.
         service.refresh()
@@ -311,7 +313,7 @@ class TestOutage(base.DeploymentTest):
             )
             self.assertEqual(before, conductor.beats.written)
             self.assertEqual(
-                1, self.deployment.queue_depth('sgconductor-beats.info')
+                1, self.deployment.queue_depth('sgconductor-beat_writer.info')
             )
         finally:
             self.server.start()
@@ -357,7 +359,8 @@ class TestOutage(base.DeploymentTest):
                 'the failure', lambda: self.logged('Beats cannot be written')
             )
             self.assertLessEqual(
-                self.deployment.unacknowledged('sgconductor-beats.info'), 8
+                self.deployment.unacknowledged('sgconductor-beat_writer.info'),
+                8,
             )
         finally:
             self.server.start()

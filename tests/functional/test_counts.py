@@ -27,7 +27,9 @@ class Counting(db_driver.DbDriver):
         super().__init__()
         self.asked = 0
 
-    def alive(self, members: Collection[sg_driver.Member]) -> sg_driver.Roll:
+    def alive(
+        self, members: Collection[sg_driver.Member]
+    ) -> sg_driver.Presence:
         self.asked += 1
         return super().alive(members)
 
@@ -59,8 +61,8 @@ class TestCounts(base.DeploymentTest):
 
         # The first connection asks more.
         here.db.ping()
-        here.db.look(lambda conn: conn.execute(sa.select(1)))
-        for engine in (here.db.engine, here.db.look_engine):
+        here.db.query(lambda conn: conn.execute(sa.select(1)))
+        for engine in (here.db.engine, here.db.autocommit_engine):
             sa.event.listen(engine, 'before_cursor_execute', count)
             self.addCleanup(
                 sa.event.remove, engine, 'before_cursor_execute', count

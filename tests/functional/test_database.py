@@ -83,9 +83,9 @@ class TestWay(LookTest):
         return sent
 
     def test_nothing_goes_before_or_after_it(self) -> None:
-        self.db.look(self.session)
+        self.db.query(self.session)
         sent = self.sent()
-        self.db.look(self.session)
+        self.db.query(self.session)
         self.assertEqual(1, len(sent), str(sent))
 
     def test_many_events_are_few_statements(self) -> None:
@@ -100,14 +100,14 @@ class TestLook(LookTest):
     scenarios = [base.ON_MARIADB, base.ON_POSTGRESQL]
 
     def test_it_outlives_its_connection(self) -> None:
-        before = self.db.look(self.session)
+        before = self.db.query(self.session)
         with self.db.writer() as conn:
             kill = {
                 'postgresql': f'SELECT pg_terminate_backend({before})',
                 'mysql': f'KILL {before}',
             }[conn.dialect.name]
             conn.exec_driver_sql(kill)
-        self.assertNotEqual(before, self.db.look(self.session))
+        self.assertNotEqual(before, self.db.query(self.session))
 
 
 class TestPacked(base.DeploymentTest):
@@ -194,7 +194,7 @@ class TestPacked(base.DeploymentTest):
                     for i in range(700)
                 ],
             )
-        found = self.deployment.db.look(
+        found = self.deployment.db.query(
             lambda conn: services.page(conn, {}, 600, marker=3)
         )
         self.assertEqual(

@@ -129,7 +129,7 @@ class MemcacheTest(testresources.ResourcedTestCase, base.TestCase):
         unknown: Iterable[sg_driver.Member] = (),
     ) -> None:
         asked = [*alive, *absent, *unknown]
-        expected = sg_driver.Roll(set(alive), set(unknown))
+        expected = sg_driver.Presence(set(alive), set(unknown))
         self.assertEqual(expected, driver.alive(asked))
 
     def absent(self, driver: sg_driver.Driver, one: sg_driver.Member) -> bool:
@@ -222,7 +222,7 @@ class TestMembers(MemcacheTest):
     def test_nobody_is_looked_for_nowhere(self) -> None:
         driver = self.driver()
         self.server.kill()
-        self.assertEqual(sg_driver.Roll(set()), driver.alive([]))
+        self.assertEqual(sg_driver.Presence(set()), driver.alive([]))
 
     def test_threads_do_not_disturb_each_other(self) -> None:
         driver = self.watching()

@@ -17,8 +17,8 @@ from selenium.webdriver.common.keys import Keys
 
 from sgconductor import objects
 from sgconductor import roster
+from sgconductor.api import http_server
 from sgconductor.app import api
-from sgconductor.cmd import server
 from sgconductor.db import clock
 from sgconductor.db import models
 from tests import browser
@@ -515,7 +515,7 @@ class TestOutages(PageTest):
         wsgi = api.Api(self.deployment.conf(api__auth_strategy='noauth'))
         with (
             contextlib.closing(wsgi),
-            server.Server(wsgi, process.LOOPBACK, port, THREADS),
+            http_server.Server(wsgi, process.LOOPBACK, port, THREADS),
             contextlib.ExitStack() as first,
         ):
             first.callback(wsgi.stop)

@@ -15,9 +15,9 @@ from sgconductor import exception
 from sgconductor import objects
 from sgconductor import roster
 from sgconductor.db import clock
-from sgconductor.db import hearing
 from sgconductor.db import models
 from sgconductor.db import pins
+from sgconductor.db import reception
 from sgconductor.member import Membership
 from tests.functional import base
 
@@ -442,7 +442,7 @@ class TestUnheard(PinTest):
         return pin.following, pin.live
 
     def gaps(self) -> int:
-        return len(hearing.read(self.deployment.db)) - 1
+        return len(reception.read_windows(self.deployment.db)) - 1
 
     def test_no_hold_is_followed_because_no_conductor_ran(self) -> None:
         member = self.service('a', 3)
@@ -638,7 +638,7 @@ class TestFollow(PinTest):
     def hear_nothing(self) -> None:
         self.useFixture(
             fixtures.MonkeyPatch(
-                'sgconductor.rpcapi.announce.PinsListener.pins_changed',
+                'sgconductor.rpcapi.pin_fanout.PinsListener.pins_changed',
                 lambda *args, **kwargs: None,
             )
         )

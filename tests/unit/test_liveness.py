@@ -7,7 +7,7 @@ from typing import Any
 from sgconductor import exception
 from sgconductor.servicegroup import driver
 from sgconductor.servicegroup import liveness
-from sgconductor.servicegroup import voice
+from sgconductor.servicegroup import monitored_driver
 from tests import base
 
 NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
@@ -45,11 +45,11 @@ class Roll(driver.Driver):
     def leave(self, member: driver.Member) -> None:
         self.left.append(member.host)
 
-    def alive(self, members: Collection[driver.Member]) -> driver.Roll:
+    def alive(self, members: Collection[driver.Member]) -> driver.Presence:
         self.asked.append([member.host for member in members])
         if self.failure is not None:
             raise self.failure
-        return driver.Roll(
+        return driver.Presence(
             {member for member in members if member.host in self.hosts},
             {member for member in members if member.host in self.unknown},
         )
@@ -95,7 +95,9 @@ class RuleTest(base.TestCase):
         self.now = 1000.0
         self.spans = [(EVER, 0)]
         self.roll = Roll('a', 'b')
-        self.voice = voice.Voice(self.roll, lambda: self.now)
+        self.voice = monitored_driver.MonitoredDriver(
+            self.roll, lambda: self.now
+        )
 
     def judge(self, *rows: dict[str, Any]) -> list[liveness.Verdict]:
         judge = liveness.Liveness(self.voice, lambda: self.spans)
@@ -331,7 +333,9 @@ class TestVoice(RuleTest):
         self.assertFalse(self.voice.sound)
 
     def test_what_is_new_to_its_servers_has_had_no_outage(self) -> None:
-        self.voice = voice.Voice(self.roll, lambda: self.now)
+        self.voice = monitored_driver.MonitoredDriver(
+            self.roll, lambda: self.now
+        )
         for mute in ('it is new', ''):
             self.roll.mute = mute
             self.judge(row('a'))

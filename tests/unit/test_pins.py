@@ -7,7 +7,7 @@ from typing import Any
 from oslo_versionedobjects import exception as ovo_exc
 
 from sgconductor import exception
-from sgconductor.rpcapi import pins
+from sgconductor.rpcapi import pin_cache
 from tests import base
 
 
@@ -36,7 +36,7 @@ class PinsTest(base.TestCase):
         super().setUp()
         self.now = 1000.0
         self.conductor = Conductor(1, worker=1)
-        self.pins = pins.Pins(self.conductor, lambda: self.now)
+        self.pins = pin_cache.PinCache(self.conductor, lambda: self.now)
 
 
 class TestNews(PinsTest):
@@ -79,7 +79,7 @@ class TestFreshness(PinsTest):
             self.assertEqual(1, self.pins.version('worker'))
         self.assertEqual(1, self.conductor.asked)
         self.conductor.answer = {'epoch': 2, 'pins': {'worker': 2}}
-        self.now += pins.MAX_AGE
+        self.now += pin_cache.MAX_AGE
         self.assertEqual(2, self.pins.version('worker'))
         self.assertEqual(2, self.conductor.asked)
 
@@ -110,7 +110,7 @@ class TestFreshness(PinsTest):
             assert isinstance(answer, dict)
             return answer
 
-        shared = pins.Pins(slow, lambda: self.now)
+        shared = pin_cache.PinCache(slow, lambda: self.now)
         threads = [
             threading.Thread(target=shared.version, args=('worker',))
             for _ in range(8)
@@ -141,12 +141,12 @@ class TestTrouble(PinsTest):
     def test_without_a_conductor_what_is_known_holds(self) -> None:
         self.pins.version('worker')
         self.conductor.answer = GONE
-        self.now += pins.MAX_AGE
+        self.now += pin_cache.MAX_AGE
         for _ in range(2):
             self.assertEqual(1, self.pins.version('worker'))
         # Each one may take as long as a call may.
         self.assertEqual(2, self.conductor.asked)
-        self.now += pins.MAX_AGE
+        self.now += pin_cache.MAX_AGE
         self.pins.version('worker')
         self.assertEqual(1, self.logged('WARNING The pins cannot be'))
 
@@ -154,10 +154,10 @@ class TestTrouble(PinsTest):
         def slow() -> Mapping[str, Any]:
             self.conductor()
             # It takes longer than an answer would be good for.
-            self.now += 2 * pins.MAX_AGE
+            self.now += 2 * pin_cache.MAX_AGE
             raise GONE
 
-        self.pins = pins.Pins(slow, lambda: self.now)
+        self.pins = pin_cache.PinCache(slow, lambda: self.now)
         self.pins.learn(1, {'worker': 1})
         for _ in range(8):
             self.assertEqual(1, self.pins.version('worker'))
@@ -169,7 +169,7 @@ class TestTrouble(PinsTest):
         self.conductor.answer = GONE
         self.pins.version('worker')
         self.pins.vouch(1160)
-        self.now += pins.MAX_AGE
+        self.now += pin_cache.MAX_AGE
         self.conductor.answer = {'epoch': 2, 'pins': {'worker': 0}}
         self.assertEqual(0, self.pins.version('worker'))
 

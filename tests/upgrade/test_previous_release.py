@@ -20,7 +20,7 @@ from sgconductor import roster
 from sgconductor import rpcapi
 from sgconductor import versions
 from sgconductor.db import schema
-from sgconductor.rpcapi import base as rpc_base
+from sgconductor.messaging import transport
 from sgconductor.rpcapi import conductor as conductor_api
 from tests import primitives
 from tests import program
@@ -331,7 +331,7 @@ class TestItsServers(base.UpgradeTest):
             self.remote.transport,
             messaging.Target(exchange='acme', topic='old', server='old'),
             timeout=20,
-            serializer=rpc_base.Serializer(conductor=self.context.conductor),
+            serializer=transport.Serializer(conductor=self.context.conductor),
         )
 
     def tell(self, thing: Any) -> Any:

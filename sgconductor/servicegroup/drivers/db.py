@@ -20,8 +20,8 @@ class DbDriver(driver.Driver):
     def leave(self, member: driver.Member) -> None:
         """The row was marked by the leave itself."""
 
-    def alive(self, members: Collection[driver.Member]) -> driver.Roll:
-        return driver.Roll(frozenset(members))
+    def alive(self, members: Collection[driver.Member]) -> driver.Presence:
+        return driver.Presence(frozenset(members))
 
     def close(self) -> None:
         """Nothing is held."""

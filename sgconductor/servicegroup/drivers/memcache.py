@@ -114,7 +114,7 @@ class MemcacheDriver(driver.Driver):
         if len(away) == len(self._keepers):
             raise _joined(away)
 
-    def alive(self, members: Collection[driver.Member]) -> driver.Roll:
+    def alive(self, members: Collection[driver.Member]) -> driver.Presence:
         alive: set[driver.Member] = set()
         unknown: set[driver.Member] = set()
         away = []
@@ -135,7 +135,7 @@ class MemcacheDriver(driver.Driver):
                     unknown.add(member)
         if away and len(away) == len(asked):
             raise _joined(away)
-        return driver.Roll(alive, unknown)
+        return driver.Presence(alive, unknown)
 
     def explain(self, member: driver.Member) -> str:
         return f'memcached {self._server(member)}, key {_key(member)}'

@@ -140,7 +140,7 @@ class ZooKeeperDriver(driver.Driver):
     def since(self) -> float:
         return self._seat.client.connected_at
 
-    def alive(self, members: Collection[driver.Member]) -> driver.Roll:
+    def alive(self, members: Collection[driver.Member]) -> driver.Presence:
         seat = self._seat
         topics = {member.topic for member in members}
         groups = {topic: self._group(topic) for topic in topics}
@@ -149,7 +149,7 @@ class ZooKeeperDriver(driver.Driver):
         except exception.ConfigError as error:
             # As good as silence, until somebody puts it right.
             raise seat.client.unreachable(str(error.args[-1])) from None
-        return driver.Roll(
+        return driver.Presence(
             frozenset(
                 member
                 for member in members

@@ -24,7 +24,7 @@ class _Known(NamedTuple):
     at: float
 
 
-class Follower:
+class EventTail:
     """Tells each event once, as soon as it can be seen.
 
     Ids are given out before the commit, so an event may come to stand between
@@ -53,7 +53,7 @@ class Follower:
         self._newest: datetime.datetime | None = None
         self._told_until: datetime.datetime | None = None
 
-    def look(self) -> Iterator[objects.Event]:
+    def poll(self) -> Iterator[objects.Event]:
         """What is new since the last look; one that fails loses nothing."""
         if not self._begun:
             page = self._fetch(PAGE, None)

@@ -17,13 +17,12 @@ from oslo_messaging import dispatcher
 from oslo_messaging import transport as transport_types
 
 from sgconductor import exception
-from sgconductor.conductor import intake
 from sgconductor.db import clock
 from sgconductor.db import database
-from sgconductor.db import hearing
 from sgconductor.db import pins
+from sgconductor.db import reception
 from sgconductor.db import services
-from sgconductor.rpcapi import base
+from sgconductor.messaging import batch_listener
 from sgconductor.rpcapi import beats as beats_api
 
 LOG = logging.getLogger(__name__)
@@ -50,7 +49,7 @@ class _Flow(NamedTuple):
     newest: int = 0
 
 
-class Beats(dispatcher.DispatcherBase):
+class BeatWriter(dispatcher.DispatcherBase):
     """Writes batches of beats.
 
     It stands where oslo.messaging's own batch dispatcher would: that one
@@ -165,10 +164,12 @@ class Beats(dispatcher.DispatcherBase):
             since = now
         if now - noted_at >= self._note_every:
             flow = int((now - since) * _SECOND)
-            if hearing.heard(conn, newest, self._gap, self._late, flow):
+            if reception.record_beats(
+                conn, newest, self._gap, self._late, flow
+            ):
                 noted_at = now
         if paused:
-            hearing.stalled(conn, pause, self._gap)
+            reception.record_stall(conn, pause, self._gap)
         return found, _Flow(since, now, noted_at, newest)
 
     def _read(self, incoming: Iterable[Any]) -> Iterable[services.Beat]:
@@ -235,7 +236,9 @@ class OwnBeats(beats_api.BeatAPI):
         pause = 0.0 if self._awake_at is None else now - self._awake_at
         if pause > self._gap:
             gap = int(self._gap * _SECOND)
-            self._db.write(lambda conn: hearing.stalled(conn, pause, gap))
+            self._db.write(
+                lambda conn: reception.record_stall(conn, pause, gap)
+            )
         self._awake_at = now
         super().beat(*beat)
 
@@ -272,17 +275,21 @@ def fold(beats: Iterable[services.Beat]) -> list[services.Beat]:
 
 def server(
     transport: transport_types.NotificationTransport,
-    beats: Beats,
+    beats: BeatWriter,
     batch_size: int,
     batch_timeout: float,
-) -> intake.Intake:
+) -> batch_listener.BatchListener:
     """A listener that feeds ``beats``.
 
     :param batch_timeout: the longest, in seconds, that a beat waits
     """
-    return intake.Intake(
+    return batch_listener.BatchListener(
         transport,
-        [messaging.Target(exchange=base.EXCHANGE, topic=base.BEATS_TOPIC)],
+        [
+            messaging.Target(
+                exchange=transport.EXCHANGE, topic=transport.BEATS_TOPIC
+            )
+        ],
         beats,
         batch_size=batch_size,
         batch_timeout=batch_timeout,

@@ -8,7 +8,7 @@ from typing import Any
 from oslo_messaging import server as msg_server
 from oslo_messaging.rpc import server as rpc_server
 
-from sgconductor.rpcapi import haste
+from sgconductor.messaging import polling
 
 # Seconds.
 _LOOK_EVERY = 0.2
@@ -22,15 +22,15 @@ class Server(rpc_server.RPCServer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        be_prompt(self)
+        end_promptly(self)
 
     def _create_listener(self) -> Any:
         made = self.transport._listen(self._target, 1, _LOOK_EVERY)
-        haste.hasten(made, _LOOK_EVERY)
+        polling.hasten(made, _LOOK_EVERY)
         return made
 
 
-def be_prompt(
+def end_promptly(
     server: msg_server.MessageHandlingServer, workers: int | None = None
 ) -> None:
     """Have a server that is not started yet end with its last message.

@@ -13,11 +13,11 @@ from oslo_versionedobjects import base as ovo_base
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.messaging import transport
 from sgconductor.objects import base as objects_base
+from sgconductor.objects import fast_codec
 from sgconductor.objects import fields
-from sgconductor.objects import trusted
 from sgconductor.objects.service import data as service_data
-from sgconductor.rpcapi import base as rpc_base
 from sgconductor.servicegroup import liveness
 from tests import base
 from tests import primitives
@@ -160,7 +160,7 @@ class TestLoad(base.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.caller = rpc_base.Serializer(conductor=object())
+        self.caller = transport.Serializer(conductor=object())
 
     def load(self, primitive: Any) -> Any:
         return self.caller.deserialize_entity(CONTEXT, primitive)
@@ -188,13 +188,13 @@ class TestLoad(base.TestCase):
                 for one in primitive['versioned_object.data']['objects']
             ]
             names = list(datas[0])
-            make = trusted.maker(objects.Service, CONTEXT, names)
+            make = fast_codec.maker(objects.Service, CONTEXT, names)
             rows = json.loads(json.dumps([[*d.values()] for d in datas]))
             for row, loaded in zip(rows, sent, strict=True):
                 made = make(row)
                 self.assertEqual(
                     {name: getattr(loaded, name) for name in names},
-                    trusted.values(made),
+                    fast_codec.values(made),
                 )
                 self.assertEqual(set(), made.obj_what_changed())
                 self.assertIs(CONTEXT, made._context)

@@ -49,7 +49,7 @@ class Snapshot:
             ) from None
 
 
-class Pins:
+class PinCache:
     """What a process may speak; it follows the conductor by itself.
 
     News come by :meth:`learn`: what joins and syncs answer, and what

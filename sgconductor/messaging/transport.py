@@ -16,7 +16,7 @@ from oslo_versionedobjects import exception as ovo_exc
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor.objects import base as objects_base
-from sgconductor.objects import trusted
+from sgconductor.objects import fast_codec
 
 # An exchange of our own, so that members find the conductor whatever
 # control_exchange their project has set.
@@ -42,7 +42,7 @@ class Serializer(objects_base.Serializer):
 
     def deserialize_entity(self, context: Any, entity: Any) -> Any:
         if self._trusts:
-            loaded = trusted.load(context, entity)
+            loaded = fast_codec.load(context, entity)
             if loaded is not None:
                 return loaded
         return super().deserialize_entity(context, entity)

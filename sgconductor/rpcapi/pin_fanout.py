@@ -9,22 +9,22 @@ import oslo_messaging as messaging
 from oslo_messaging import transport as transport_types
 
 from sgconductor import exception
-from sgconductor.rpcapi import base
-from sgconductor.rpcapi import drain
+from sgconductor.messaging import graceful_server
+from sgconductor.messaging import transport
 
 LOG = logging.getLogger(__name__)
 
 TOPIC = 'sgconductor-pins'
 
 
-class PinsAPI:
+class PinFanout:
     """Tells the members.
 
     Version history of the RPC API:
 
     * 1.0 - Initial version: pins_changed
 
-    :param transport: of :func:`sgconductor.rpcapi.base.rpc_transport`
+    :param transport: of :func:`sgconductor.messaging.transport.rpc_transport`
     """
 
     def __init__(self, transport: transport_types.RPCTransport) -> None:
@@ -32,7 +32,10 @@ class PinsAPI:
         self._client = messaging.get_rpc_client(
             transport,
             messaging.Target(
-                exchange=base.EXCHANGE, topic=TOPIC, version='1.0', fanout=True
+                exchange=transport.EXCHANGE,
+                topic=TOPIC,
+                version='1.0',
+                fanout=True,
             ),
             retry=1,
         )
@@ -43,7 +46,7 @@ class PinsAPI:
         :param versions: the version in force by binary
         """
         try:
-            with base.clear_broker_errors(self._transport):
+            with transport.clear_broker_errors(self._transport):
                 self._client.cast(
                     {}, 'pins_changed', epoch=epoch, versions=dict(versions)
                 )
@@ -82,18 +85,20 @@ def listener(
     transport: transport_types.RPCTransport,
     learn: Callable[[int, Mapping[str, int]], object],
     name: str,
-) -> drain.Server:
+) -> graceful_server.Server:
     """A server that feeds ``learn``; not yet started.
 
     :param name: tells it apart on a bus in memory. RabbitMQ gives each
         listener a queue of its own for what goes to all, and keeps for ever
         the one that is named for it: there, all had better share the name.
     """
-    made: drain.Server = messaging.get_rpc_server(
+    made: graceful_server.Server = messaging.get_rpc_server(
         transport,
-        messaging.Target(exchange=base.EXCHANGE, topic=TOPIC, server=name),
+        messaging.Target(
+            exchange=transport.EXCHANGE, topic=TOPIC, server=name
+        ),
         [PinsListener(learn)],
         access_policy=messaging.ExplicitRPCAccessPolicy,
-        server_cls=drain.Server,
+        server_cls=graceful_server.Server,
     )
     return made

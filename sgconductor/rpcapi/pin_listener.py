@@ -5,20 +5,20 @@ import uuid
 
 from oslo_messaging import transport as transport_types
 
-from sgconductor.rpcapi import announce
-from sgconductor.rpcapi import base as rpc_base
-from sgconductor.rpcapi import drain
-from sgconductor.rpcapi import pins as sg_pins
+from sgconductor.messaging import graceful_server
+from sgconductor.messaging import transport
+from sgconductor.rpcapi import pin_cache
+from sgconductor.rpcapi import pin_fanout
 
 
-class Ear:
+class PinListener:
     """
     :param transport: closed by whoever opened it
     :param pins: what learns of them
     """
 
     def __init__(
-        self, transport: transport_types.RPCTransport, pins: sg_pins.Pins
+        self, transport: transport_types.RPCTransport, pins: pin_cache.PinCache
     ) -> None:
         self._transport = transport
         self._pins = pins
@@ -27,7 +27,7 @@ class Ear:
         self._listens_as = str(uuid.uuid4()) if in_memory else 'members'
         self._closed = False
         self._listening = threading.Lock()
-        self._listener: drain.Server | None = None
+        self._listener: graceful_server.Server | None = None
 
     def listen(self) -> None:
         """Listen from now on; again does no harm.
@@ -37,8 +37,8 @@ class Ear:
         with self._listening:
             if self._listener is None and not self._closed:
                 # Without a broker, oslo.messaging would try for ever.
-                rpc_base.ping(self._transport)
-                listener = announce.listener(
+                transport.ping(self._transport)
+                listener = pin_fanout.listener(
                     self._transport, self._pins.learn, self._listens_as
                 )
                 listener.start(override_pool_size=1)

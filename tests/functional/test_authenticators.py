@@ -10,8 +10,8 @@ import httpx
 import requests
 
 from sgconductor import exception
+from sgconductor.api import event_hub
 from sgconductor.api import events
-from sgconductor.api import feed
 from sgconductor.api import metrics
 from sgconductor.api import policies
 from sgconductor.api import routes
@@ -82,7 +82,7 @@ class DoorTest(base.ConductorTest):
 
     def check_matrix(self, people: Mapping[str, Mapping[str, str]]) -> None:
         """Have everybody try everything."""
-        stream = events.Stream(feed.Feed(lambda limit, marker: [], 1))
+        stream = events.Stream(event_hub.EventHub(lambda limit, marker: [], 1))
         table = routes.table(stream, metrics.Metrics())
         seen = {}
         wanted = {}

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from collections.abc import Sequence
 
 from sgconductor import exception
-from sgconductor import follower
 from sgconductor import objects
 from sgconductor.api import faults
+from sgconductor.rpcapi import event_tail
 
 LOG = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ _KEPT = 10_000
 Fetch = Callable[[int, int | None], Sequence[objects.Event]]
 
 
-class Feed:
+class EventHub:
     """
     :param fetch: reads a page of events, by limit and marker
     :param most: readers at once
@@ -85,12 +85,12 @@ class Feed:
 
     def _look(self) -> None:
         """Look on until nobody reads any more."""
-        events = follower.Follower(self._fetch)
+        events = event_tail.EventTail(self._fetch)
         while True:
             found: list[objects.Event] = []
             trouble = ''
             try:
-                found = list(events.look())
+                found = list(events.poll())
             except exception.SGConductorError as error:
                 trouble = str(error)
             except Exception:

@@ -6,8 +6,8 @@ from typing import Any
 
 from oslo_messaging.notify import listener
 
-from sgconductor.rpcapi import drain
-from sgconductor.rpcapi import haste
+from sgconductor.messaging import graceful_server
+from sgconductor.messaging import polling
 
 LOG = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ _SLEEP = 0.02
 _MOMENT = 0.001
 
 
-class Intake(listener.BatchNotificationServer):
+class BatchListener(listener.BatchNotificationServer):
     """A listener whose batches are taken, and acknowledged, as one.
 
     Its dispatcher answers with those messages that are to go back: all, or
@@ -27,12 +27,12 @@ class Intake(listener.BatchNotificationServer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # A second worker could acknowledge what the first has not written.
-        drain.be_prompt(self, workers=1)
+        graceful_server.end_promptly(self, workers=1)
 
     def _create_listener(self) -> Any:
         made = super()._create_listener()
-        haste.hasten(made, _SLEEP, _MOMENT)
-        haste.finish(made)
+        polling.hasten(made, _SLEEP, _MOMENT)
+        polling.finish(made)
         return made
 
     def _process_incoming(self, incoming: Sequence[Any]) -> None:

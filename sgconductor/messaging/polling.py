@@ -4,8 +4,8 @@ oslo.messaging 18.3 goes through all of its layers for each message, and
 between two messages wakes up after 1, 2, 4, … milliseconds; that is more than
 half of what a message costs; who calls waits for answers in the same way.
 These shortcuts rely on how its listeners are made, and
-tests/functional/test_intake.py fails where that has changed. On the bus in
-memory there is nothing of that.
+tests/functional/test_batch_listener.py fails where that has changed. On the
+bus in memory there is nothing of that.
 """
 
 import logging

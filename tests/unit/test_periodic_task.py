@@ -5,12 +5,14 @@ import threading
 import time
 
 from sgconductor import exception
-from sgconductor.member import heart
+from sgconductor.member import periodic_task
 from tests import base
 
 
-class TestHeart(base.TestCase):
-    def beating(self, *outcomes: Exception | None) -> heart.Heart:
+class TestPeriodicTask(base.TestCase):
+    def beating(
+        self, *outcomes: Exception | None
+    ) -> periodic_task.PeriodicTask:
         """A heart whose pulses go like this, and then on without trouble."""
         script = iter(outcomes)
         self.pulses = 0
@@ -24,7 +26,7 @@ class TestHeart(base.TestCase):
             elif isinstance(outcome, Exception):
                 raise outcome
 
-        beating = heart.Heart('beat', 0.01, pulse)
+        beating = periodic_task.PeriodicTask('beat', 0.01, pulse)
         beating.start()
         self.addCleanup(beating.stop)
         return beating
@@ -59,12 +61,12 @@ class TestHeart(base.TestCase):
         self.assertFalse(beating._thread.is_alive())
 
     def test_it_stops_from_within(self) -> None:
-        hearts: list[heart.Heart] = []
+        hearts: list[periodic_task.PeriodicTask] = []
 
         def stop() -> None:
             hearts[0].stop()
 
-        hearts.append(heart.Heart('beat', 0.01, stop))
+        hearts.append(periodic_task.PeriodicTask('beat', 0.01, stop))
         hearts[0].start()
         hearts[0]._thread.join(base.PATIENCE)
         self.assertTrue(hearts[0].stopped)
@@ -83,7 +85,7 @@ class TestHeart(base.TestCase):
             if len(times) == 4:
                 enough.set()
 
-        beating = heart.Heart('beat', interval, pulse)
+        beating = periodic_task.PeriodicTask('beat', interval, pulse)
         beating.start()
         self.addCleanup(beating.stop)
         self.assertTrue(enough.wait(base.PATIENCE))

@@ -5,7 +5,7 @@ from typing import Any
 from cliff import columns
 
 
-class Both(columns.FormattableColumn[Any]):
+class Dual(columns.FormattableColumn[Any]):
     """A value for programs, and words for people."""
 
     def __init__(self, value: Any, words: str) -> None:

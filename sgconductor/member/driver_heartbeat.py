@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from sgconductor.member import heart
+from sgconductor.member import periodic_task
 from sgconductor.objects import service as service_objects
 from sgconductor.servicegroup import driver as sg_driver
 
@@ -13,7 +13,7 @@ LOG = logging.getLogger(__name__)
 _ENDS_WITHIN = 5.0
 
 
-class Feed:
+class DriverHeartbeat:
     """Keeps a driver knowing a member, as whom it has joined last.
 
     The driver's trouble is not the membership's.
@@ -34,7 +34,7 @@ class Feed:
         self._name = name
         self._service = service
         self._known: sg_driver.Member | None = None
-        self._heart = heart.Heart(
+        self._heart = periodic_task.PeriodicTask(
             f'{driver.name} of {name}', driver.interval, self._pulse, quiet
         )
 

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor.conductor import beats
+from sgconductor.conductor import beat_writer
 from sgconductor.db import clock
-from sgconductor.db import hearing
 from sgconductor.db import models
+from sgconductor.db import reception
 from tests.functional import base
 
 SECOND = 1_000_000
@@ -29,7 +29,7 @@ class HearingTest(base.DeploymentTest):
         def note(conn: sa.Connection) -> None:
             now = conn.execute(sa.select(clock.utcnow())).scalar_one()
             stamp = clock.to_micros(now) - int(ago * SECOND)
-            hearing.heard(conn, stamp, GAP, GAP, int(flow * SECOND))
+            reception.record_beats(conn, stamp, GAP, GAP, int(flow * SECOND))
 
         self.deployment.db.write(note)
 
@@ -40,12 +40,12 @@ class HearingTest(base.DeploymentTest):
                 int(round(span.began / SECOND, -1)),
                 int(round(span.ended / SECOND, -1)),
             )
-            for span in hearing.read(self.deployment.db)
+            for span in reception.read_windows(self.deployment.db)
         ]
 
 
 class TestTable(HearingTest):
-    ever = hearing.EVER // SECOND
+    ever = reception.EVER // SECOND
 
     def test_at_first_all_was_heard(self) -> None:
         ((began, ended),) = self.spans()
@@ -111,7 +111,7 @@ class TestTable(HearingTest):
         self.deployment.deafen(100)
         self.join()
         # A join is no beat.
-        self.deployment.db.write(hearing.catch_up)
+        self.deployment.db.write(reception.catch_up)
         self.assertEqual([(self.ever, 100)], self.spans())
         # As a conductor of the release before writes beats, and joins.
         for joined_at in (models.services.c.created_at, None):
@@ -122,7 +122,7 @@ class TestTable(HearingTest):
                         joined_at=joined_at, last_seen_up=clock.utcnow()
                     )
                 )
-            self.deployment.db.write(hearing.catch_up)
+            self.deployment.db.write(reception.catch_up)
             self.assertEqual([(self.ever, 0)], self.spans())
         self.heard()
         self.assertEqual([(self.ever, 0)], self.spans())
@@ -139,7 +139,7 @@ class TestTable(HearingTest):
         self.join(models.CONDUCTOR)
         self.deployment.age(1, 1)
         self.heard()
-        (span,) = hearing.read(self.deployment.db)
+        (span,) = reception.read_windows(self.deployment.db)
         # Else who is down by now would be up again when it stays silent.
         self.assertGreaterEqual(span.ended, SECOND)
 
@@ -153,14 +153,18 @@ class TestTable(HearingTest):
         self.assertEqual([(self.ever, 0)], self.spans())
 
     def test_one_that_stalled_makes_a_gap(self) -> None:
-        self.deployment.db.write(lambda conn: hearing.stalled(conn, 30, GAP))
+        self.deployment.db.write(
+            lambda conn: reception.record_stall(conn, 30, GAP)
+        )
         self.heard()
         self.assertEqual([(0, 0), (self.ever, 30)], self.spans())
 
     def test_one_that_stood_still_says_so_before_it_beats(self) -> None:
         remote = self.deployment.remote()
         clock = iter((1000.0, 1000.5, 1030.5, 1031.0)).__next__
-        own = beats.OwnBeats(remote.transport, self.deployment.db, 15, clock)
+        own = beat_writer.OwnBeats(
+            remote.transport, self.deployment.db, 15, clock
+        )
         own.beat(1, 1, 0, 0)
         own.beat(1, 1, 0, 0)
         self.heard()
@@ -177,7 +181,7 @@ class TestTable(HearingTest):
             _send_notification=lambda *a, **k: sent.append(a)
         )
         clock = iter((1000.0, 1030.0, 1030.5)).__next__
-        own = beats.OwnBeats(transport, db, 15, clock)
+        own = beat_writer.OwnBeats(transport, db, 15, clock)
         own.beat(1, 1, 0, 0)
         for _ in range(2):
             self.assertRaises(
@@ -189,20 +193,26 @@ class TestTable(HearingTest):
         self.deployment.deafen(100)
         self.heard()
         # Its own last beat came a little before the last of all.
-        self.deployment.db.write(lambda conn: hearing.stalled(conn, 110, GAP))
+        self.deployment.db.write(
+            lambda conn: reception.record_stall(conn, 110, GAP)
+        )
         self.assertEqual([(0, 0), (self.ever, 100)], self.spans())
 
     def test_who_writes_first_after_an_outage_has_not_stalled(self) -> None:
         self.deployment.deafen(100)
         # What has waited is no proof of hearing.
         self.heard(ago=50)
-        self.deployment.db.write(lambda conn: hearing.stalled(conn, 110, GAP))
+        self.deployment.db.write(
+            lambda conn: reception.record_stall(conn, 110, GAP)
+        )
         self.assertEqual([(self.ever, 100)], self.spans())
 
     def test_one_that_stalled_while_others_were_late(self) -> None:
         # Until 70 s ago they were heard, and it was not.
         self.deployment.deafen(70)
-        self.deployment.db.write(lambda conn: hearing.stalled(conn, 100, GAP))
+        self.deployment.db.write(
+            lambda conn: reception.record_stall(conn, 100, GAP)
+        )
         self.heard(flow=1000)
         self.assertEqual([(70, 0), (self.ever, 100)], self.spans())
 
@@ -311,4 +321,4 @@ class TestVerdicts(base.ConductorTest):
         self.assertIn('left at', service.liveness_reason)
 
     def gaps(self) -> int:
-        return len(hearing.read(self.deployment.db)) - 1
+        return len(reception.read_windows(self.deployment.db)) - 1

@@ -4,7 +4,7 @@ import os
 import socket
 from typing import Any
 
-from sgconductor.rpcapi import haste
+from sgconductor.messaging import polling
 from tests import base
 
 
@@ -59,7 +59,7 @@ class TestHasten(base.TestCase):
         self.addCleanup(ours.close)
         self.addCleanup(theirs.close)
         connection = Connection(ours)
-        haste.hasten(connection, sleep=0.2)
+        polling.hasten(connection, sleep=0.2)
         theirs.send(b'12345')
         connection.drain_events()
         self.assertEqual(5, connection.taken)
@@ -69,13 +69,13 @@ class TestHasten(base.TestCase):
         # Nothing is left for the kernel to tell of; at the end, a closed pipe
         # would be readable for ever.
         connection = Connection(Decrypted(5))
-        haste.hasten(connection, sleep=0.2)
+        polling.hasten(connection, sleep=0.2)
         connection.drain_events()
         self.assertGreaterEqual(connection.taken, 5)
 
     def test_it_sleeps_at_least_so_long(self) -> None:
         connection = Connection(None)
-        haste.hasten(connection, sleep=0.2)
+        polling.hasten(connection, sleep=0.2)
         for asked, slept in ((0.001, 0.2), (1, 1), (None, None)):
             connection.consume(timeout=asked)
             self.assertEqual(slept, connection.timeout)
@@ -94,7 +94,7 @@ class TestHasten(base.TestCase):
                 raise ConnectionError('the broker says goodbye')
 
         connection.drain_events = last  # type: ignore[method-assign]
-        haste.hasten(connection, sleep=0.2)
+        polling.hasten(connection, sleep=0.2)
         theirs.send(b'12345')
         error = self.assertRaises(ConnectionError, connection.drain_events)
         self.assertIn('goodbye', str(error))

@@ -38,7 +38,7 @@ _OF_PROXIES = (
 Who = dict[str, Any]
 
 
-class Door(Protocol):
+class Authenticator(Protocol):
     @property
     def challenges(self) -> Sequence[str]:
         """How to come in, for the header WWW-Authenticate."""

@@ -10,7 +10,7 @@ from sgconductor.db import models
 _T = models.services
 
 
-def turn(
+def mark(
     conn: sa.Connection, services: Mapping[int, int], state: str
 ) -> set[int]:
     """Turn living services up or down that are not so yet.

@@ -14,7 +14,7 @@ LOG = logging.getLogger(__name__)
 _SOON = 1.0
 
 
-class Heart:
+class PeriodicTask:
     """Calls ``pulse`` at an interval until it is stopped.
 
     It never dies of an error: an unreachable server is warned of once, and

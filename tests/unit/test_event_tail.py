@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from oslo_utils import uuidutils
 
 from sgconductor import exception
-from sgconductor import follower
 from sgconductor import objects
+from sgconductor.rpcapi import event_tail
 from tests import base
 
 _BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
-class TestFollower(base.TestCase):
+class TestEventTail(base.TestCase):
     """``table`` is that of the events, ``now`` the moment on all clocks."""
 
     def setUp(self) -> None:
@@ -48,17 +48,17 @@ class TestFollower(base.TestCase):
         later = (event for event in events if event.id > marker)
         return list(itertools.islice(later, limit))
 
-    def follow(self, since: int = 0) -> follower.Follower:
-        following = follower.Follower(self.fetch, since, lambda: self.now)
-        self.there = list(following.look())
+    def follow(self, since: int = 0) -> event_tail.EventTail:
+        following = event_tail.EventTail(self.fetch, since, lambda: self.now)
+        self.there = list(following.poll())
         return following
 
     def look(
-        self, following: follower.Follower, after: float = 1
+        self, following: event_tail.EventTail, after: float = 1
     ) -> list[objects.Event]:
         self.now += after
         self.markers.clear()
-        return list(following.look())
+        return list(following.poll())
 
     def test_it_begins_where_it_is_told_to(self) -> None:
         *_, last = self.write(1, 2, 3)
@@ -111,23 +111,23 @@ class TestFollower(base.TestCase):
 
     def test_more_than_a_page(self) -> None:
         following = self.follow()
-        many = self.write(*range(1, 2 * follower.PAGE + 1))
+        many = self.write(*range(1, 2 * event_tail.PAGE + 1))
         self.assertEqual(many, self.look(following))
         self.assertEqual([0, 1000, 2000], self.markers)
 
     def test_a_failure_between_two_pages_loses_nothing(self) -> None:
         following = self.follow()
-        many = self.write(*range(1, follower.PAGE + 2))
+        many = self.write(*range(1, event_tail.PAGE + 2))
         self.fails = True
         self.markers.clear()
         told = []
         try:
-            for event in following.look():
+            for event in following.poll():
                 told.append(event)
         except exception.Unreachable:
             pass
         self.fails = False
-        self.assertEqual(follower.PAGE, len(told))
+        self.assertEqual(event_tail.PAGE, len(told))
         self.assertEqual(many[-1:], self.look(following))
 
     def test_what_was_forgotten_leaves_no_hole(self) -> None:

@@ -30,7 +30,7 @@ _MOST_GAPS = 50
 _KEPT = datetime.timedelta(days=2)
 
 
-class Span(NamedTuple):
+class Window(NamedTuple):
     """A time in which beats were heard, without a gap.
 
     :ivar began: microseconds ago
@@ -41,7 +41,7 @@ class Span(NamedTuple):
     ended: int
 
 
-def heard(
+def record_beats(
     conn: sa.Connection, stamp: int, gap: int, late: int, flow: int
 ) -> bool:
     """Note that beats are heard.
@@ -78,7 +78,7 @@ def heard(
     return True
 
 
-def stalled(conn: sa.Connection, pause: float, gap: int) -> None:
+def record_stall(conn: sa.Connection, pause: float, gap: int) -> None:
     """Note that a conductor wrote nothing of what it had taken.
 
     Of some members that is all there was, for so long: a broker deals out
@@ -126,7 +126,7 @@ def catch_up(conn: sa.Connection) -> None:
         )
 
 
-def spans(conn: sa.Connection) -> list[Span]:
+def windows(conn: sa.Connection) -> list[Window]:
     """The times in which beats were heard, the newest first.
 
     Nobody knows yet whether what was sent since the end of the first will
@@ -159,14 +159,14 @@ def spans(conn: sa.Connection) -> list[Span]:
     now = max(0, rows[0].heard, rows[0].silent or 0)
     ends = [now, *(began for began, _ in gaps)]
     return [
-        Span(began, min(began, ended))
+        Window(began, min(began, ended))
         for began, ended in zip(begins, ends, strict=True)
     ]
 
 
-def read(db: database.Database) -> list[Span]:
+def read_windows(db: database.Database) -> list[Window]:
     """The same, by a connection of its own."""
-    return db.look(spans)
+    return db.query(windows)
 
 
 def _union(gaps: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -2,12 +2,12 @@
 
 import threading
 
-from sgconductor.member import feed
-from sgconductor.member import heart
+from sgconductor.member import driver_heartbeat
+from sgconductor.member import periodic_task
 from sgconductor.objects import service as service_objects
 
 
-class Term:
+class Session:
     """One stay in the group.
 
     :ivar over: set when it has ended, by whatever
@@ -19,8 +19,8 @@ class Term:
     def __init__(self) -> None:
         self.over = threading.Event()
         self.service: service_objects.Service | None = None
-        self.hearts: list[heart.Heart] = []
-        self.feeds: list[feed.Feed] = []
+        self.hearts: list[periodic_task.PeriodicTask] = []
+        self.feeds: list[driver_heartbeat.DriverHeartbeat] = []
         self.forced_down = False
 
     def forget(self) -> None:

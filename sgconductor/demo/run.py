@@ -22,11 +22,11 @@ from oslo_db import options as db_options
 from sgconductor import app
 from sgconductor import conf as sg_conf
 from sgconductor import exception
-from sgconductor.cmd import display
-from sgconductor.cmd import fleet
-from sgconductor.cmd import server
+from sgconductor.api import http_server
 from sgconductor.conductor import watch
-from sgconductor.rpcapi import base as rpc_base
+from sgconductor.demo import display
+from sgconductor.demo import fleet
+from sgconductor.messaging import transport
 
 _BUS = 'fake://'
 
@@ -107,14 +107,14 @@ def _serve(
 
 def _server(
     conf: cfg.ConfigOpts, api: app.Api, port: int | None
-) -> server.Server:
+) -> http_server.Server:
     host, threads = str(conf.api.host), conf.api.threads
     try:
-        return server.Server(api, host, port or conf.api.port, threads)
+        return http_server.Server(api, host, port or conf.api.port, threads)
     except exception.ConfigError:
         if port is not None:
             raise
-        return server.Server(api, host, 0, threads)
+        return http_server.Server(api, host, 0, threads)
 
 
 def _configuration(
@@ -132,7 +132,7 @@ def _configuration(
     sg_conf.register_conductor_opts(conf)
     sg_conf.register_api_opts(conf)
     conf.register_opts(db_options.database_opts, 'database')
-    rpc_base.use_url(conf, _BUS)
+    transport.use_url(conf, _BUS)
     url = sa.URL.create('sqlite', database=path).render_as_string()
     conf.set_override('connection', url.replace('$', '$$'), 'database')
     conf.set_override('auth_strategy', 'noauth', 'api')

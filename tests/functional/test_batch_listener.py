@@ -15,7 +15,7 @@ from oslo_messaging._drivers import impl_rabbit
 from sgconductor import app
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor.rpcapi import haste
+from sgconductor.messaging import polling
 from tests.functional import base
 
 WAITING = 200
@@ -134,7 +134,7 @@ class TestCalls(IntakeTest):
         self.assertGreaterEqual(min(waits), 0.1)
 
     def test_a_library_that_is_made_otherwise_is_left_alone(self) -> None:
-        haste.hasten_answers(mock.Mock(_driver=Otherwise()), 0.2)
+        polling.hasten_answers(mock.Mock(_driver=Otherwise()), 0.2)
         self.assertEqual(1, self.logged('one by one'))
 
     def test_who_gets_no_queue_for_answers_learns_why(self) -> None:

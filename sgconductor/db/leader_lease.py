@@ -12,7 +12,7 @@ _T = models.lease
 _LASTS = datetime.timedelta(seconds=5)
 
 
-def take(conn: sa.Connection, holder: str) -> bool:
+def acquire(conn: sa.Connection, holder: str) -> bool:
     """Take the lease, or keep it.
 
     :param holder: a UUID that names who wants it
@@ -27,7 +27,7 @@ def take(conn: sa.Connection, holder: str) -> bool:
     return bool(taken.rowcount)
 
 
-def give_back(conn: sa.Connection, holder: str) -> None:
+def release(conn: sa.Connection, holder: str) -> None:
     """Let somebody else have it at once."""
     conn.execute(
         _T.update()

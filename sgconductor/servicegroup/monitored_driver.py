@@ -13,7 +13,7 @@ from sgconductor.servicegroup import driver as sg_driver
 LOG = logging.getLogger(__name__)
 
 
-class Word(NamedTuple):
+class DriverStatement(NamedTuple):
     """
     :ivar says: for people
     :ivar speaks_for: 'up', 'down' or 'unknown'
@@ -23,7 +23,7 @@ class Word(NamedTuple):
     speaks_for: str
 
 
-class Voice:
+class MonitoredDriver:
     """Asks a driver; while that cannot tell, everybody is unknown to it.
 
     So they are who is missing just after it could not: its server may be
@@ -73,31 +73,39 @@ class Voice:
         except Exception as error:
             self._lose(error)
 
-    def roll(self, members: Collection[sg_driver.Member]) -> sg_driver.Roll:
+    def roll(
+        self, members: Collection[sg_driver.Member]
+    ) -> sg_driver.Presence:
         """Who is there, and of whom nobody can tell; whatever happens."""
         if not members:
-            return sg_driver.Roll(frozenset())
+            return sg_driver.Presence(frozenset())
         try:
             roll = self._driver.alive(members)
         except Exception as error:
             self._lose(error)
-            return sg_driver.Roll(frozenset(), frozenset(members))
+            return sg_driver.Presence(frozenset(), frozenset(members))
         self._find()
         if self._is_patient():
-            return sg_driver.Roll(roll.alive, frozenset(members) - roll.alive)
+            return sg_driver.Presence(
+                roll.alive, frozenset(members) - roll.alive
+            )
         return roll
 
-    def word(self, member: sg_driver.Member) -> Word:
+    def word(self, member: sg_driver.Member) -> DriverStatement:
         """What it says of one member, in words."""
         roll = self.roll([member])
         where = self._driver.explain(member)
         if member in roll.alive:
-            return Word(f'has {where}', 'up')
+            return DriverStatement(f'has {where}', 'up')
         if self._trouble:
-            return Word(f'cannot be asked: {self._trouble}', 'unknown')
+            return DriverStatement(
+                f'cannot be asked: {self._trouble}', 'unknown'
+            )
         if member in roll.unknown:
-            return Word(f'cannot tell yet whether it has {where}', 'unknown')
-        return Word(f'has no {where}', 'down')
+            return DriverStatement(
+                f'cannot tell yet whether it has {where}', 'unknown'
+            )
+        return DriverStatement(f'has no {where}', 'down')
 
     @property
     def sound(self) -> bool:

@@ -1,0 +1,1 @@
+"""The all-in-one demo: a conductor, an example fleet, and a display."""
