@@ -17,7 +17,7 @@ import oslo_messaging as messaging
 from oslo_config import cfg
 
 from sgconductor import conf as sg_conf
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 
 TOPIC = 'bare'
 
@@ -38,7 +38,7 @@ class Ignore:
 
 def client(url: str) -> Any:
     """A client of the RPC server on a broker."""
-    bus = transport.rpc_transport(_conf(url))
+    bus = transports.rpc_transport(_conf(url))
     return messaging.get_rpc_client(
         bus, messaging.Target(topic=TOPIC), timeout=120
     )
@@ -47,9 +47,9 @@ def client(url: str) -> Any:
 def main(url: str) -> None:
     conf = _conf(url)
     group = conf.conductor
-    rpc = transport.rpc_transport(conf)
-    beats = transport.beat_transport(conf)
-    transport.limit_prefetch(conf, 4 * group.beat_batch_size)
+    rpc = transports.rpc_transport(conf)
+    beats = transports.beat_transport(conf)
+    transports.limit_prefetch(conf, 4 * group.beat_batch_size)
     server = messaging.get_rpc_server(
         rpc,
         messaging.Target(topic=TOPIC, server='bare'),
@@ -60,7 +60,7 @@ def main(url: str) -> None:
         beats,
         [
             messaging.Target(
-                exchange=transport.EXCHANGE, topic=transport.BEATS_TOPIC
+                exchange=transports.EXCHANGE, topic=transports.BEATS_TOPIC
             )
         ],
         [Ignore()],
@@ -79,7 +79,7 @@ def _conf(url: str) -> cfg.ConfigOpts:
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[], default_config_dirs=[])
     sg_conf.register_conductor_opts(conf)
-    transport.use_url(conf, url)
+    transports.use_url(conf, url)
     return conf
 
 

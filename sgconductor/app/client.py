@@ -13,7 +13,7 @@ from sgconductor import conf as sg_conf
 from sgconductor import context as sg_context
 from sgconductor import objects
 from sgconductor.member import membership
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 from sgconductor.rpcapi import beats as beats_api
 from sgconductor.rpcapi import conductor as conductor_api
 from sgconductor.rpcapi import pin_cache
@@ -46,7 +46,7 @@ class Remote:
         self._conf = conf
         self._drivers: list[sg_driver.Driver] | None = None
         self._loading = threading.Lock()
-        self._rpc = transport.rpc_transport(conf)
+        self._rpc = transports.rpc_transport(conf)
         conductor = conductor_api.ConductorAPI(self._rpc, timeout)
         self._conductor = wrap(conductor) if wrap else conductor
         self._beats = beats_api.BeatAPI(self._rpc)
@@ -147,5 +147,5 @@ def connect(transport_url: str, timeout: float | None = 10) -> Remote:
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[], default_config_dirs=[])
     sg_conf.register_opts(conf)
-    transport.use_url(conf, transport_url)
+    transports.use_url(conf, transport_url)
     return Remote(conf, timeout)

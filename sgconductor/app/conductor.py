@@ -27,7 +27,7 @@ from sgconductor.db import schema
 from sgconductor.member import membership
 from sgconductor.member import periodic_task
 from sgconductor.messaging import graceful_server
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 from sgconductor.rpcapi import events as events_api
 from sgconductor.rpcapi import pin_cache
 from sgconductor.rpcapi import pin_fanout
@@ -66,7 +66,7 @@ class Conductor:
         self._host = f'{host}:{worker}' if worker else host
         self._db = database.Database.from_conf(conf)
         self._drivers = sg_driver.load(conf)
-        self._rpc = transport.rpc_transport(conf)
+        self._rpc = transports.rpc_transport(conf)
         self.backend = backend.make(
             self._db,
             self._drivers,
@@ -79,7 +79,7 @@ class Conductor:
         late = conf.servicegroup.down_after / 4
         gap = min(_GAP, late)
         self._membership = self._member(gap)
-        self._events = transport.event_transport(conf)
+        self._events = transports.event_transport(conf)
         self._rounds = rounds.Rounds(
             self.backend,
             events_api.EventAPI(self._events, self._host).send,
@@ -96,21 +96,21 @@ class Conductor:
             _SETTLE_EVERY,
             lambda: roster.settle(self.backend),
         )
-        self._notifications = transport.beat_transport(conf)
+        self._notifications = transports.beat_transport(conf)
         self._started = self._stopped = False
         self.beats = beat_writer.BeatWriter(self._db, gap, late)
         # What waits for the database waits with the broker, not in memory.
-        transport.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
+        transports.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
         calls = dispatcher.Dispatcher(
             [manager.ConductorManager()],
-            transport.Serializer(backend=self.backend),
+            transports.Serializer(backend=self.backend),
             messaging.ExplicitRPCAccessPolicy,
         )
         self._rpc_server = graceful_server.Server(
             self._rpc,
             messaging.Target(
-                exchange=transport.EXCHANGE,
-                topic=transport.RPC_TOPIC,
+                exchange=transports.EXCHANGE,
+                topic=transports.RPC_TOPIC,
                 server=conf.conductor.host,
             ),
             calls,
@@ -151,7 +151,7 @@ class Conductor:
         """
         self._db.ping()
         schema.check(self._db)
-        transport.ping(self._rpc)
+        transports.ping(self._rpc)
 
     def start(self) -> None:
         """Serve, in threads, until :meth:`stop`."""
@@ -235,7 +235,7 @@ class Conductor:
             self._drivers,
             self._host,
             models.CONDUCTOR,
-            transport.RPC_TOPIC,
+            transports.RPC_TOPIC,
             _VERSION,
             report_interval=group.report_interval,
             down_after=group.down_after,

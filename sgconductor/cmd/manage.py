@@ -23,7 +23,7 @@ from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor.cmd import argument_types
 from sgconductor.cmd import configuration
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 
 # Seconds.
 _TIMEOUT = 10.0
@@ -99,7 +99,7 @@ class Manage(cliff_app.App):
         files = [f'--config-file={f}' for f in self.options.config_file]
         self.conf = configuration.read('sgconductor-manage', files)
         if self.options.transport_url:
-            transport.use_url(self.conf, self.options.transport_url)
+            transports.use_url(self.conf, self.options.transport_url)
 
     def interact(self) -> None:
         """Where no command is given: say which there are."""

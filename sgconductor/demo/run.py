@@ -26,7 +26,7 @@ from sgconductor.api import http_server
 from sgconductor.conductor import watch
 from sgconductor.demo import display
 from sgconductor.demo import fleet
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 
 _BUS = 'fake://'
 
@@ -132,7 +132,7 @@ def _configuration(
     sg_conf.register_conductor_opts(conf)
     sg_conf.register_api_opts(conf)
     conf.register_opts(db_options.database_opts, 'database')
-    transport.use_url(conf, _BUS)
+    transports.use_url(conf, _BUS)
     url = sa.URL.create('sqlite', database=path).render_as_string()
     conf.set_override('connection', url.replace('$', '$$'), 'database')
     conf.set_override('auth_strategy', 'noauth', 'api')

@@ -6,21 +6,22 @@ import oslo_messaging as messaging
 from oslo_messaging import transport as transport_types
 from oslo_utils import timeutils
 
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 
 
 class BeatAPI:
     """Sends beats as notifications: nothing comes back.
 
     :param transport: of
-        :func:`sgconductor.messaging.transport.rpc_transport`: a member
+        :func:`sgconductor.messaging.transports.rpc_transport`: a member
         needs no second connection for its beats
     """
 
     def __init__(self, transport: transport_types.RPCTransport) -> None:
         self._transport = transport
         self._target = messaging.Target(
-            exchange=transport.EXCHANGE, topic=f'{transport.BEATS_TOPIC}.info'
+            exchange=transports.EXCHANGE,
+            topic=f'{transports.BEATS_TOPIC}.info',
         )
 
     def beat(self, id_: int, incarnation: int, stamp: int, epoch: int) -> None:
@@ -36,7 +37,7 @@ class BeatAPI:
         message = {
             'message_id': str(uuid.uuid4()),
             'publisher_id': f'service.{id_}',
-            'event_type': transport.BEAT,
+            'event_type': transports.BEAT,
             'priority': 'INFO',
             'payload': {
                 'id': id_,
@@ -46,7 +47,7 @@ class BeatAPI:
             },
             'timestamp': str(timeutils.utcnow()),
         }
-        with transport.clear_broker_errors(self._transport):
+        with transports.clear_broker_errors(self._transport):
             self._transport._send_notification(
                 self._target, {}, message, version=1.0, retry=1
             )

@@ -9,7 +9,7 @@ from oslo_versionedobjects import base as ovo_base
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor.messaging import polling
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 
 # Seconds after which who waits for answers looks whether it is to end.
 _LOOK_EVERY = 0.2
@@ -26,7 +26,7 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
     * 1.0 - Initial version: object_action, object_class_action_versions,
       object_backport_versions
 
-    :param transport: of :func:`sgconductor.messaging.transport.rpc_transport`
+    :param transport: of :func:`sgconductor.messaging.transports.rpc_transport`
     :param timeout: seconds to wait for an answer; None for
         ``rpc_response_timeout``
     :ivar timeout: seconds
@@ -42,15 +42,15 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
         self._client = messaging.get_rpc_client(
             transport,
             messaging.Target(
-                exchange=transport.EXCHANGE,
-                topic=transport.RPC_TOPIC,
+                exchange=transports.EXCHANGE,
+                topic=transports.RPC_TOPIC,
                 version='1.0',
             ),
             timeout=timeout,
             # The broker is tried once, and the caller told which it is:
             # who wants to wait for it can call again.
             retry=1,
-            serializer=transport.Serializer(conductor=self),
+            serializer=transports.Serializer(conductor=self),
         )
         # Making the client is what makes the option known.
         self.timeout = (
@@ -119,19 +119,19 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
         # For its first call, oslo.messaging opens a connection for answers,
         # and tries for ever: it must not start while there is no broker.
         if not self._reached:
-            transport.ping(self._transport)
-            with transport.clear_broker_errors(self._transport):
+            transports.ping(self._transport)
+            with transports.clear_broker_errors(self._transport):
                 polling.hasten_answers(self._transport, _LOOK_EVERY)
             self._reached = True
         try:
-            with transport.clear_broker_errors(self._transport):
+            with transports.clear_broker_errors(self._transport):
                 return self._client.call(context, method, **args)
         except exception.BrokerUnreachable:
             self._reached = False
             raise
         except messaging.MessagingTimeout:
             raise exception.ConductorUnreachable(
-                transport.RPC_TOPIC, self.timeout
+                transports.RPC_TOPIC, self.timeout
             ) from None
         except messaging.RemoteError as error:
             raise exception.UnexpectedFailure(context.request_id) from error

@@ -10,7 +10,7 @@ from oslo_versionedobjects import base as ovo_base
 
 from sgconductor import context as sg_context
 from sgconductor import exception
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 
 
 class Deadline(ovo_base.VersionedObjectIndirectionAPI):
@@ -98,6 +98,6 @@ class Deadline(ovo_base.VersionedObjectIndirectionAPI):
             futures.wait([answer], end - time.monotonic())
         if not answer.done():
             raise exception.ConductorUnreachable(
-                transport.RPC_TOPIC, self._seconds
+                transports.RPC_TOPIC, self._seconds
             )
         return answer.result()

@@ -7,7 +7,7 @@ from typing import Any
 import oslo_messaging as messaging
 from oslo_messaging import transport as transport_types
 
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 
 # The drivers that go over the bus, and the format of each.
 _VERSIONS = {'messaging': 1.0, 'messagingv2': 2.0}
@@ -22,7 +22,7 @@ class EventAPI:
     transport, as that does.
 
     :param transport: of
-        :func:`sgconductor.messaging.transport.event_transport`
+        :func:`sgconductor.messaging.transports.event_transport`
     :param host: of the conductor that sends
     """
 
@@ -65,7 +65,7 @@ class EventAPI:
             'timestamp': event['at'].replace(tzinfo=None).isoformat(' '),
         }
         for topic in self._topics:
-            with transport.clear_broker_errors(self._transport, self._url):
+            with transports.clear_broker_errors(self._transport, self._url):
                 self._transport._send_notification(
                     messaging.Target(topic=f'{topic}.info'),
                     {},

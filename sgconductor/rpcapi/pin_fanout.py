@@ -10,7 +10,7 @@ from oslo_messaging import transport as transport_types
 
 from sgconductor import exception
 from sgconductor.messaging import graceful_server
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 
 LOG = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class PinFanout:
 
     * 1.0 - Initial version: pins_changed
 
-    :param transport: of :func:`sgconductor.messaging.transport.rpc_transport`
+    :param transport: of :func:`sgconductor.messaging.transports.rpc_transport`
     """
 
     def __init__(self, transport: transport_types.RPCTransport) -> None:
@@ -32,7 +32,7 @@ class PinFanout:
         self._client = messaging.get_rpc_client(
             transport,
             messaging.Target(
-                exchange=transport.EXCHANGE,
+                exchange=transports.EXCHANGE,
                 topic=TOPIC,
                 version='1.0',
                 fanout=True,
@@ -46,7 +46,7 @@ class PinFanout:
         :param versions: the version in force by binary
         """
         try:
-            with transport.clear_broker_errors(self._transport):
+            with transports.clear_broker_errors(self._transport):
                 self._client.cast(
                     {}, 'pins_changed', epoch=epoch, versions=dict(versions)
                 )
@@ -95,7 +95,7 @@ def listener(
     made: graceful_server.Server = messaging.get_rpc_server(
         transport,
         messaging.Target(
-            exchange=transport.EXCHANGE, topic=TOPIC, server=name
+            exchange=transports.EXCHANGE, topic=TOPIC, server=name
         ),
         [PinsListener(learn)],
         access_policy=messaging.ExplicitRPCAccessPolicy,

@@ -6,7 +6,7 @@ import uuid
 from oslo_messaging import transport as transport_types
 
 from sgconductor.messaging import graceful_server
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 from sgconductor.rpcapi import pin_cache
 from sgconductor.rpcapi import pin_fanout
 
@@ -37,7 +37,7 @@ class PinListener:
         with self._listening:
             if self._listener is None and not self._closed:
                 # Without a broker, oslo.messaging would try for ever.
-                transport.ping(self._transport)
+                transports.ping(self._transport)
                 listener = pin_fanout.listener(
                     self._transport, self._pins.learn, self._listens_as
                 )

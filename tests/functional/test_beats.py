@@ -13,7 +13,7 @@ from sgconductor.conductor import beat_writer
 from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.db import services
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 from tests.functional import base
 
 
@@ -262,16 +262,17 @@ class TestHearing(TableTest):
 
 class TestBroker(base.ConductorTest):
     def test_garbage_on_the_queue_stops_nobody(self) -> None:
-        bus = transport.beat_transport(self.deployment.conf())
+        bus = transports.beat_transport(self.deployment.conf())
         self.addCleanup(bus.cleanup)
         notifier = messaging.Notifier(
             bus,
             publisher_id='stranger',
             driver='messaging',
-            topics=[transport.BEATS_TOPIC],
+            topics=[transports.BEATS_TOPIC],
         )
         target = messaging.Target(
-            exchange=transport.EXCHANGE, topic=f'{transport.BEATS_TOPIC}.info'
+            exchange=transports.EXCHANGE,
+            topic=f'{transports.BEATS_TOPIC}.info',
         )
         member = self.member()
         notifier.info({}, 'noise', {'a': 1})

@@ -11,7 +11,7 @@ from oslo_versionedobjects import exception as ovo_exc
 
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 from sgconductor.rpcapi import conductor as conductor_api
 from tests import primitives
 from tests.functional import base
@@ -29,7 +29,7 @@ class CallerTest(base.ConductorTest):
     def setUp(self) -> None:
         super().setUp()
         self.api = conductor_api.ConductorAPI(
-            transport.rpc_transport(self.deployment.conf()), 10
+            transports.rpc_transport(self.deployment.conf()), 10
         )
         self.client = self.api._client
 
@@ -418,7 +418,7 @@ class TestWire(CallerTest):
     def test_no_traceback_is_on_the_wire(self) -> None:
         # This caller knows none of our errors, and keeps all it was sent.
         conf = self.deployment.conf()
-        self.addCleanup(transport.rpc_transport(conf).cleanup)
+        self.addCleanup(transports.rpc_transport(conf).cleanup)
         bare = messaging.get_rpc_transport(conf)
         self.addCleanup(bare.cleanup)
         client = messaging.get_rpc_client(bare, self.client.target, timeout=10)

@@ -9,7 +9,7 @@ from oslo_config import cfg
 from sgconductor import app
 from sgconductor import db
 from sgconductor import exception
-from sgconductor.messaging import transport
+from sgconductor.messaging import transports
 from tests import base
 
 _MEMBER = """
@@ -44,12 +44,12 @@ class TestRemote(base.TestCase):
             conf = cfg.ConfigOpts()
             conf([], default_config_files=[], default_config_dirs=[])
             url = f'rabbit://me:{password}@127.0.0.1:1/'
-            transport.use_url(conf, url)
+            transports.use_url(conf, url)
             parsed = messaging.TransportURL.parse(conf)
             self.assertEqual(password, parsed.hosts[0].password)
-            bus = transport.rpc_transport(conf)
+            bus = transports.rpc_transport(conf)
             self.addCleanup(bus.cleanup)
-            self.assertNotIn('wor', transport.broker(bus))
+            self.assertNotIn('wor', transports.broker(bus))
 
     def test_a_url_that_makes_no_sense(self) -> None:
         for url in ('pigeon://x', 'rabbit://host:port/'):
