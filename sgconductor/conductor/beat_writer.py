@@ -287,7 +287,7 @@ def server(
         transport,
         [
             messaging.Target(
-                exchange=transport.EXCHANGE, topic=transport.BEATS_TOPIC
+                exchange=transports.EXCHANGE, topic=transports.BEATS_TOPIC
             )
         ],
         beats,
