@@ -23,6 +23,7 @@ from sgconductor.db import pins
 from sgconductor.db import reception
 from sgconductor.db import services
 from sgconductor.messaging import batch_listener
+from sgconductor.messaging import transports
 from sgconductor.rpcapi import beats as beats_api
 
 LOG = logging.getLogger(__name__)
