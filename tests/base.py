@@ -5,10 +5,13 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from typing import Any
 from typing import TypeVar
 
 import fixtures
 import testtools
+
+from sgconductor import context as sg_context
 
 T = TypeVar('T')
 
@@ -27,6 +30,14 @@ class NoBackend:
 
     def part(self, interface: type[T]) -> T:
         raise LookupError(interface)
+
+
+def context(**who: Any) -> sg_context.RequestContext:
+    """A context in which nothing is asked.
+
+    :param who: of oslo.context's RequestContext
+    """
+    return sg_context.RequestContext(backend=NoBackend(), **who)
 
 
 class TestCase(testtools.TestCase):

@@ -45,7 +45,7 @@ class ChangeLog:
     ) -> None:
         """Write, or count, one change.
 
-        :param kind: what was done, for example 'deleted'
+        :param kind: what was done, for example 'Deleted'
         :param why: its cause, or what was changed
         :param by: whose request it was
         """
@@ -59,8 +59,14 @@ class ChangeLog:
                 state.counts[binary] += 1
                 return
             state.lines += 1
-        what = f'{binary} on {host} {kind}' + (f': {why}' if why else '')
-        LOG.info('%s (%s)', what, by)
+        LOG.info(
+            '%s: %s on %s%s (%s)',
+            kind,
+            binary,
+            host,
+            f': {why}' if why else '',
+            by,
+        )
 
     def write_pin(
         self, binary: str, what: str, by: sg_requester.Requester
@@ -69,7 +75,7 @@ class ChangeLog:
 
         :param what: for example 'hold at 3'
         """
-        LOG.info('The pin of %s: %s (%s)', binary, what, by)
+        LOG.info('Pin of %s: %s (%s)', binary, what, by)
 
     def flush(self) -> None:
         """Write the counts of windows that are over."""
@@ -85,13 +91,13 @@ class ChangeLog:
         if state is None or not state.counts:
             return
         counts = ', '.join(
-            f'{count} of {binary}'
+            f'{count} {binary}'
             for binary, count in sorted(state.counts.items())
         )
         LOG.info(
-            '%d more %s in the last %.0f s: %s',
-            state.counts.total(),
+            '%s: %d more in the last %.0f s: %s',
             kind,
+            state.counts.total(),
             now - state.since,
             counts,
         )

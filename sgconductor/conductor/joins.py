@@ -75,7 +75,7 @@ class Joins:
             answer = self._group.submit(asked)
         except exception.ServiceTooOld as error:
             self._changes.write(
-                'was refused',
+                'Join refused',
                 service.binary,
                 service.host,
                 str(error),
@@ -83,7 +83,7 @@ class Joins:
             )
             raise
         self._changes.write(
-            'joined',
+            'Joined',
             service.binary,
             service.host,
             f'version {service.version}, incarnation '

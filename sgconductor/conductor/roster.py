@@ -132,7 +132,7 @@ def _log_moves(
         old = before.versions.get(binary)
         if old != version:
             LOG.info(
-                'The pin of %s moved from %s to %d, epoch %d: %s (%s)',
+                'Pin of %s moved from %s to %d, epoch %d: %s (%s)',
                 binary,
                 'none' if old is None else old,
                 version,

@@ -83,7 +83,7 @@ class Services(service_interface.ServiceBackend):
 
         row = self._db.write(leave)
         if row is not None:
-            self._changes.write('left', row['binary'], row['host'], by=by)
+            self._changes.write('Left', row['binary'], row['host'], by=by)
         self._deregistrations.flush(service.uuid)
         return row is not None
 
@@ -134,7 +134,7 @@ class Services(service_interface.ServiceBackend):
 
         cause = f'delete of {row["host"]}'
         self._roster.change(row['binary'], cause, destroy, by)
-        self._changes.write('was deleted', row['binary'], row['host'], by=by)
+        self._changes.write('Deleted', row['binary'], row['host'], by=by)
         self._deregistrations.flush(row['uuid'])
         service_objects.fill(service, row, verdict)
 

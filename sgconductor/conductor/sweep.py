@@ -115,7 +115,10 @@ class Sweep:
             )
             for _, row, verdict, _ in turned:
                 self._changes.write(
-                    f'is {state}', row['binary'], row['host'], verdict.reason
+                    state.capitalize(),
+                    row['binary'],
+                    row['host'],
+                    verdict.reason,
                 )
 
 

@@ -171,19 +171,19 @@ class Updates:
                 for (name, value), kind in _KINDS.items()
                 if written.get(name) is value
             ),
-            'was edited',
+            'Edited',
         )
         self._changes.write(kind, row['binary'], row['host'], changes, by)
 
 
 # What the log calls an update, by the first of these that it does.
 _KINDS = {
-    ('quarantined', True): 'was quarantined',
-    ('quarantined', False): 'left quarantine',
-    ('forced_down', True): 'was forced down',
-    ('forced_down', False): 'is no longer forced down',
-    ('disabled', True): 'was disabled',
-    ('disabled', False): 'was enabled',
+    ('quarantined', True): 'Quarantined',
+    ('quarantined', False): 'Quarantine ended',
+    ('forced_down', True): 'Forced down',
+    ('forced_down', False): 'Force-down ended',
+    ('disabled', True): 'Disabled',
+    ('disabled', False): 'Enabled',
 }
 
 

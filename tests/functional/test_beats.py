@@ -300,7 +300,7 @@ class TestOutage(base.DeploymentTest):
         self.wait_for(
             'the beats before it',
             lambda: (
-                not self.deployment.queue_depth('sgconductor-beat_writer.info')
+                not self.deployment.queue_depth('sgconductor-beats.info')
             ),
         )
         # It may have beaten once before it was stopped.
@@ -314,7 +314,7 @@ class TestOutage(base.DeploymentTest):
             )
             self.assertEqual(before, conductor.beats.written)
             self.assertEqual(
-                1, self.deployment.queue_depth('sgconductor-beat_writer.info')
+                1, self.deployment.queue_depth('sgconductor-beats.info')
             )
         finally:
             self.server.start()
@@ -360,7 +360,7 @@ class TestOutage(base.DeploymentTest):
                 'the failure', lambda: self.logged('Beats cannot be written')
             )
             self.assertLessEqual(
-                self.deployment.unacknowledged('sgconductor-beat_writer.info'),
+                self.deployment.unacknowledged('sgconductor-beats.info'),
                 8,
             )
         finally:

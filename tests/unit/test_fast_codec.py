@@ -10,7 +10,6 @@ import hypothesis
 from hypothesis import strategies as st
 from oslo_versionedobjects import base as ovo_base
 
-from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.conductor import liveness
@@ -73,7 +72,7 @@ SETTINGS = hypothesis.settings(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 
-CONTEXT = sg_context.RequestContext(backend=base.NoBackend())
+CONTEXT = base.context()
 SERVICE_VERSIONS = primitives.versions('Service')
 LIST_VERSIONS = primitives.versions('ServiceList')
 

@@ -8,7 +8,6 @@ from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import exception as ovo_exc
 from oslo_versionedobjects import fixture as ovo_fixture
 
-from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.conductor import manager
@@ -171,7 +170,7 @@ class TestBackport(FrozenTest):
 
     def backport(self, primitive: Any, versions: dict[str, str]) -> Any:
         return manager.ConductorManager().object_backport_versions(
-            sg_context.RequestContext(backend=base.NoBackend()),
+            base.context(),
             self.load(primitive),
             versions,
         )
