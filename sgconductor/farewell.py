@@ -7,8 +7,6 @@ driver that is away does not stand in the way.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 from typing import TYPE_CHECKING
 
 from sgconductor import backend
@@ -24,7 +22,9 @@ _AT_ONCE = 1000
 
 
 def owe(
-    here: backend.Backend, conn: sa.Connection, row: Mapping[str, Any]
+    here: backend.Backend,
+    conn: sa.Connection,
+    row: db.deregistrations.Member,
 ) -> None:
     """Note that all drivers are to forget the member behind a row."""
     names = [driver.name for driver in here.drivers if driver.detects]

@@ -182,7 +182,7 @@ class _Pins:
         }
         new = [binary for binary, row in self.rows.items() if row is None]
         self._lowest = db.pins.minimum(conn, new) | {
-            binary: row['lowest'] for binary, row in self.rows.items() if row
+            binary: row['lowest'] for binary, row in look.rows.items()
         }
         for binary in binaries:
             self._follow(binary, _FOUND)
@@ -237,7 +237,7 @@ def _cause(joins: Sequence[db.joins.Join]) -> str:
     return f'join of {first.host}{more} with version {first.version}'
 
 
-def _word(row: db.services.Row | None, incarnation: int) -> str:
+def _word(row: db.services.Membership | None, incarnation: int) -> str:
     if row is None or row['deleted']:
         return 'deleted'
     if row['incarnation'] > incarnation:

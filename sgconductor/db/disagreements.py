@@ -1,18 +1,27 @@
 """SQL on services about which driver and shadow driver disagree."""
 
+import datetime
 from collections.abc import Collection
-from collections.abc import Mapping
-from typing import Any
-from typing import cast
+from typing import TypedDict
 
 import sqlalchemy as sa
 
 from sgconductor.db import clock
 from sgconductor.db import models
-
-Row = Mapping[str, Any]
+from sgconductor.db import typed_rows
 
 _T = models.disagreements
+
+
+class Row(TypedDict):
+    """How often the two drivers have disagreed about one service.
+
+    :ivar since: None while they agree
+    """
+
+    service_id: int
+    times: int
+    since: datetime.datetime | None
 
 
 def lasting(conn: sa.Connection) -> set[int]:
@@ -51,7 +60,7 @@ def end(conn: sa.Connection, ids: Collection[int]) -> None:
 def of(conn: sa.Connection, ids: Collection[int]) -> dict[int, Row]:
     """What is known of services, by id: ``times`` and ``since``."""
     rows = conn.execute(sa.select(_T).where(_T.c.service_id.in_(ids)))
-    found = cast(list[Row], rows.mappings().all())
+    found = typed_rows.fetch(rows, Row)
     return {row['service_id']: row for row in found}
 
 

@@ -6,7 +6,6 @@ Functions take an open connection; who calls them owns the transaction.
 import datetime
 from collections.abc import Sequence
 from typing import Any
-from typing import cast
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -34,6 +33,20 @@ class Join(NamedTuple):
     host: str
     binary: str
     token: str
+    topic: str
+    version: int
+    report_interval: int
+    down_after: int
+
+
+class _Known(NamedTuple):
+    """A living row before the join."""
+
+    id: int
+    uuid: str
+    host: str
+    binary: str
+    join_token: str
     topic: str
     version: int
     report_interval: int
@@ -75,23 +88,25 @@ def join(
             news.append('create')
             continue
         old.append((row, join))
-        uuids.append(row['uuid'])
-        again = row['join_token'] == join.token
-        changed = any(row[name] != getattr(join, name) for name in _SAID)
+        uuids.append(row.uuid)
+        again = row.join_token == join.token
+        changed = any(
+            getattr(row, name) != getattr(join, name) for name in _SAID
+        )
         news.append('update' if changed and not again else None)
     if new:
         conn.execute(_T.insert(), new)
     # Rows are locked in the order in which beats lock them.
-    for row, join in sorted(old, key=lambda each: int(each[0]['id'])):
-        if row['join_token'] == join.token:
+    for row, join in sorted(old, key=lambda each: each[0].id):
+        if row.join_token == join.token:
             # Its first answer was late: perhaps by as much as an outage.
             conn.execute(
                 _T.update()
-                .where(_T.c.id == row['id'], _T.c.join_token == join.token)
+                .where(_T.c.id == row.id, _T.c.join_token == join.token)
                 .values(last_seen_up=clock.utcnow())
             )
         else:
-            _take_over(conn, row['id'], join)
+            _take_over(conn, row.id, join)
     rows = services.get_many(conn, uuids)
     for join, uuid in zip(joins, uuids, strict=True):
         if uuid not in rows:
@@ -104,22 +119,14 @@ def join(
 
 def _known(
     conn: sa.Connection, joins: Sequence[Join]
-) -> dict[tuple[str, str], services.Row]:
+) -> dict[tuple[str, str], _Known]:
     keys = [(join.host, join.binary) for join in joins]
     found = conn.execute(
-        sa.select(
-            _T.c.id,
-            _T.c.uuid,
-            _T.c.host,
-            _T.c.binary,
-            _T.c.join_token,
-            *(_T.c[name] for name in _SAID),
-        ).where(sa.tuple_(_T.c.host, _T.c.binary).in_(keys), _LIVING)
+        sa.select(*(_T.c[name] for name in _Known._fields)).where(
+            sa.tuple_(_T.c.host, _T.c.binary).in_(keys), _LIVING
+        )
     )
-    return {
-        (row['host'], row['binary']): cast(services.Row, row)
-        for row in found.mappings()
-    }
+    return {(row.host, row.binary): _Known(*row) for row in found}
 
 
 def _stamp(join: Join, now: Any) -> dict[str, Any]:

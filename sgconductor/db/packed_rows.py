@@ -8,9 +8,11 @@ is its own.
 
 import json
 import operator
+from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Mapping
 from typing import Any
+from typing import Generic
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext import compiler
@@ -18,21 +20,26 @@ from sqlalchemy.sql import expression
 
 from sgconductor.db import clock
 
-Row = Mapping[str, Any]
+RowT = TypeVar('RowT')
 
 # Of so many ids, the rows are one cell: of the longest, less than MariaDB
 # makes of a group, group_concat_max_len.
 _AT_ONCE = 200
 
 
-class Packed:
+class Packed(Generic[RowT]):
     """Columns that are read as one.
 
+    :param make: a TypedDict whose keys are the names of the columns; moments
+        are str in it
     :param columns: of a table, or labelled expressions
     :ivar column: what to select
     """
 
-    def __init__(self, *columns: sa.ColumnElement[Any]) -> None:
+    def __init__(
+        self, make: Callable[..., RowT], *columns: sa.ColumnElement[Any]
+    ) -> None:
+        self._make = make
         self.column: sa.ColumnElement[str] = _array(
             *(
                 clock.text(column)
@@ -48,7 +55,7 @@ class Packed:
             if isinstance(column.type, sa.Boolean)
         ]
 
-    def unpack(self, text: str) -> Row:
+    def unpack(self, text: str) -> RowT:
         """The row: values by column name.
 
         Moments are text, as :class:`sgconductor.db.clock.text` has it: most
@@ -62,7 +69,7 @@ class Packed:
         id_: sa.ColumnElement[int],
         where: Iterable[sa.ColumnElement[bool]],
         limit: int,
-    ) -> list[Row]:
+    ) -> list[RowT]:
         """The first rows by id.
 
         :param id_: the column, which is among those that are packed
@@ -79,19 +86,16 @@ class Packed:
                 first.c.id // _AT_ONCE
             )
         ).scalars()
-        rows = [
-            self._row(values)
-            for cell in cells
-            for values in json.loads(f'[{cell}]')
-        ]
-        rows.sort(key=operator.itemgetter('id'))
-        return rows
+        rows = [values for cell in cells for values in json.loads(f'[{cell}]')]
+        # Each cell is in no particular order.
+        rows.sort(key=operator.itemgetter(self._names.index(str(id_.key))))
+        return [self._row(values) for values in rows]
 
-    def _row(self, values: list[Any]) -> Row:
+    def _row(self, values: list[Any]) -> RowT:
         # None of them is null.
         for i in self._flags:
             values[i] = values[i] == 1
-        return dict(zip(self._names, values, strict=True))
+        return self._make(zip(self._names, values, strict=True))
 
 
 class _array(expression.FunctionElement[str]):

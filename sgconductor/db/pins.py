@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
-from typing import cast
 from typing import NamedTuple
+from typing import TypedDict
 
 import sqlalchemy as sa
 
@@ -18,8 +18,7 @@ from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.db import reception
 from sgconductor.db import services
-
-Row = Mapping[str, Any]
+from sgconductor.db import typed_rows
 
 _T = models.pins
 _ROSTER = models.roster
@@ -51,6 +50,31 @@ MAX_EPOCH = 2**53
 _OUTRUN_UP_TO = 2**52
 
 
+class Row(TypedDict):
+    """A pin.
+
+    :ivar version: the one in force: the lower of the minimum and the hold
+    """
+
+    binary: str
+    min_version: int
+    held_version: int | None
+    epoch: int
+    since: datetime.datetime
+    cause: str
+    version: int
+
+
+class LockedRow(Row):
+    """A pin, as it is read under the lock.
+
+    :ivar lowest: the lowest version among the services that count, which the
+        pin's ``min_version`` should be; None if there are none
+    """
+
+    lowest: int | None
+
+
 class State(NamedTuple):
     """All pins at one moment.
 
@@ -65,13 +89,12 @@ class Look(NamedTuple):
     """What there is when a change of the roster begins.
 
     :ivar now: the database's
-    :ivar rows: as of :func:`get`, by binary, with ``lowest``: the version
-        that the pin should say, or None
+    :ivar rows: the pins by binary
     """
 
     now: datetime.datetime
     epoch: int
-    rows: dict[str, Row]
+    rows: dict[str, LockedRow]
 
     @property
     def state(self) -> State:
@@ -87,9 +110,22 @@ def lock(conn: sa.Connection) -> Look:
     what the one before has committed.
     """
     conn.execute(_LOCK)
-    rows = cast(Sequence[Row], conn.execute(_LOOK).mappings().all())
-    known = {row['binary']: row for row in rows if row['binary']}
-    return Look(rows[0]['now'], rows[0]['newest'], known)
+    rows = conn.execute(_LOOK).all()
+    known = {
+        row.binary: LockedRow(
+            binary=row.binary,
+            min_version=row.min_version,
+            held_version=row.held_version,
+            epoch=row.epoch,
+            since=row.since,
+            cause=row.cause,
+            version=row.version,
+            lowest=row.lowest,
+        )
+        for row in rows
+        if row.binary
+    }
+    return Look(rows[0].now, rows[0].newest, known)
 
 
 def state(conn: sa.Connection) -> State:
@@ -191,13 +227,14 @@ def outrun(conn: sa.Connection, epoch: int) -> None:
 def get(conn: sa.Connection, binary: str) -> Row | None:
     """A pin, with the ``version`` in force."""
     result = conn.execute(sa.select(_T, _VERSION).where(_T.c.binary == binary))
-    return cast(Row | None, result.mappings().one_or_none())
+    rows = typed_rows.fetch(result, Row)
+    return rows[0] if rows else None
 
 
 def get_all(conn: sa.Connection) -> Sequence[Row]:
     """All pins, by binary, with the ``version`` in force."""
     result = conn.execute(sa.select(_T, _VERSION).order_by(_T.c.binary))
-    return cast(Sequence[Row], result.mappings().all())
+    return typed_rows.fetch(result, Row)
 
 
 def binaries(conn: sa.Connection) -> list[str]:

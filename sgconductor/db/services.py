@@ -5,15 +5,15 @@ are mappings by column name, with ``age`` beside them: the microseconds since
 ``last_seen_up`` by the database's clock.
 """
 
-import decimal
+import datetime
 import functools
 import json
 from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
-from typing import cast
 from typing import NamedTuple
+from typing import TypedDict
 
 import sqlalchemy as sa
 
@@ -22,16 +22,73 @@ from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.db import packed_rows
 from sgconductor.db import reception
-
-Row = packed_rows.Row
+from sgconductor.db import typed_rows
 
 _T = models.services
+
+
+class Row(TypedDict):
+    """A living row as it is read: moments are text, and ``age`` is added.
+
+    :ivar age: microseconds since ``last_seen_up``, by the database's clock
+    """
+
+    id: int
+    uuid: str
+    host: str
+    binary: str
+    topic: str
+    availability_zone: str | None
+    version: int
+    incarnation: int
+    report_interval: int
+    down_after: int
+    report_count: int
+    last_seen_up: str
+    left_at: str | None
+    joined_at: str | None
+    state: str | None
+    state_since: str | None
+    disabled: bool
+    disabled_reason: str | None
+    forced_down: bool
+    quarantined: bool
+    pin_epoch: int
+    created_at: str
+    updated_at: str | None
+    age: int
+
+
+class Membership(TypedDict):
+    """What decides whether a process is still the member that it was."""
+
+    id: int
+    incarnation: int
+    deleted: int
+    quarantined: bool
+    forced_down: bool
+    left_at: datetime.datetime | None
+    pin_epoch: int
+
+
+class Counts(TypedDict):
+    """How many living services there are of one topic, binary and state.
+
+    :ivar state: as it was announced last
+    """
+
+    topic: str
+    binary: str
+    state: str | None
+    total: int
+    disabled: int
+    forced_down: int
+    quarantined: int
+
+
 _READ = packed_rows.Packed(
-    *(
-        c
-        for c in _T.c
-        if c.name not in ('deleted', 'deleted_at', 'join_token')
-    ),
+    Row,
+    *(_T.c[name] for name in Row.__annotations__ if name != 'age'),
     clock.age(_T.c.last_seen_up).label('age'),
 )
 _LIVING = _T.c.deleted == 0
@@ -96,27 +153,32 @@ def leave(conn: sa.Connection, uuid: str, incarnation: int) -> Row | None:
     return get(conn, uuid=uuid) if result.rowcount else None
 
 
-def look(conn: sa.Connection, uuid: str) -> tuple[Row | None, Any]:
-    """What became of a row, deleted or not, and the database's now.
+def look(
+    conn: sa.Connection, uuid: str
+) -> tuple[Membership | None, datetime.datetime]:
+    """What became of a service, deleted or not, and the database's now.
 
-    :returns: a row of id, incarnation, deleted, quarantined, forced_down,
-        left_at and pin_epoch, or None; and now
+    :returns: None if there never was one; and now
     """
     one = sa.select(sa.literal(1).label('one')).subquery()
-    result = conn.execute(
+    row = conn.execute(
         sa.select(
-            _T.c.id,
-            _T.c.incarnation,
-            _T.c.deleted,
-            _T.c.quarantined,
-            _T.c.forced_down,
-            _T.c.left_at,
-            _T.c.pin_epoch,
+            *(_T.c[name] for name in Membership.__annotations__),
             clock.utcnow().label('now'),
         ).select_from(one.outerjoin(_T, _T.c.uuid == uuid))
+    ).one()
+    if row.id is None:
+        return None, row.now
+    found = Membership(
+        id=row.id,
+        incarnation=row.incarnation,
+        deleted=row.deleted,
+        quarantined=row.quarantined,
+        forced_down=row.forced_down,
+        left_at=row.left_at,
+        pin_epoch=row.pin_epoch,
     )
-    row = cast(Row, result.mappings().one())
-    return (None if row['id'] is None else row), row['now']
+    return found, row.now
 
 
 def get(conn: sa.Connection, **key: Any) -> Row | None:
@@ -238,12 +300,8 @@ def lagging(
     )
 
 
-def census(conn: sa.Connection) -> list[Mapping[str, Any]]:
-    """How many living services there are of each kind.
-
-    :returns: topic, binary and state (as it was announced), and of those
-        ``total``, ``disabled``, ``forced_down`` and ``quarantined``
-    """
+def census(conn: sa.Connection) -> list[Counts]:
+    """How many living services there are, by topic, binary and state."""
     kinds = (_T.c.topic, _T.c.binary, _T.c.state)
     marks = (_T.c.disabled, _T.c.forced_down, _T.c.quarantined)
     found = conn.execute(
@@ -251,22 +309,18 @@ def census(conn: sa.Connection) -> list[Mapping[str, Any]]:
             *kinds,
             sa.func.count().label('total'),
             *(
-                sa.func.sum(sa.case((mark == sa.true(), 1), else_=0)).label(
-                    mark.name
-                )
+                # A sum of integers is a decimal on MariaDB.
+                sa.cast(
+                    sa.func.sum(sa.case((mark == sa.true(), 1), else_=0)),
+                    sa.Integer,
+                ).label(mark.name)
                 for mark in marks
             ),
         )
         .where(_LIVING)
         .group_by(*kinds)
     )
-    return [
-        {
-            name: int(value) if isinstance(value, decimal.Decimal) else value
-            for name, value in row.items()
-        }
-        for row in found.mappings()
-    ]
+    return typed_rows.fetch(found, Counts)
 
 
 def save(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> bool:

@@ -75,7 +75,7 @@ def _drivers(
 def _verdict(
     row: 'db.services.Row', verdict: liveness.Verdict
 ) -> Iterator[dict[str, Any]]:
-    if row['state'] is not None:
+    if row['state_since'] is not None:
         turned, seen = row['state_since'], row['last_seen_up']
         age = liveness.seconds_between(turned, seen)
         yield _piece(

@@ -115,9 +115,9 @@ class Pin(base.SGObject):
         census: dict[int, int],
         epochs: dict[int, int],
     ) -> None:
-        for name in self.fields:
-            if name in row:
-                setattr(self, name, row[name])
+        for name, value in row.items():
+            if name in self.fields:
+                setattr(self, name, value)
         self.services = {str(v): count for v, count in census.items()}
         self.following, self.live = db.pins.following(epochs, self.epoch)
         self.obj_reset_changes()

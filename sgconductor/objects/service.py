@@ -200,7 +200,7 @@ class Service(fast_codec.Flat):
             return
         row, verdict = self._judged()
         # All or nothing: others may write meanwhile, and fields go together.
-        if any(row[name] != value for name, value in changes.items()):
+        if changes.items() - row.items():
             self._here.db.write(
                 lambda conn: self._edit(conn, changes, verdict)
             )

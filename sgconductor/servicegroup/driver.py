@@ -7,12 +7,12 @@ object is called with the configuration and returns a :class:`Driver`.
 import abc
 import dataclasses
 from collections.abc import Collection
-from collections.abc import Mapping
 from collections.abc import Set
 from importlib import metadata
 from typing import Any
 from typing import NamedTuple
 from typing import Self
+from typing import TypedDict
 
 import stevedore.named
 from oslo_config import cfg
@@ -20,6 +20,16 @@ from oslo_config import cfg
 from sgconductor import exception
 
 NAMESPACE = 'sgconductor.servicegroup'
+
+
+class MemberRow(TypedDict):
+    """The part of a service's row that a :class:`Member` is made of."""
+
+    uuid: str
+    host: str
+    binary: str
+    topic: str
+    incarnation: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +43,8 @@ class Member:
     incarnation: int
 
     @classmethod
-    def of(cls, service: Mapping[str, Any]) -> Self:
-        """The member that a row (or any mapping by field name) describes."""
+    def of(cls, service: MemberRow) -> Self:
+        """The member that a row describes; it may have more keys."""
         return cls(
             service['uuid'],
             service['host'],

@@ -60,7 +60,7 @@ class Liveness:
         self.voice = voice
         self._hear = hear
 
-    def judge(self, rows: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+    def judge(self, rows: Sequence[Any]) -> list[Verdict]:
         """A verdict on each row, in order.
 
         :param rows: of :mod:`sgconductor.db.services`, all read with their
