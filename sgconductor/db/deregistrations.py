@@ -1,4 +1,7 @@
-"""SQL on the farewells: members that drivers have yet to forget."""
+"""SQL on deregistrations: members that drivers have yet to forget.
+
+The table is named ``farewells``.
+"""
 
 from collections.abc import Collection
 from typing import TypedDict
@@ -12,7 +15,7 @@ _T = models.farewells
 
 
 class Member(TypedDict):
-    """What tells a driver which member it is to forget."""
+    """What identifies a member to a driver."""
 
     uuid: str
     host: str
@@ -22,7 +25,7 @@ class Member(TypedDict):
 
 
 class Row(Member):
-    """A member that one driver has yet to forget."""
+    """A member, and the driver that has yet to forget it."""
 
     id: int
     driver: str
@@ -33,6 +36,7 @@ def add(
 ) -> None:
     """Note that drivers have to forget the member behind a row.
 
+    :param service: the row; it may have more keys
     :param drivers: their names
     """
     member = Member(
@@ -51,9 +55,9 @@ def add(
 def first(
     conn: sa.Connection, limit: int, uuid: str | None = None
 ) -> list[Row]:
-    """The oldest farewells, by id.
+    """The oldest deregistrations, by id.
 
-    :param uuid: of the service, if only its own are wanted
+    :param uuid: of a service, to get only those of its members
     """
     query = sa.select(_T).order_by(_T.c.id).limit(limit)
     if uuid is not None:
@@ -62,5 +66,5 @@ def first(
 
 
 def done(conn: sa.Connection, ids: Collection[int]) -> None:
-    """They have been forgotten."""
+    """Delete these deregistrations: the drivers have forgotten the members."""
     conn.execute(_T.delete().where(_T.c.id.in_(ids)))

@@ -1,7 +1,7 @@
 """Rows of a SELECT as typed mappings.
 
-SQLAlchemy knows a column's type only at run time. Each table's module declares
-its row once, and reads it by way of this one.
+SQLAlchemy's own row mappings have values of any type. The module of each table
+declares its row as a TypedDict, and reads it by this function.
 """
 
 from collections.abc import Callable
