@@ -65,7 +65,7 @@ def _drivers(
     for judge in here.judges:
         if not judge.voice.detects:
             continue
-        word = judge.voice.word(member)
+        word = judge.voice.statement(member)
         source = judge.voice.name
         if judge is here.shadow:
             source, word = f'{source} (shadow)', word._replace(speaks_for='')

@@ -76,7 +76,7 @@ class Liveness:
             for i, verdict in enumerate(verdicts)
             if verdict.up
         }
-        roll = self.voice.roll(members.values())
+        roll = self.voice.presence(members.values())
         for i, member in members.items():
             if member in roll.alive:
                 verdicts[i] = _UP

@@ -299,9 +299,7 @@ class TestOutage(base.DeploymentTest):
         base.silence(conductor)
         self.wait_for(
             'the beats before it',
-            lambda: (
-                not self.deployment.queue_depth('sgconductor-beat_writer.info')
-            ),
+            lambda: not self.deployment.queue_depth('sgconductor-beats.info'),
         )
         # It may have beaten once before it was stopped.
         service.refresh()
@@ -314,7 +312,7 @@ class TestOutage(base.DeploymentTest):
             )
             self.assertEqual(before, conductor.beats.written)
             self.assertEqual(
-                1, self.deployment.queue_depth('sgconductor-beat_writer.info')
+                1, self.deployment.queue_depth('sgconductor-beats.info')
             )
         finally:
             self.server.start()
@@ -360,7 +358,7 @@ class TestOutage(base.DeploymentTest):
                 'the failure', lambda: self.logged('Beats cannot be written')
             )
             self.assertLessEqual(
-                self.deployment.unacknowledged('sgconductor-beat_writer.info'),
+                self.deployment.unacknowledged('sgconductor-beats.info'),
                 8,
             )
         finally:

@@ -403,7 +403,7 @@ class TestTrouble(MemcacheTest):
                 )
             self.assertEqual(1, requests.count)
         self.assertRaises(exception.DriverUnreachable, driver.leave, one)
-        self.assertEqual(1, self.logged('is away, and its members'))
+        self.assertEqual(1, self.logged('is away; its members are unknown'))
         self.server.thaw()
         driver.beat(one)
         self.assertEqual({one}, driver.alive([one]).alive)
@@ -451,7 +451,7 @@ class TestTrouble(MemcacheTest):
         place = 'sgconductor.servicegroup.drivers.memcache_markers'
         driver = self.watching()
         self.useFixture(fixtures.MonkeyPatch(f'{place}._LONG_PAUSE', 0.01))
-        with fixtures.MonkeyPatch(f'{place}.Keeper._round', lambda _: 1 / 0):
+        with fixtures.MonkeyPatch(f'{place}.Keeper._renew', lambda _: 1 / 0):
             self.wait_for('it', lambda: self.logged('ZeroDivisionError'))
         self.restart(self.server)
         self.wait_for('a canary', self.canary)

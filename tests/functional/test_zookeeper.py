@@ -537,7 +537,7 @@ class TestSecurity(ZooKeeperTest):
         error = self.assertRaises(
             exception.ConfigError, one.join, self.member()
         )
-        self.assertIn('it does not take acl', str(error))
+        self.assertIn('it does not accept acl', str(error))
 
     def test_who_may_not_delete_takes_nothing_over(self) -> None:
         conf = self.conf(acl=['world:anyone:crwa'])
@@ -564,9 +564,9 @@ class TestSecurity(ZooKeeperTest):
                 return str(error)
             return 'welcome'
 
-        self.wait_for('a refusal', lambda: 'does not take user' in word())
+        self.wait_for('a refusal', lambda: 'does not accept user' in word())
         for _ in range(3):
-            self.assertIn('does not take user', word())
+            self.assertIn('does not accept user', word())
         self.assertRaises(UNREACHABLE, one.alive, [self.member()])
         server.stop()
         server.properties.clear()
@@ -755,7 +755,7 @@ class TestConf(base.TestCase):
             ('acl', {'acl': ['world:anyone:']}),
             ('acl', {'acl': ['world:anyone:x']}),
             ('acl', {'acl': [':anyone:r']}),
-            ('there is none', {'acl': ['auth::cdrwa']}),
+            ('needs user', {'acl': ['auth::cdrwa']}),
             ('tls is off', {'tls_ca_file': no_ca}),
             ('tls_', {'tls': True, 'tls_ca_file': no_ca}),
             ('tls_', {'tls': True, 'tls_ca_file': f'{folder}/empty'}),
