@@ -31,7 +31,7 @@ class MonitoredDriver:
     ``patience`` seconds after it has recovered, absent members stay unknown:
     its server may have lost them, and live ones are only about to return.
 
-    A log line tells of the begin and of the end of each outage.
+    The start and the end of each outage are logged.
 
     :ivar outages: how many there were
     :param monotonic: the clock, ``time.monotonic``

@@ -268,7 +268,7 @@ def _error(text: str) -> exception.ConfigError:
 
 
 def _hosts_and_root(hosts: str, root: str) -> tuple[str, str]:
-    """Move a path at the end of the hosts to the begin of the root."""
+    """Move a path at the end of the hosts to the start of the root."""
     hosts, _, chroot = hosts.partition('/')
     names = [name for name in f'{chroot}{root}'.split('/') if name]
     if '.' in names or '..' in names:
