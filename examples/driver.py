@@ -19,19 +19,15 @@ from oslo_config import cfg
 from sgconductor import exception
 from sgconductor.servicegroup import driver
 
-DIRECTORY = cfg.StrOpt(
-    'directory', default='/srv/acme', help='Where the files are.'
-)
+OPTION = cfg.StrOpt('directory', default='/srv/acme', help='Shared by all.')
 
 
 def from_conf(conf: cfg.ConfigOpts) -> driver.Driver:
-    conf.register_opt(DIRECTORY, group='servicegroup_files')
+    conf.register_opt(OPTION, group='servicegroup_files')
     return FileDriver(pathlib.Path(conf.servicegroup_files.directory))
 
 
 class FileDriver(driver.Driver):
-    """A driver on a directory that all hosts share."""
-
     name = 'files'
     interval = 1.0
     patience = 5.0

@@ -328,7 +328,7 @@ class TestVoice(RuleTest):
             self.roll.mute = mute
             self.judge(row('a'))
         self.assertEqual(2, self.voice.outages)
-        self.assertEqual(2, self.logged('not on all: '))
+        self.assertEqual(2, self.logged('falling back to heartbeats: '))
         self.assertEqual(1, self.logged('INFO The servicegroup driver roll'))
         self.assertFalse(self.voice.sound)
 
