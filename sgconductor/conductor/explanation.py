@@ -72,7 +72,7 @@ def _drivers(
         driver = judge.driver
         if not driver.detects:
             continue
-        statement = driver.word(member)
+        statement = driver.statement(member)
         if judge is judges.shadow:
             yield _piece(f'{driver.name} (shadow)', statement.says, 0.0, '')
         else:
@@ -84,9 +84,9 @@ def _drivers(
 def _verdict(
     row: services.Row, verdict: liveness.Verdict
 ) -> Iterator[dict[str, Any]]:
-    if row['state'] is not None:
-        turned, seen = row['state_since'], row['last_seen_up']
-        age = liveness.seconds_between(turned, seen)
+    since = row['state_since']
+    if since is not None:
+        age = liveness.seconds_between(since, row['last_seen_up'])
         yield _piece(
             'events',
             f'announced to be {row["state"]}',

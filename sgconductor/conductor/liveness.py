@@ -75,7 +75,7 @@ class Liveness:
             for i, verdict in enumerate(verdicts)
             if verdict.up
         }
-        presence = self.driver.roll(members.values())
+        presence = self.driver.presence(members.values())
         for i, member in members.items():
             if member in presence.alive:
                 verdicts[i] = _UP
@@ -126,7 +126,8 @@ def by_table(row: services.Row, windows: Windows) -> Verdict:
         return _UP
     why = f'{seen}, but {_no_reception(row["age"], windows)}'
     if row['state'] == 'down':
-        return Verdict('down', f'down since {_since(row)}; {why}')
+        since = _text(row['state_since'] or row['last_seen_up'])
+        return Verdict('down', f'down since {since}; {why}')
     return Verdict('unknown', why)
 
 
@@ -183,8 +184,9 @@ def _without_driver(row: services.Row, verdict: Verdict) -> Verdict:
     But a service that went down because the driver said so is up again only
     after a beat that came since.
     """
-    if row['state'] == 'down' and row['last_seen_up'] <= row['state_since']:
-        return Verdict('down', f'down since {_since(row)}, and no beat since')
+    since = row['state_since']
+    if row['state'] == 'down' and since and row['last_seen_up'] <= since:
+        return Verdict('down', f'down since {_text(since)}, and no beat since')
     return verdict
 
 
@@ -212,10 +214,6 @@ def _no_reception(age: int, windows: Windows) -> str:
     if began > age:
         return f'no beat of anybody came for {ended / _SECOND:.1f} s'
     return f'no beats could be received until {began / _SECOND:.1f} s ago'
-
-
-def _since(row: services.Row) -> str:
-    return _text(row['state_since'])
 
 
 def _text(moment: str) -> str:

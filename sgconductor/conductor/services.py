@@ -187,7 +187,7 @@ def _news(now: int, state: pins.State) -> dict[str, Any]:
     return {'now': now, 'epoch': state.epoch, 'pins': state.versions}
 
 
-def _word(row: services.Row | None, incarnation: int) -> str:
+def _word(row: services.Membership | None, incarnation: int) -> str:
     """How a member stands that syncs."""
     if row is None or row['deleted']:
         return 'deleted'

@@ -100,7 +100,7 @@ class RuleTest(base.TestCase):
             self.roll, lambda: self.now
         )
 
-    def judge(self, *rows: dict[str, Any]) -> list[liveness.Verdict]:
+    def judge(self, *rows: Any) -> list[liveness.Verdict]:
         judge = liveness.Liveness(
             self.voice,
             lambda: [reception.Window(*each) for each in self.windows],
@@ -332,7 +332,7 @@ class TestVoice(RuleTest):
             self.roll.mute = mute
             self.judge(row('a'))
         self.assertEqual(2, self.voice.outages)
-        self.assertEqual(2, self.logged('not on all: '))
+        self.assertEqual(2, self.logged('falling back to heartbeats: '))
         self.assertEqual(1, self.logged('INFO The servicegroup driver roll'))
         self.assertFalse(self.voice.sound)
 
