@@ -32,8 +32,10 @@ def admit(
             host, binary, version, pin['version'], held
         )
     # A process that joins replaces the one before it.
-    epochs = pins.followers(conn, reception.windows(conn), but=(host, binary))
-    following, live = pins.following(epochs, pin['epoch'])
+    epochs = pins.count_by_epoch(
+        conn, reception.windows(conn), but=(host, binary)
+    )
+    following, live = pins.count_confirmed(epochs, pin['epoch'])
     if following < live:
         raise exception.ServiceTooOld(
             host, binary, version, pin['version'], held, following, live

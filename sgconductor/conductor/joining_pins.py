@@ -21,7 +21,7 @@ class JoiningPins:
     def __init__(
         self,
         conn: sa.Connection,
-        locked: pins.Look,
+        locked: pins.Locked,
         binaries: Collection[str],
     ) -> None:
         self._conn = conn
@@ -63,7 +63,7 @@ class JoiningPins:
 
     def _follow(self, binary: str, cause: str) -> None:
         row, lowest = self.rows[binary], self._lowest[binary]
-        if pins.follow(self._conn, binary, row, lowest, cause):
+        if pins.set_minimum(self._conn, binary, row, lowest, cause):
             self.rows[binary] = pins.get(self._conn, binary)
             self.moved = True
 

@@ -148,7 +148,7 @@ class Joins:
         by = {request.join: request.by for request in requests.values()}
 
         def work(
-            conn: sa.Connection, locked: pins.Look
+            conn: sa.Connection, locked: pins.Locked
         ) -> tuple[tuple[int, dict[db_joins.Join, services.Row]], bool]:
             moving = joining_pins.JoiningPins(
                 conn, locked, {join.binary for join in by}

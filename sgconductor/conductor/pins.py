@@ -54,8 +54,10 @@ class Pins(pin_objects.PinBackend):
     def all(self, context: sg_context.RequestContext) -> objects.PinList:
         with self._db.reader() as conn:
             rows = db_pins.get_all(conn)
-            census = db_pins.census(conn, [row['binary'] for row in rows])
-            epochs = db_pins.followers(conn, reception.windows(conn))
+            census = db_pins.count_by_version(
+                conn, [row['binary'] for row in rows]
+            )
+            epochs = db_pins.count_by_epoch(conn, reception.windows(conn))
         found = [objects.Pin(context) for _ in rows]
         for pin, row in zip(found, rows, strict=True):
             _fill(pin, row, census[row['binary']], epochs)
@@ -70,7 +72,7 @@ class Pins(pin_objects.PinBackend):
         with self._db.reader() as conn:
             rows = db_pins.get_all(conn)
             names = [row['binary'] for row in rows]
-            missing = set(hosts) - db_pins.hosts(conn, hosts)
+            missing = set(hosts) - db_pins.counting_hosts(conn, hosts)
             lowest = db_pins.minimum(conn, names, hosts)
         if missing:
             raise exception.InvalidInput(
@@ -93,8 +95,8 @@ class Pins(pin_objects.PinBackend):
     def _refresh(self, pin: objects.Pin) -> None:
         with self._db.reader() as conn:
             row = _row(conn, pin.binary)
-            census = db_pins.census(conn, [pin.binary])
-            epochs = db_pins.followers(conn, reception.windows(conn))
+            census = db_pins.count_by_version(conn, [pin.binary])
+            epochs = db_pins.count_by_epoch(conn, reception.windows(conn))
         _fill(pin, row, census[pin.binary], epochs)
 
 
@@ -117,7 +119,7 @@ def _fill(
     pin.since = row['since']
     pin.cause = row['cause']
     pin.services = {str(v): count for v, count in census.items()}
-    pin.following, pin.live = db_pins.following(epochs, pin.epoch)
+    pin.following, pin.live = db_pins.count_confirmed(epochs, pin.epoch)
     pin.obj_reset_changes()
 
 

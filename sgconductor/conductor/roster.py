@@ -38,7 +38,7 @@ class Roster:
 
     def commit(
         self,
-        work: Callable[[sa.Connection, pins.Look], tuple[T, bool]],
+        work: Callable[[sa.Connection, pins.Locked], tuple[T, bool]],
         by: sg_requester.Requester = sg_requester.NOBODY,
     ) -> tuple[T, pins.State]:
         """Lock the roster, do ``work``, commit, and announce moved pins.
@@ -52,7 +52,7 @@ class Roster:
         def attempt(
             conn: sa.Connection,
         ) -> tuple[T, pins.State, pins.State]:
-            locked = pins.lock(conn)
+            locked = pins.lock_roster(conn)
             result, written = work(conn, locked)
             after = pins.state(conn) if written else locked.state
             return result, locked.state, after
@@ -78,7 +78,9 @@ class Roster:
         :returns: what ``work`` returned
         """
 
-        def settled(conn: sa.Connection, _locked: pins.Look) -> tuple[T, bool]:
+        def settled(
+            conn: sa.Connection, _locked: pins.Locked
+        ) -> tuple[T, bool]:
             pins.settle(conn, [binary], FOUND)
             result = work(conn)
             pins.settle(conn, [binary], cause)
@@ -103,7 +105,7 @@ class Roster:
             return
 
         def found(
-            conn: sa.Connection, _locked: pins.Look
+            conn: sa.Connection, _locked: pins.Locked
         ) -> tuple[None, bool]:
             pins.settle(conn, pins.binaries(conn), FOUND)
             return None, True
@@ -117,9 +119,9 @@ class Roster:
         """
 
         def outrun(
-            conn: sa.Connection, _locked: pins.Look
+            conn: sa.Connection, _locked: pins.Locked
         ) -> tuple[None, bool]:
-            pins.outrun(conn, epoch)
+            pins.raise_epoch(conn, epoch)
             return None, True
 
         return self.commit(outrun)[1]

@@ -79,7 +79,7 @@ class ServiceLists(service_list.ServiceListBackend):
         limit = base.coerce(_LIMIT, 'limit', limit)
         key = base.take(objects.Service, {'binary': binary})
         with self._db.reader() as conn:
-            rows = services.oldest(conn, **key, limit=limit)
+            rows = services.at_lowest_version(conn, **key, limit=limit)
         return _listed(context, self._judge(rows))
 
     def lagging(
@@ -89,7 +89,7 @@ class ServiceLists(service_list.ServiceListBackend):
         epoch = base.coerce(_EPOCH, 'epoch', epoch)
         with self._db.reader() as conn:
             windows = reception.windows(conn)
-            rows = services.lagging(conn, epoch, limit, windows)
+            rows = services.unconfirmed(conn, epoch, limit, windows)
         return _listed(context, self._judge(rows))
 
     def compare(self, limit: int, marker: int | None) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class ServiceLists(service_list.ServiceListBackend):
         )
 
     def census(self) -> list[dict[str, Any]]:
-        rows = self._db.query(services.census)
+        rows = self._db.query(services.count)
         return [{**row, 'state': row['state'] or 'unknown'} for row in rows]
 
     def _find(

@@ -63,7 +63,7 @@ class Services(service_interface.ServiceBackend):
 
     def sync(self, service: objects.Service) -> dict[str, Any]:
         with self._db.reader() as conn:
-            row, now = services.look(conn, service.uuid)
+            row, now = services.get_membership(conn, service.uuid)
             state = pins.state(conn)
         if row is not None and row['pin_epoch'] > state.epoch:
             state = self._roster.outrun(row['pin_epoch'])

@@ -43,7 +43,7 @@ class ShadowComparison:
             if one.up != other.up
         }
         with self._db.reader() as conn:
-            known = disagreements.lasting(conn)
+            known = disagreements.current(conn)
         new = set(differ) - known
         over = known & {row['id'] for row in rows} - set(differ)
         if not new | over:

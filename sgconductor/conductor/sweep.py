@@ -88,7 +88,7 @@ class Sweep:
                 if drivers_count:
                     rows = services.page(conn, {}, _PAGE, marker)
                 else:
-                    rows = services.turning(conn, _PAGE, marker)
+                    rows = services.with_stale_state(conn, _PAGE, marker)
             yield rows
             if len(rows) < _PAGE:
                 return

@@ -25,7 +25,7 @@ class Row(TypedDict):
     since: datetime.datetime | None
 
 
-def lasting(conn: sa.Connection) -> set[int]:
+def current(conn: sa.Connection) -> set[int]:
     """The ids of services about which they disagreed in the last sweep."""
     return set(
         conn.execute(

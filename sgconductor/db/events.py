@@ -6,7 +6,6 @@ without the other. It is sent afterwards, and again until that is recorded.
 
 import datetime
 from collections.abc import Collection
-from typing import cast
 from typing import NamedTuple
 from typing import TypedDict
 
@@ -15,6 +14,7 @@ from oslo_utils import uuidutils
 
 from sgconductor.db import clock
 from sgconductor.db import models
+from sgconductor.db import typed_rows
 
 _T = models.events
 # How long sent events are kept; events that were not sent stay.
@@ -78,13 +78,13 @@ def page(conn: sa.Connection, marker: int, limit: int) -> list[Row]:
     result = conn.execute(
         sa.select(_T).where(_T.c.id > marker).order_by(_T.c.id).limit(limit)
     )
-    return cast(list[Row], result.mappings().all())
+    return typed_rows.fetch(result, Row)
 
 
 def newest(conn: sa.Connection, limit: int) -> list[Row]:
     """The newest events, by id."""
     result = conn.execute(sa.select(_T).order_by(_T.c.id.desc()).limit(limit))
-    return cast(list[Row], result.mappings().all())[::-1]
+    return typed_rows.fetch(result, Row)[::-1]
 
 
 def unsent(conn: sa.Connection, limit: int) -> list[Row]:
@@ -95,7 +95,7 @@ def unsent(conn: sa.Connection, limit: int) -> list[Row]:
         .order_by(_T.c.id)
         .limit(limit)
     )
-    return cast(list[Row], result.mappings().all())
+    return typed_rows.fetch(result, Row)
 
 
 def sent(conn: sa.Connection, ids: Collection[int]) -> None:

@@ -89,7 +89,7 @@ class State(NamedTuple):
     causes: dict[str, str]
 
 
-class Look(NamedTuple):
+class Locked(NamedTuple):
     """The pins when a change of the roster begins.
 
     :ivar now: the database's time
@@ -108,7 +108,7 @@ class Look(NamedTuple):
         return State(self.epoch, versions, causes)
 
 
-def lock(conn: sa.Connection) -> Look:
+def lock_roster(conn: sa.Connection) -> Locked:
     """Lock the roster until the transaction ends, and read all pins.
 
     No other transaction can change meanwhile which services count. Call it
@@ -131,7 +131,7 @@ def lock(conn: sa.Connection) -> Look:
         for row in rows
         if row.binary
     }
-    return Look(rows[0].now, rows[0].newest, known)
+    return Locked(rows[0].now, rows[0].newest, known)
 
 
 def state(conn: sa.Connection) -> State:
@@ -179,10 +179,10 @@ def settle(conn: sa.Connection, binaries: Collection[str], cause: str) -> None:
     :param cause: what has changed the services, for people
     """
     for binary, version in minimum(conn, binaries).items():
-        follow(conn, binary, get(conn, binary), version, cause)
+        set_minimum(conn, binary, get(conn, binary), version, cause)
 
 
-def follow(
+def set_minimum(
     conn: sa.Connection,
     binary: str,
     row: Row | None,
@@ -217,7 +217,7 @@ def hold(
     _write(conn, row['binary'], row, row['min_version'], version, cause)
 
 
-def outrun(conn: sa.Connection, epoch: int) -> None:
+def raise_epoch(conn: sa.Connection, epoch: int) -> None:
     """Raise the roster's epoch above one that a member has reported.
 
     After the database was restored from a backup, members know epochs that
@@ -263,7 +263,7 @@ def binaries(conn: sa.Connection) -> list[str]:
         last = name
 
 
-def census(
+def count_by_version(
     conn: sa.Connection, names: Iterable[str]
 ) -> dict[str, dict[int, int]]:
     """How many services count, by binary and by version."""
@@ -283,7 +283,7 @@ def census(
     return counted
 
 
-def hosts(conn: sa.Connection, names: Collection[str]) -> set[str]:
+def counting_hosts(conn: sa.Connection, names: Collection[str]) -> set[str]:
     """The hosts among ``names`` that have a service that counts."""
     found = conn.execute(
         sa.select(_SERVICES.c.host)
@@ -293,7 +293,7 @@ def hosts(conn: sa.Connection, names: Collection[str]) -> set[str]:
     return set(found.scalars())
 
 
-def followers(
+def count_by_epoch(
     conn: sa.Connection,
     windows: Sequence[reception.Window],
     but: tuple[str, str] | None = None,
@@ -311,16 +311,16 @@ def followers(
     known = services.confirmed().label('pin_epoch')
     rows = conn.execute(
         sa.select(known, sa.func.count().label('number'))
-        .where(*services.live(windows), *other)
+        .where(*services.live_conditions(windows), *other)
         .group_by(known)
     )
     return {row.pin_epoch: row.number for row in rows}
 
 
-def following(epochs: Mapping[int, int], epoch: int) -> tuple[int, int]:
+def count_confirmed(epochs: Mapping[int, int], epoch: int) -> tuple[int, int]:
     """How many members have confirmed at least an epoch, and of how many.
 
-    :param epochs: of :func:`followers`
+    :param epochs: of :func:`count_by_epoch`
     """
     confirmed = sum(n for known, n in epochs.items() if known >= epoch)
     return confirmed, sum(epochs.values())

@@ -151,7 +151,7 @@ def leave(conn: sa.Connection, uuid: str, incarnation: int) -> Row | None:
     return get(conn, uuid=uuid) if result.rowcount else None
 
 
-def look(
+def get_membership(
     conn: sa.Connection, uuid: str
 ) -> tuple[Membership | None, datetime.datetime]:
     """Read a service, deleted or not, and the database's time.
@@ -221,7 +221,7 @@ def page(
     )
 
 
-def turning(
+def with_stale_state(
     conn: sa.Connection,
     limit: int,
     marker: int = 0,
@@ -248,7 +248,9 @@ def turning(
     return _READ.read(conn, _T.c.id, [_LIVING, _T.c.id > marker, turns], limit)
 
 
-def oldest(conn: sa.Connection, binary: str, limit: int) -> list[Row]:
+def at_lowest_version(
+    conn: sa.Connection, binary: str, limit: int
+) -> list[Row]:
     """Services that keep the pin of a binary down, by id.
 
     They count, and have the lowest version.
@@ -259,7 +261,7 @@ def oldest(conn: sa.Connection, binary: str, limit: int) -> list[Row]:
     return _READ.read(conn, _T.c.id, where, limit)
 
 
-def live(
+def live_conditions(
     windows: Sequence[reception.Window],
 ) -> tuple[sa.ColumnElement[bool], ...]:
     """The conditions for a service whose process may be making calls.
@@ -297,7 +299,7 @@ def confirmed() -> sa.ColumnElement[int]:
     return sa.case((_T.c.pin_epoch <= newest, _T.c.pin_epoch), else_=0)
 
 
-def lagging(
+def unconfirmed(
     conn: sa.Connection,
     epoch: int,
     limit: int,
@@ -305,14 +307,14 @@ def lagging(
 ) -> list[Row]:
     """Live members that have not confirmed an epoch or a newer one, by id.
 
-    :param windows: as for :func:`live`
+    :param windows: as for :func:`live_conditions`
     """
     return _READ.read(
-        conn, _T.c.id, [*live(windows), confirmed() < epoch], limit
+        conn, _T.c.id, [*live_conditions(windows), confirmed() < epoch], limit
     )
 
 
-def census(conn: sa.Connection) -> list[Counts]:
+def count(conn: sa.Connection) -> list[Counts]:
     """How many living services there are, by topic, binary and state."""
     kinds = (_T.c.topic, _T.c.binary, _T.c.state)
     marks = (_T.c.disabled, _T.c.forced_down, _T.c.quarantined)

@@ -42,7 +42,7 @@ class TableTest(base.DeploymentTest):
 
     def now(self) -> int:
         with self.db.reader() as conn:
-            _, now = services.look(conn, 'nobody')
+            _, now = services.get_membership(conn, 'nobody')
         return clock.to_micros(now)
 
     def write(self, *batch: services.Beat) -> int:

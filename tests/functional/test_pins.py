@@ -226,7 +226,7 @@ class TestPlan(PinTest):
         self.conductor.backend.roster.settle()
         with self.deployment.db.writer() as conn:
             first, before = self.read(conn), self.read(conn)
-            look = pins.lock(conn)
+            look = pins.lock_roster(conn)
             # What it takes to ask for it counts too.
             steps = self.read(conn) - before - (before - first)
         lowest = {name: row['lowest'] for name, row in look.rows.items()}
@@ -347,7 +347,7 @@ class TestAdmission(PinTest):
         def explode(*args: Any) -> None:
             raise ZeroDivisionError
 
-        with fixtures.MonkeyPatch('sgconductor.db.pins.follow', explode):
+        with fixtures.MonkeyPatch('sgconductor.db.pins.set_minimum', explode):
             self.assertRaises(
                 exception.UnexpectedFailure, self.service, 'a', 4
             )
