@@ -112,19 +112,19 @@ class Roster:
 
         self.commit(found)
 
-    def outrun(self, epoch: int) -> pins.State:
+    def raise_epoch(self, epoch: int) -> pins.State:
         """Begin an epoch newer than one that a member knows.
 
         :returns: the pins then
         """
 
-        def outrun(
+        def work(
             conn: sa.Connection, _locked: pins.Locked
         ) -> tuple[None, bool]:
             pins.raise_epoch(conn, epoch)
             return None, True
 
-        return self.commit(outrun)[1]
+        return self.commit(work)[1]
 
 
 def _log_moves(

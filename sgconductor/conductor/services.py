@@ -66,7 +66,7 @@ class Services(service_interface.ServiceBackend):
             row, now = services.get_membership(conn, service.uuid)
             state = pins.state(conn)
         if row is not None and row['pin_epoch'] > state.epoch:
-            state = self._roster.outrun(row['pin_epoch'])
+            state = self._roster.raise_epoch(row['pin_epoch'])
         word = _word(row, service.incarnation)
         return {'word': word, **_news(clock.to_micros(now), state)}
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from sgconductor.db import deregistrations
 from sgconductor.db import disagreements
+from sgconductor.db import events
 from sgconductor.db import models
 from sgconductor.db import pins
 from sgconductor.db import services
@@ -39,6 +40,7 @@ CASES = (
     ),
     Case(deregistrations.Row, models.farewells),
     Case(disagreements.Row, models.disagreements),
+    Case(events.Row, models.events),
 )
 
 
