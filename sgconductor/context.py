@@ -48,6 +48,10 @@ class RequestContext(oslo_context.RequestContext):
         self.backend = backend
         self.conductor = conductor
 
+    def to_dict(self) -> dict[str, Any]:
+        """What travels over the bus: with the user's name, for the log."""
+        return {**super().to_dict(), 'user_name': self.user_name}
+
     @classmethod
     def from_dict(cls, values: dict[str, Any], **kwargs: Any) -> Self:
         """Rebuild a context that came over the bus.
