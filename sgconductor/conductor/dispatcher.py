@@ -6,7 +6,6 @@ from typing import Any
 
 import oslo_messaging as messaging
 import prometheus_client
-from oslo_messaging.rpc import dispatcher
 from oslo_utils import versionutils
 from oslo_versionedobjects import exception as ovo_exc
 
@@ -64,11 +63,11 @@ class Dispatcher(messaging.RPCDispatcher):
         try:
             self._check_arguments(incoming.message)
             return super().dispatch(incoming)
-        except dispatcher.NoSuchMethod as error:
+        except messaging.NoSuchMethod as error:
             raise _Silent(
                 exception.NotRemotable('conductor', str(error.method))
             ) from None
-        except dispatcher.UnsupportedVersion as error:
+        except messaging.UnsupportedVersion as error:
             raise _Silent(
                 exception.InvalidInput(
                     f'this conductor does not speak RPC {error.version} '
@@ -106,7 +105,7 @@ def _is_compatible(version: str, ours: str) -> bool:
     return compatible
 
 
-class _Silent(dispatcher.ExpectedException):
+class _Silent(messaging.ExpectedException):
     """What the server answers with, without logging it again."""
 
     def __init__(self, error: Exception) -> None:

@@ -13,6 +13,7 @@ from sgconductor.conductor import beat_writer
 from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.db import services
+from sgconductor.messaging import topics
 from sgconductor.messaging import transports
 from tests.functional import base
 
@@ -268,11 +269,11 @@ class TestBroker(base.ConductorTest):
             bus,
             publisher_id='stranger',
             driver='messaging',
-            topics=[transports.BEATS_TOPIC],
+            topics=[topics.BEATS_TOPIC],
         )
         target = messaging.Target(
-            exchange=transports.EXCHANGE,
-            topic=f'{transports.BEATS_TOPIC}.info',
+            exchange=topics.EXCHANGE,
+            topic=f'{topics.BEATS_TOPIC}.info',
         )
         member = self.member()
         notifier.info({}, 'noise', {'a': 1})
@@ -299,9 +300,7 @@ class TestOutage(base.DeploymentTest):
         base.silence(conductor)
         self.wait_for(
             'the beats before it',
-            lambda: (
-                not self.deployment.queue_depth('sgconductor-beat_writer.info')
-            ),
+            lambda: not self.deployment.queue_depth('sgconductor-beats.info'),
         )
         # It may have beaten once before it was stopped.
         service.refresh()
@@ -314,7 +313,7 @@ class TestOutage(base.DeploymentTest):
             )
             self.assertEqual(before, conductor.beats.written)
             self.assertEqual(
-                1, self.deployment.queue_depth('sgconductor-beat_writer.info')
+                1, self.deployment.queue_depth('sgconductor-beats.info')
             )
         finally:
             self.server.start()
@@ -360,7 +359,7 @@ class TestOutage(base.DeploymentTest):
                 'the failure', lambda: self.logged('Beats cannot be written')
             )
             self.assertLessEqual(
-                self.deployment.unacknowledged('sgconductor-beat_writer.info'),
+                self.deployment.unacknowledged('sgconductor-beats.info'),
                 8,
             )
         finally:

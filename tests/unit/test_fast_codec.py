@@ -13,7 +13,7 @@ from oslo_versionedobjects import base as ovo_base
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor.messaging import transports
+from sgconductor.messaging import serializer
 from sgconductor.objects import base as objects_base
 from sgconductor.objects import fast_codec
 from sgconductor.objects import fields
@@ -160,7 +160,7 @@ class TestLoad(base.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.caller = transports.Serializer(conductor=object())
+        self.caller = serializer.Serializer(conductor=object())
 
     def load(self, primitive: Any) -> Any:
         return self.caller.deserialize_entity(CONTEXT, primitive)

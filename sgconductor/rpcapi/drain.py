@@ -1,0 +1,11 @@
+"""Stopping a service's RPC server without losing a call.
+
+A server that is about to stop is given to :func:`drain`, and then waited for::
+
+    drain.drain(server)
+    server.wait()
+"""
+
+from sgconductor.messaging.graceful_server import drain
+
+__all__ = ['drain']
