@@ -6,6 +6,8 @@ A server that is about to stop is given to :func:`drain`, and then waited for::
     server.wait()
 """
 
-from sgconductor.messaging.graceful_server import drain
+from sgconductor.messaging import graceful_server
 
 __all__ = ['drain']
+
+drain = graceful_server.drain
