@@ -108,6 +108,8 @@ class _NotifierSender(Sender):
     first whether it can be reached; a message that is lost after that is only
     logged. It is slower. It sends to the exchange of its transport only, so
     another exchange takes another transport, with a connection of its own.
+    oslo.messaging warns once that calls should not use a transport that is
+    for notifications; only the question whether the broker is there does.
     """
 
     def __init__(
