@@ -84,7 +84,7 @@ class PinnedTest(base.ConductorTest):
 
 
 class TestCalls(PinnedTest):
-    def test_calls_are_sent_in_the_version_that_the_pin_allows_now(
+    def test_calls_are_sent_in_the_version_that_the_pin_allows(
         self,
     ) -> None:
         recorder = self.serve()
@@ -99,7 +99,7 @@ class TestCalls(PinnedTest):
         self.assertEqual('old', self.api.work()[0])
         self.assertEqual(['1.0', '1.1', '1.0'], recorder.versions)
 
-    def test_a_caller_older_than_the_pin_sends_its_newest_version(
+    def test_a_caller_older_than_the_pin_sends_its_newest(
         self,
     ) -> None:
         recorder = self.serve()
