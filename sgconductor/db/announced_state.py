@@ -1,4 +1,7 @@
-"""SQL on what services were announced to be: up or down."""
+"""SQL on the announced state of services: up or down.
+
+It is what events have said last, and no evidence.
+"""
 
 from collections.abc import Mapping
 
@@ -13,14 +16,15 @@ _T = models.services
 def mark(
     conn: sa.Connection, services: Mapping[int, int], state: str
 ) -> set[int]:
-    """Turn living services up or down that are not so yet.
+    """Set the announced state of living services, where it differs.
 
-    Whoever has joined, or was ordered down, since somebody looked, stays as
-    that has made it.
+    A service that has joined again since it was judged is left as it is. So
+    is one that an admin has taken down, or that has left, if the state is
+    'up'.
 
-    :param services: the incarnation that was looked at, by id
+    :param services: the incarnation that was judged, by id
     :param state: 'up' or 'down'
-    :returns: the ids of those that turned
+    :returns: the ids of the services that changed
     """
     where = [
         _T.c.id.in_(services),
@@ -39,11 +43,11 @@ def mark(
         .order_by(_T.c.id)
         .with_for_update()
     )
-    turned = {row.id for row in found if services[row.id] == row.incarnation}
-    if turned:
+    changed = {row.id for row in found if services[row.id] == row.incarnation}
+    if changed:
         conn.execute(
             _T.update()
-            .where(_T.c.id.in_(turned))
+            .where(_T.c.id.in_(changed))
             .values(state=state, state_since=clock.utcnow())
         )
-    return turned
+    return changed

@@ -1,4 +1,4 @@
-"""SQL on the lease: which one of the conductors goes round."""
+"""SQL on the leader lease: which of the conductors does the sweeps."""
 
 import datetime
 
@@ -8,15 +8,16 @@ from sgconductor.db import clock
 from sgconductor.db import models
 
 _T = models.lease
-# For a holder that has died; it says again each second that it lives.
+# The holder renews it each second. If it dies, another conductor takes over
+# after this time.
 _LASTS = datetime.timedelta(seconds=5)
 
 
 def acquire(conn: sa.Connection, holder: str) -> bool:
-    """Take the lease, or keep it.
+    """Take the lease if it is free, or renew it.
 
-    :param holder: a UUID that names who wants it
-    :returns: whether it is the holder's
+    :param holder: a UUID that names the conductor
+    :returns: whether the conductor holds the lease now
     """
     now = conn.execute(sa.select(clock.utcnow())).scalar_one()
     taken = conn.execute(
@@ -28,7 +29,7 @@ def acquire(conn: sa.Connection, holder: str) -> bool:
 
 
 def release(conn: sa.Connection, holder: str) -> None:
-    """Let somebody else have it at once."""
+    """End the lease, so that another conductor can take it at once."""
     conn.execute(
         _T.update()
         .where(_T.c.holder == holder)

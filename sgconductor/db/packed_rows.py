@@ -1,16 +1,17 @@
 """Rows that the database packs into JSON arrays.
 
-Where drivers are written in Python, most of a long SELECT goes into its
-cells, one by one. Packed, each row one cell, and of a page many rows one,
-it comes in a fraction of that; the time that the database takes to pack it
-is its own.
+A database driver that is written in Python spends most of a long SELECT on
+reading single cells. Here a row is one cell, and many rows of a page are one,
+which takes a fraction of the time; the database spends some on packing them.
 """
 
 import json
 import operator
+from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Mapping
 from typing import Any
+from typing import Generic
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext import compiler
@@ -18,21 +19,26 @@ from sqlalchemy.sql import expression
 
 from sgconductor.db import clock
 
-Row = Mapping[str, Any]
+RowT = TypeVar('RowT')
 
-# Of so many ids, the rows are one cell: of the longest, less than MariaDB
-# makes of a group, group_concat_max_len.
-_AT_ONCE = 200
+# The range of ids whose rows are one cell. So many rows of the greatest length
+# are shorter than MariaDB's limit for a group, group_concat_max_len.
+_IDS_PER_CELL = 200
 
 
-class Packed:
-    """Columns that are read as one.
+class Packed(Generic[RowT]):
+    """Columns that are read as one cell.
 
+    :param make: a TypedDict whose keys are the names of the columns. In it,
+        moments are text, and so they are sent on as they are.
     :param columns: of a table, or labelled expressions
-    :ivar column: what to select
+    :ivar column: the expression to select
     """
 
-    def __init__(self, *columns: sa.ColumnElement[Any]) -> None:
+    def __init__(
+        self, make: Callable[..., RowT], *columns: sa.ColumnElement[Any]
+    ) -> None:
+        self._make = make
         self.column: sa.ColumnElement[str] = _array(
             *(
                 clock.text(column)
@@ -48,11 +54,10 @@ class Packed:
             if isinstance(column.type, sa.Boolean)
         ]
 
-    def unpack(self, text: str) -> Row:
-        """The row: values by column name.
+    def unpack(self, text: str) -> RowT:
+        """The row of a selected cell.
 
-        Moments are text, as :class:`sgconductor.db.clock.text` has it: most
-        travel on as they are.
+        Moments are text in the form of :class:`sgconductor.db.clock.text`.
         """
         return self._row(json.loads(text))
 
@@ -62,10 +67,11 @@ class Packed:
         id_: sa.ColumnElement[int],
         where: Iterable[sa.ColumnElement[bool]],
         limit: int,
-    ) -> list[Row]:
+    ) -> list[RowT]:
         """The first rows by id.
 
-        :param id_: the column, which is among those that are packed
+        :param id_: the column of the id, one of those that are packed
+        :param where: conditions; all must hold
         """
         first = (
             sa.select(id_.label('id'), self.column.label('packed'))
@@ -76,22 +82,19 @@ class Packed:
         )
         cells = conn.execute(
             sa.select(sa.func.aggregate_strings(first.c.packed, ',')).group_by(
-                first.c.id // _AT_ONCE
+                first.c.id // _IDS_PER_CELL
             )
         ).scalars()
-        rows = [
-            self._row(values)
-            for cell in cells
-            for values in json.loads(f'[{cell}]')
-        ]
-        rows.sort(key=operator.itemgetter('id'))
-        return rows
+        rows = [values for cell in cells for values in json.loads(f'[{cell}]')]
+        # Within a cell, the rows have no certain order.
+        rows.sort(key=operator.itemgetter(self._names.index(str(id_.key))))
+        return [self._row(values) for values in rows]
 
-    def _row(self, values: list[Any]) -> Row:
-        # None of them is null.
+    def _row(self, values: list[Any]) -> RowT:
+        # SQLite and MariaDB have 0 and 1. No such column is nullable.
         for i in self._flags:
             values[i] = values[i] == 1
-        return dict(zip(self._names, values, strict=True))
+        return self._make(zip(self._names, values, strict=True))
 
 
 class _array(expression.FunctionElement[str]):
@@ -109,7 +112,7 @@ def _json_array(element: Any, compiler_: Any, **kw: Any) -> str:
 
 @compiler.compiles(_array, 'postgresql')
 def _postgresql_array(element: Any, compiler_: Any, **kw: Any) -> str:
-    # As text: psycopg2 would parse JSON itself, with no better parser.
+    # As text, for psycopg2 would parse JSON itself, and no faster.
     return (
         f'CAST(json_build_array({compiler_.process(element.clauses, **kw)}) '
         f'AS text)'

@@ -1,4 +1,4 @@
-"""A driver, as far as its word can be trusted."""
+"""A driver whose outages are handled and logged."""
 
 import logging
 import threading
@@ -14,8 +14,9 @@ LOG = logging.getLogger(__name__)
 
 
 class DriverStatement(NamedTuple):
-    """
-    :ivar says: for people
+    """A driver's answer about one member, for people.
+
+    :ivar says: the answer in words
     :ivar speaks_for: 'up', 'down' or 'unknown'
     """
 
@@ -24,14 +25,16 @@ class DriverStatement(NamedTuple):
 
 
 class MonitoredDriver:
-    """Asks a driver; while that cannot tell, everybody is unknown to it.
+    """A driver whose answers can be trusted.
 
-    So they are who is missing just after it could not: its server may be
-    about to hear of them again. It is warned of once, and said when it is
-    over.
+    While the driver is unavailable, all members are unknown. For
+    ``patience`` seconds after it has recovered, absent members stay unknown:
+    its server may have lost them, and live ones are only about to return.
 
-    :ivar outages: how often it could not be asked
-    :param monotonic: the host's clock that only goes forward
+    The start and the end of each outage are logged.
+
+    :ivar outages: how many there were
+    :param monotonic: the clock, ``time.monotonic``
     """
 
     def __init__(
@@ -44,8 +47,9 @@ class MonitoredDriver:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._trouble = ''
-        self._has_told_all = False
-        self._found_at: float | None = None
+        self._was_complete = False
+        # When the driver first answered after the last failure.
+        self._available_since: float | None = None
 
     @property
     def name(self) -> str:
@@ -53,55 +57,55 @@ class MonitoredDriver:
 
     @property
     def detects(self) -> bool:
-        """Whether the driver has a word of its own."""
+        """Whether the driver detects by itself which members are alive."""
         return self._driver.detects
 
     @property
     def patience(self) -> float:
-        """Seconds that a live member may be missing after its join."""
+        """Seconds for which a live member may be absent after its join."""
         return self._driver.patience
 
     @property
     def trouble(self) -> str:
-        """Why it cannot be asked, or not of all; empty if it can."""
+        """Why the driver cannot tell about all members, or ''."""
         return self._trouble
 
     def watch(self) -> None:
-        """Get the driver ready; if its server is away, it may come."""
+        """Prepare the driver; its server need not be there yet."""
         try:
             self._driver.watch()
         except Exception as error:
-            self._lose(error)
+            self._note_failure(error)
 
-    def roll(
+    def presence(
         self, members: Collection[sg_driver.Member]
     ) -> sg_driver.Presence:
-        """Who is there, and of whom nobody can tell; whatever happens."""
+        """Which members are alive, and which are unknown. It never raises."""
         if not members:
             return sg_driver.Presence(frozenset())
         try:
-            roll = self._driver.alive(members)
+            presence = self._driver.alive(members)
         except Exception as error:
-            self._lose(error)
+            self._note_failure(error)
             return sg_driver.Presence(frozenset(), frozenset(members))
-        self._find()
-        if self._is_patient():
+        self._note_answer()
+        if self._is_recovering():
             return sg_driver.Presence(
-                roll.alive, frozenset(members) - roll.alive
+                presence.alive, frozenset(members) - presence.alive
             )
-        return roll
+        return presence
 
-    def word(self, member: sg_driver.Member) -> DriverStatement:
-        """What it says of one member, in words."""
-        roll = self.roll([member])
+    def statement(self, member: sg_driver.Member) -> DriverStatement:
+        """What the driver says about one member, in words."""
+        presence = self.presence([member])
         where = self._driver.explain(member)
-        if member in roll.alive:
+        if member in presence.alive:
             return DriverStatement(f'has {where}', 'up')
         if self._trouble:
             return DriverStatement(
                 f'cannot be asked: {self._trouble}', 'unknown'
             )
-        if member in roll.unknown:
+        if member in presence.unknown:
             return DriverStatement(
                 f'cannot tell yet whether it has {where}', 'unknown'
             )
@@ -109,48 +113,54 @@ class MonitoredDriver:
 
     @property
     def sound(self) -> bool:
-        """Whether all that it says can be taken at its word."""
+        """Whether an absent member is surely absent at the moment."""
         if not self.detects:
             return True
-        return not self._trouble and not self._is_patient()
+        return not self._trouble and not self._is_recovering()
 
-    def _is_patient(self) -> bool:
-        since = self._found_at
+    def _is_recovering(self) -> bool:
+        since = self._available_since
         if since is None:
             return True
         since = max(since, self._driver.since)
         return self._monotonic() - since < self.patience
 
-    def _lose(self, error: Exception) -> None:
+    def _note_failure(self, error: Exception) -> None:
         expected = isinstance(error, exception.SGConductorError)
         with self._lock:
-            self._found_at = None
-        self._note(str(error) or repr(error), None if expected else error)
+            self._available_since = None
+        self._set_trouble(
+            str(error) or repr(error), None if expected else error
+        )
 
-    def _find(self) -> None:
+    def _note_answer(self) -> None:
         trouble = self._driver.trouble
         with self._lock:
-            if self._found_at is None:
-                self._found_at = self._monotonic()
-            # At first it may be new to its servers, which is no outage.
-            self._has_told_all |= not trouble
-        self._note(trouble if self._has_told_all else '')
+            if self._available_since is None:
+                self._available_since = self._monotonic()
+            # The first answers may be incomplete because the driver or its
+            # servers have just started, which is no outage.
+            self._was_complete |= not trouble
+        self._set_trouble(trouble if self._was_complete else '')
 
-    def _note(self, trouble: str, error: Exception | None = None) -> None:
+    def _set_trouble(
+        self, trouble: str, error: Exception | None = None
+    ) -> None:
         with self._lock:
             before, self._trouble = self._trouble, trouble
             self.outages += bool(trouble and not before)
         if trouble and not before:
             LOG.warning(
-                'The servicegroup driver %s has no voice, or not on all: %s',
+                'The servicegroup driver %s is unavailable or degraded; '
+                'falling back to heartbeats: %s',
                 self.name,
                 trouble,
                 exc_info=error,
             )
         if before and not trouble:
             LOG.info(
-                'The servicegroup driver %s can be asked again; who is '
-                'missing counts as down in %g s.',
+                'The servicegroup driver %s is available again; members that '
+                'are still absent in %g s count as down.',
                 self.name,
                 self.patience,
             )

@@ -18,10 +18,10 @@ from sgconductor.objects import fields
 
 
 def release() -> type[Any]:
-    """Service 1.4, in the place of this release's."""
+    """Service 1.5, in the place of this release's."""
     service: type[Any] = objects.Service
-    service.VERSION = '1.4'
-    service.ADDED = {**service.ADDED, 'mood': '1.4'}
+    service.VERSION = '1.5'
+    service.ADDED = {**service.ADDED, 'mood': '1.5'}
     service.fields['mood'] = fields.TextField()
     return ovo_base.VersionedObjectRegistry.register(service)
 

@@ -1,4 +1,4 @@
-"""From the broker to the table: batches, stamps, garbage and outages."""
+"""Beats from the broker to the table: batches, garbage and outages."""
 
 import datetime
 import threading
@@ -19,13 +19,13 @@ from tests.functional import base
 
 
 def seen(row: services.Row) -> int:
-    """When it was, in microseconds since 1970."""
+    """``last_seen_up`` of a row, in microseconds since 1970."""
     moment = datetime.datetime.fromisoformat(row['last_seen_up'])
     return clock.to_micros(moment)
 
 
 class TableTest(base.DeploymentTest):
-    """Batches given to the database at first hand."""
+    """Tests that write batches without a broker."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -51,7 +51,7 @@ class TableTest(base.DeploymentTest):
 
 
 class TestBatch(TableTest):
-    def test_any_number_of_beats_is_one_update(self) -> None:
+    def test_a_batch_of_beats_is_one_update(self) -> None:
         rows = [self.join(f'node{i}') for i in range(30)]
         seen: list[str] = []
 
@@ -69,7 +69,7 @@ class TestBatch(TableTest):
         for row in rows:
             self.assertEqual(1, self.read(row['id'])['report_count'])
 
-    def test_only_the_incarnation_that_joined_last_counts(self) -> None:
+    def test_only_beats_of_the_current_incarnation_count(self) -> None:
         self.join('node1')
         row = self.join('node1')
         now = self.now()
@@ -82,7 +82,7 @@ class TestBatch(TableTest):
         self.assertEqual(1, self.write(services.Beat(row['id'], 2, now)))
         self.assertEqual(1, self.read(row['id'])['report_count'])
 
-    def test_a_stamp_moves_liveness_neither_back_nor_ahead(self) -> None:
+    def test_last_seen_up_moves_neither_back_nor_beyond_now(self) -> None:
         row = self.join('node1')
         hour = 3600 * 10**6
         joined = seen(row)
@@ -94,7 +94,7 @@ class TestBatch(TableTest):
         self.assertLessEqual(seen(after), self.now())
         self.assertEqual(2, after['report_count'])
 
-    def test_a_beat_that_waited_says_when_it_was_sent(self) -> None:
+    def test_a_late_beat_counts_from_when_it_was_sent(self) -> None:
         row = self.join('node1')
         self.deployment.age(row['id'], 600)
         sent = seen(self.read(row['id'])) + 300 * 10**6 + 123
@@ -103,7 +103,7 @@ class TestBatch(TableTest):
         self.assertEqual(sent, seen(after))
         self.assertGreater(after['age'], 290 * 10**6)
 
-    def test_beats_touch_nothing_else(self) -> None:
+    def test_beats_change_no_other_column(self) -> None:
         before = self.join('node1')
         self.write(services.Beat(before['id'], 1, self.now()))
         after = self.read(before['id'])
@@ -113,10 +113,10 @@ class TestBatch(TableTest):
             {k: v for k, v in after.items() if k not in beaten},
         )
 
-    def test_writers_of_the_same_rows_neither_lose_nor_lock(self) -> None:
+    def test_concurrent_writers_lose_no_beat_and_do_not_deadlock(self) -> None:
         rows = [self.join(f'node{i}') for i in range(20)]
         now = self.now()
-        # A deadlock would be mended by a retry, at a cost; there is none.
+        # A deadlock would be retried, so look for errors.
         errors: list[Any] = []
         sa.event.listen(self.db.engine, 'handle_error', errors.append)
         rounds, writers = 10, 4
@@ -208,7 +208,7 @@ class TestGarbage(TableTest):
 
 
 class TestRefused(TableTest):
-    def test_a_batch_that_is_not_taken_goes_back(self) -> None:
+    def test_a_batch_that_cannot_be_written_is_returned(self) -> None:
         row = self.join('node1')
         payload = {'id': row['id'], 'incarnation': 1, 'stamp': self.now()}
         messages = [Message({'payload': payload})] * 3
@@ -225,8 +225,8 @@ class TestRefused(TableTest):
         self.assertEqual(1, self.logged('INFO Beats are written'))
 
 
-class TestHearing(TableTest):
-    """When beats could be heard, after some have waited for the database."""
+class TestReception(TableTest):
+    """The end of an outage, if late beats are written after it."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -235,34 +235,34 @@ class TestHearing(TableTest):
         self.writer = beat_writer.BeatWriter(self.db, gap=15, late=15)
 
     def beat(self, *ago: int) -> None:
-        """Write beats, each in a batch, sent so many seconds ago."""
+        """Write beats that were sent so many seconds ago, each in a batch."""
         now = self.now()
         for seconds in ago:
             stamp = now - seconds * 10**6
             payload = {'id': self.row['id'], 'incarnation': 1, 'stamp': stamp}
             self.writer.dispatch([Message({'payload': payload})])
 
-    def heard_since(self) -> int:
+    def outage_end(self) -> int:
         """In microseconds since 1970."""
         with self.db.reader() as conn:
             ended = conn.execute(sa.select(models.gaps.c.ended)).scalar_one()
         return clock.to_micros(ended)
 
-    def test_they_could_be_heard_since_the_first_was_written(self) -> None:
+    def test_the_outage_ends_when_the_first_late_beat_is_written(self) -> None:
         self.beat(96)
         first_was_written = self.now()
         self.beat(*range(84, -1, -12))
-        self.assertLessEqual(self.heard_since(), first_was_written)
+        self.assertLessEqual(self.outage_end(), first_was_written)
 
-    def test_where_some_are_missing_it_begins_anew(self) -> None:
+    def test_the_outage_ends_later_if_beats_are_missing(self) -> None:
         self.beat(96)
         first_was_written = self.now()
         self.beat(84, 0)
-        self.assertGreater(self.heard_since(), first_was_written)
+        self.assertGreater(self.outage_end(), first_was_written)
 
 
 class TestBroker(base.ConductorTest):
-    def test_garbage_on_the_queue_stops_nobody(self) -> None:
+    def test_garbage_on_the_queue_is_ignored(self) -> None:
         bus = transports.beat_transport(self.deployment.conf())
         self.addCleanup(bus.cleanup)
         notifier = messaging.Notifier(
@@ -295,7 +295,7 @@ class TestOutage(base.DeploymentTest):
         remote = self.deployment.remote()
         member = remote.membership('node1', 'acme-worker', 'worker', 1)
         service = member.join()
-        # From here on, only the beat below.
+        # After this, there is only the beat below.
         base.stop_beating(member)
         base.silence(conductor)
         self.wait_for(
@@ -323,7 +323,9 @@ class TestOutage(base.DeploymentTest):
         service.refresh()
         self.assertEqual(count + 1, service.report_count)
 
-    def test_callers_and_members_are_told_and_wait(self) -> None:
+    def test_callers_get_an_error_and_members_wait_for_the_database(
+        self,
+    ) -> None:
         self.deployment.conductor()
         remote = self.deployment.remote()
         waiting = remote.membership('node1', 'acme-worker', 'worker', 1)
@@ -345,7 +347,7 @@ class TestOutage(base.DeploymentTest):
         self.assertTrue(waiting.service.is_up)
         self.assertNotIn('Unexpected failure', self.log.output)
 
-    def test_what_cannot_be_written_waits_with_the_broker(self) -> None:
+    def test_beats_that_cannot_be_written_stay_with_the_broker(self) -> None:
         self.deployment.conductor(conductor__beat_batch_size=2)
         remote = self.deployment.remote()
         member = remote.membership('node1', 'acme-worker', 'worker', 1)
@@ -365,7 +367,7 @@ class TestOutage(base.DeploymentTest):
         finally:
             self.server.start()
 
-    def test_members_and_conductor_survive_the_broker(self) -> None:
+    def test_members_and_conductor_survive_a_broker_restart(self) -> None:
         self.deployment.conductor()
         remote = self.deployment.remote()
         member = remote.membership('node1', 'acme-worker', 'worker', 1)

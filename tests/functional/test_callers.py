@@ -133,10 +133,10 @@ class TestNewerCaller(CallerTest):
     def test_it_reads_writes_and_joins(self) -> None:
         self.member(**RARELY)
         told = self.run_later_release(self.deployment.config_file())
-        self.assertEqual(['1.3', True, False], told['read'])
+        self.assertEqual(['1.4', True, False], told['read'])
         self.assertTrue(self.look().disabled)
         self.assertEqual([True, 1], told['joined'])
-        self.assertIn('Service 1.4 sets mood', told['refused'])
+        self.assertIn('Service 1.5 sets mood', told['refused'])
         self.assertIn('Upgrade the conductors first', told['refused'])
 
     def test_its_manifest_is_not_taken_as_an_order(self) -> None:
@@ -437,7 +437,7 @@ class TestWire(CallerTest):
 class TestBug(CallerTest):
     def test_our_own_bug_is_logged_here_and_named_there(self) -> None:
         self.member()
-        liveness: Any = self.conductor.backend.liveness
+        liveness: Any = self.conductor.backend.judges.primary
         judge = liveness.judge
 
         def explode(*args: Any) -> Any:

@@ -225,20 +225,23 @@ class TestEdit(LookupTest):
         self.deployment.age(self.service.id, 600)
         self.service.refresh()
         seen = self.service.last_seen_up
-        for name, values in {
-            'disabled': (True, False),
-            'disabled_reason': ('why', None),
-            'forced_down': (True, False),
-            'availability_zone': ('north', None),
-        }.items():
-            for value in values:
-                setattr(self.service, name, value)
-                self.service.save()
-                self.assertFalse(self.service.is_up)
-                self.service.refresh()
-                self.assertFalse(self.service.is_up)
-                self.assertEqual(seen, self.service.last_seen_up)
-                self.assertEqual(value, getattr(self.service, name))
+        for name, value in (
+            ('disabled', True),
+            ('disabled_reason', 'why'),
+            ('disabled_reason', None),
+            ('disabled', False),
+            ('forced_down', True),
+            ('forced_down', False),
+            ('availability_zone', 'north'),
+            ('availability_zone', None),
+        ):
+            setattr(self.service, name, value)
+            self.service.save()
+            self.assertFalse(self.service.is_up)
+            self.service.refresh()
+            self.assertFalse(self.service.is_up)
+            self.assertEqual(seen, self.service.last_seen_up)
+            self.assertEqual(value, getattr(self.service, name))
         self.assertIsNotNone(self.service.updated_at)
 
     def test_nobody_can_set_what_the_conductor_decides(self) -> None:
@@ -272,6 +275,7 @@ class TestEdit(LookupTest):
 
     def test_any_script_can_say_why(self) -> None:
         reason = 'Lüfter kaputt, 日本語 \U0001f600'
+        self.service.disabled = True
         self.service.disabled_reason = reason
         self.service.save()
         self.service.refresh()

@@ -1,4 +1,4 @@
-"""When beats could be heard, as all conductors know it."""
+"""Reception: the windows in which conductors could receive beats."""
 
 import datetime
 import threading
@@ -19,11 +19,13 @@ SECOND = 1_000_000
 GAP = 15 * SECOND
 
 
-class HearingTest(base.DeploymentTest):
-    def heard(self, ago: float = 0, flow: float = 0) -> None:
-        """Write a beat that was sent so many seconds ago.
+class ReceptionTest(base.DeploymentTest):
+    def record(self, ago: float = 0, flow: float = 0) -> None:
+        """Record a beat.
 
-        :param flow: seconds for which others came before it, one by one
+        :param ago: how many seconds ago it was sent
+        :param flow: for how many seconds beats have been written before it
+            without a gap
         """
 
         def note(conn: sa.Connection) -> None:
@@ -33,133 +35,114 @@ class HearingTest(base.DeploymentTest):
 
         self.deployment.db.write(note)
 
-    def spans(self) -> list[tuple[int, int]]:
-        """In seconds ago, to the nearest ten: a test may take some."""
+    def windows(self) -> list[tuple[int, int]]:
+        """The windows, in seconds ago, rounded to ten: a test takes some."""
         return [
             (
-                int(round(span.began / SECOND, -1)),
-                int(round(span.ended / SECOND, -1)),
+                int(round(window.began / SECOND, -1)),
+                int(round(window.ended / SECOND, -1)),
             )
-            for span in reception.read_windows(self.deployment.db)
+            for window in reception.read_windows(self.deployment.db)
         ]
 
 
-class TestTable(HearingTest):
+class TestWindows(ReceptionTest):
     ever = reception.EVER // SECOND
 
-    def test_at_first_all_was_heard(self) -> None:
-        ((began, ended),) = self.spans()
+    def test_at_first_there_is_one_window(self) -> None:
+        ((began, ended),) = self.windows()
         self.assertEqual(self.ever, began)
         self.assertLess(ended, GAP // SECOND)
 
-    def test_a_short_silence_is_no_gap(self) -> None:
+    def test_a_short_silence_is_no_outage(self) -> None:
         self.deployment.deafen(10)
-        self.heard()
-        self.assertEqual([(self.ever, 0)], self.spans())
+        self.record()
+        self.assertEqual([(self.ever, 0)], self.windows())
 
-    def test_a_long_one_is(self) -> None:
+    def test_a_long_silence_is_an_outage(self) -> None:
         self.deployment.deafen(100)
-        self.assertEqual([(self.ever, 100)], self.spans())
-        self.heard()
-        self.assertEqual([(0, 0), (self.ever, 100)], self.spans())
+        self.assertEqual([(self.ever, 100)], self.windows())
+        self.record()
+        self.assertEqual([(0, 0), (self.ever, 100)], self.windows())
 
-    def test_old_news_is_no_proof(self) -> None:
+    def test_a_late_beat_does_not_end_an_outage(self) -> None:
         self.deployment.deafen(100)
-        self.heard(ago=50)
-        self.assertEqual([(self.ever, 100)], self.spans())
+        self.record(ago=50)
+        self.assertEqual([(self.ever, 100)], self.windows())
 
-    def test_beats_that_waited_were_heard_from_the_first_on(self) -> None:
+    def test_an_outage_ends_when_the_first_late_beat_is_written(self) -> None:
         self.deployment.deafen(100)
-        self.heard(flow=40)
-        self.assertEqual([(40, 0), (self.ever, 100)], self.spans())
+        self.record(flow=40)
+        self.assertEqual([(40, 0), (self.ever, 100)], self.windows())
 
-    def test_beats_that_came_late_all_the_time_leave_no_gap(self) -> None:
+    def test_beats_that_are_always_late_are_no_outage(self) -> None:
         self.deployment.deafen(100)
-        self.heard(flow=90)
-        self.assertEqual([(self.ever, 0)], self.spans())
+        self.record(flow=90)
+        self.assertEqual([(self.ever, 0)], self.windows())
         self.deployment.deafen(100)
-        self.heard(flow=1000)
-        self.assertEqual([(self.ever, 0)], self.spans())
+        self.record(flow=1000)
+        self.assertEqual([(self.ever, 0)], self.windows())
 
-    def test_nobody_is_heard_from_the_future(self) -> None:
-        self.heard(ago=-1000)
+    def test_a_beat_from_the_future_counts_as_now(self) -> None:
+        self.record(ago=-1000)
         self.deployment.deafen(100)
-        self.heard(ago=-1000)
-        self.assertEqual([(0, 0), (self.ever, 100)], self.spans())
+        self.record(ago=-1000)
+        self.assertEqual([(0, 0), (self.ever, 100)], self.windows())
 
-    def test_an_overtaken_beat_takes_nothing_back(self) -> None:
-        self.heard()
-        self.heard(ago=5)
-        self.assertEqual([(self.ever, 0)], self.spans())
+    def test_an_older_beat_does_not_move_the_window_back(self) -> None:
+        self.record()
+        self.record(ago=5)
+        self.assertEqual([(self.ever, 0)], self.windows())
 
-    def test_all_writers_see_one_gap(self) -> None:
+    def test_concurrent_writers_record_one_outage(self) -> None:
         self.deployment.deafen(100)
         start = threading.Barrier(4)
 
         def write() -> None:
             start.wait()
-            self.heard()
+            self.record()
 
         threads = [threading.Thread(target=write) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        self.assertEqual(2, len(self.spans()))
+        self.assertEqual(2, len(self.windows()))
 
-    def test_what_others_have_heard_and_not_noted_counts(self) -> None:
-        self.deployment.deafen(100)
-        self.join()
-        # A join is no beat.
-        self.deployment.db.write(reception.catch_up)
-        self.assertEqual([(self.ever, 100)], self.spans())
-        # As a conductor of the release before writes beats, and joins.
-        for joined_at in (models.services.c.created_at, None):
-            self.deployment.deafen(100)
-            with self.deployment.db.writer() as conn:
-                conn.execute(
-                    models.services.update().values(
-                        joined_at=joined_at, last_seen_up=clock.utcnow()
-                    )
-                )
-            self.deployment.db.write(reception.catch_up)
-            self.assertEqual([(self.ever, 0)], self.spans())
-        self.heard()
-        self.assertEqual([(self.ever, 0)], self.spans())
-
-    def test_a_silent_conductor_may_hold_what_it_has_taken(self) -> None:
+    def test_the_newest_window_ends_with_a_silent_conductor(self) -> None:
         self.join(models.CONDUCTOR)
         self.deployment.age(1, 30)
-        self.assertEqual([(self.ever, 30)], self.spans())
-        # By then the broker has given it to others.
+        self.assertEqual([(self.ever, 30)], self.windows())
+        # By then the broker has given its messages to others.
         self.deployment.age(1, 100)
-        self.assertEqual([(self.ever, 0)], self.spans())
+        self.assertEqual([(self.ever, 0)], self.windows())
 
-    def test_that_is_so_from_its_last_beat_on(self) -> None:
+    def test_it_ends_with_the_last_beat_of_each_conductor(self) -> None:
         self.join(models.CONDUCTOR)
         self.deployment.age(1, 1)
-        self.heard()
-        (span,) = reception.read_windows(self.deployment.db)
-        # Else who is down by now would be up again when it stays silent.
-        self.assertGreaterEqual(span.ended, SECOND)
+        self.record()
+        (window,) = reception.read_windows(self.deployment.db)
+        # Otherwise a service that is down would be up again as soon as the
+        # conductor counts as silent.
+        self.assertGreaterEqual(window.ended, SECOND)
 
-    def test_one_that_has_left_holds_nothing(self) -> None:
+    def test_a_conductor_that_has_left_is_ignored(self) -> None:
         self.join(models.CONDUCTOR)
         self.deployment.age(1, 30)
         with self.deployment.db.writer() as conn:
             conn.execute(
                 models.services.update().values(left_at=clock.utcnow())
             )
-        self.assertEqual([(self.ever, 0)], self.spans())
+        self.assertEqual([(self.ever, 0)], self.windows())
 
-    def test_one_that_stalled_makes_a_gap(self) -> None:
+    def test_a_stall_of_a_conductor_is_an_outage(self) -> None:
         self.deployment.db.write(
             lambda conn: reception.record_stall(conn, 30, GAP)
         )
-        self.heard()
-        self.assertEqual([(0, 0), (self.ever, 30)], self.spans())
+        self.record()
+        self.assertEqual([(0, 0), (self.ever, 30)], self.windows())
 
-    def test_one_that_stood_still_says_so_before_it_beats(self) -> None:
+    def test_a_conductor_records_its_stall_before_it_beats(self) -> None:
         remote = self.deployment.remote()
         clock = iter((1000.0, 1000.5, 1030.5, 1031.0)).__next__
         own = beat_writer.OwnBeats(
@@ -168,13 +151,15 @@ class TestTable(HearingTest):
         self.addCleanup(own.close)
         own.beat(1, 1, 0, 0)
         own.beat(1, 1, 0, 0)
-        self.heard()
-        self.assertEqual([(self.ever, 0)], self.spans())
+        self.record()
+        self.assertEqual([(self.ever, 0)], self.windows())
         own.beat(1, 1, 0, 0)
         own.beat(1, 1, 0, 0)
-        self.assertEqual([(0, 0), (self.ever, 30)], self.spans())
+        self.assertEqual([(0, 0), (self.ever, 30)], self.windows())
 
-    def test_nor_does_it_beat_if_it_cannot_say_so(self) -> None:
+    def test_a_conductor_that_cannot_record_its_stall_does_not_beat(
+        self,
+    ) -> None:
         sent: list[Any] = []
         db = mock.Mock()
         db.write.side_effect = exception.DatabaseUnreachable('db', 'gone')
@@ -190,34 +175,34 @@ class TestTable(HearingTest):
             )
         self.assertEqual(1, len(sent))
 
-    def test_what_nobody_heard_was_no_stall(self) -> None:
+    def test_a_recorded_outage_is_not_recorded_as_a_stall(self) -> None:
         self.deployment.deafen(100)
-        self.heard()
-        # Its own last beat came a little before the last of all.
+        self.record()
+        # The conductor's last beat came a little before the last of all.
         self.deployment.db.write(
             lambda conn: reception.record_stall(conn, 110, GAP)
         )
-        self.assertEqual([(0, 0), (self.ever, 100)], self.spans())
+        self.assertEqual([(0, 0), (self.ever, 100)], self.windows())
 
-    def test_who_writes_first_after_an_outage_has_not_stalled(self) -> None:
+    def test_the_time_since_the_newest_beat_is_no_stall(self) -> None:
         self.deployment.deafen(100)
-        # What has waited is no proof of hearing.
-        self.heard(ago=50)
+        # A late beat does not end the outage.
+        self.record(ago=50)
         self.deployment.db.write(
             lambda conn: reception.record_stall(conn, 110, GAP)
         )
-        self.assertEqual([(self.ever, 100)], self.spans())
+        self.assertEqual([(self.ever, 100)], self.windows())
 
-    def test_one_that_stalled_while_others_were_late(self) -> None:
-        # Until 70 s ago they were heard, and it was not.
+    def test_a_stall_while_the_beats_of_others_were_late(self) -> None:
+        # Until 70 s ago, the others wrote beats, and this one did not.
         self.deployment.deafen(70)
         self.deployment.db.write(
             lambda conn: reception.record_stall(conn, 100, GAP)
         )
-        self.heard(flow=1000)
-        self.assertEqual([(70, 0), (self.ever, 100)], self.spans())
+        self.record(flow=1000)
+        self.assertEqual([(70, 0), (self.ever, 100)], self.windows())
 
-    def test_gaps_may_overlap(self) -> None:
+    def test_overlapping_outages_are_merged(self) -> None:
         with self.deployment.db.writer() as conn:
             now = conn.execute(sa.select(clock.utcnow())).scalar_one()
             for began, ended in (
@@ -232,30 +217,30 @@ class TestTable(HearingTest):
                         ended=now - datetime.timedelta(seconds=ended),
                     )
                 )
-        self.heard()
+        self.record()
         self.assertEqual(
-            [(100, 0), (600, 500), (self.ever, 900)], self.spans()
+            [(100, 0), (600, 500), (self.ever, 900)], self.windows()
         )
 
     def join(self, binary: str = 'acme-worker') -> None:
         with self.deployment.db.writer() as conn:
             base.join(conn, 'node1', binary)
 
-    def test_a_clock_that_was_set_back_deafens_nobody(self) -> None:
+    def test_a_clock_that_was_set_back_is_no_outage(self) -> None:
         self.deployment.deafen(-3600)
-        self.assertEqual([(self.ever, 0)], self.spans())
-        self.heard()
+        self.assertEqual([(self.ever, 0)], self.windows())
+        self.record()
         self.deployment.deafen(100)
-        self.assertEqual([(self.ever, 100)], self.spans())
+        self.assertEqual([(self.ever, 100)], self.windows())
         self.deployment.deafen(-3600)
-        self.heard()
+        self.record()
         with self.deployment.db.reader() as conn:
             at, now = conn.execute(
                 sa.select(models.hearing.c.heard_at, clock.utcnow())
             ).one()
         self.assertLessEqual(at, now)
 
-    def test_only_the_newest_gaps_are_told(self) -> None:
+    def test_only_the_newest_outages_are_read(self) -> None:
         with self.deployment.db.writer() as conn:
             now = conn.execute(sa.select(clock.utcnow())).scalar_one()
             for i in range(60, 0, -1):
@@ -264,39 +249,41 @@ class TestTable(HearingTest):
                 conn.execute(
                     models.gaps.insert().values(began=began, ended=ended)
                 )
-        spans = self.spans()
-        self.assertEqual(51, len(spans))
-        self.assertEqual((3540, 0), spans[0])
-        self.assertEqual((self.ever, 50 * 3600), spans[-1])
+        windows = self.windows()
+        self.assertEqual(51, len(windows))
+        self.assertEqual((3540, 0), windows[0])
+        self.assertEqual((self.ever, 50 * 3600), windows[-1])
         self.deployment.deafen(100)
-        self.heard()
+        self.record()
         with self.deployment.db.reader() as conn:
             left = conn.execute(
                 sa.select(sa.func.count()).select_from(models.gaps)
             ).scalar_one()
-        # Two days, and the new one.
+        # Those of two days, and the new one.
         self.assertEqual(48 + 1, left)
 
 
 class TestVerdicts(base.ConductorTest):
-    """What a lookup says after a time in which nobody was heard."""
+    """The liveness of services after an outage of reception."""
 
     scenarios = [base.EMBEDDED, base.ON_MARIADB]
 
-    def test_who_was_up_is_not_called_down_and_the_dead_are(self) -> None:
-        # None of them beats again.
+    def test_only_silence_within_windows_makes_a_service_down(self) -> None:
+        # Neither of them beats again.
         for host in ('dead', 'unlucky'):
             member = self.member(host, report_interval=50, down_after=60)
             base.stop_beating(member)
         self.deployment.age(self.look('dead').id, 200)
         self.deployment.age(self.look('unlucky').id, 101)
         self.deployment.deafen(100)
-        self.wait_for('a gap', self.gaps)
+        self.wait_for('the outage', self.outages)
         dead, unlucky = self.look('dead'), self.look('unlucky')
         self.assertEqual(('down', False), (dead.liveness, dead.is_up))
         self.assertEqual(('unknown', True), (unlucky.liveness, unlucky.is_up))
-        self.assertIn('nobody could be heard until', unlucky.liveness_reason)
-        # It had its time to be heard again.
+        self.assertIn(
+            'no beats could be received until', unlucky.liveness_reason
+        )
+        # Its down_after has passed since the end of the outage.
         with self.deployment.db.writer() as conn:
             ended = conn.execute(sa.select(models.gaps.c.ended)).scalar_one()
             minute = datetime.timedelta(seconds=61)
@@ -321,5 +308,5 @@ class TestVerdicts(base.ConductorTest):
         self.assertEqual('down', service.liveness)
         self.assertIn('left at', service.liveness_reason)
 
-    def gaps(self) -> int:
+    def outages(self) -> int:
         return len(reception.read_windows(self.deployment.db)) - 1

@@ -3,7 +3,6 @@
 import datetime
 from typing import Any
 
-from sgconductor import context as sg_context
 from sgconductor import objects
 from sgconductor.cmd import advice
 from tests import base
@@ -25,7 +24,7 @@ def pin(**more: Any) -> objects.Pin:
         'live': 3,
         **more,
     }
-    context = sg_context.RequestContext(backend=object())
+    context = base.context()
     return objects.Pin(context, **values)
 
 
@@ -42,7 +41,7 @@ def service(number: int, **more: Any) -> objects.Service:
         'pin_epoch': 4,
         **more,
     }
-    context = sg_context.RequestContext(backend=object())
+    context = base.context()
     return objects.Service(context, **values)
 
 

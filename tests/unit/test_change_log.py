@@ -1,0 +1,63 @@
+"""The change log: a line for a change, a count for thousands."""
+
+from sgconductor.conductor import change_log
+from sgconductor.conductor import requester
+from tests import base
+
+ALICE = requester.Requester('req-1', 'a1', 'alice')
+
+
+class TestChangeLog(base.TestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.now = 0.0
+        self.changes = change_log.ChangeLog(lambda: self.now)
+
+    def lines(self) -> list[str]:
+        return self.log.output.splitlines()
+
+    def test_a_change_tells_what_why_and_who(self) -> None:
+        self.changes.write('Disabled', 'acme', 'node1', 'fan', ALICE)
+        self.changes.write('Down', 'acme', 'node1', 'last beat 73.2 s ago')
+        self.assertEqual(
+            [
+                'INFO Disabled: acme on node1: fan (req-1 by alice)',
+                'INFO Down: acme on node1: last beat 73.2 s ago (found by '
+                'this conductor)',
+            ],
+            self.lines(),
+        )
+
+    def test_fifty_thousand_are_a_few_lines(self) -> None:
+        for i in range(50_000):
+            binary = 'acme' if i % 2 else 'other'
+            self.changes.write('Down', binary, f'node{i}')
+        self.changes.write('Up', 'acme', 'node1')
+        self.assertEqual(21, len(self.lines()))
+        self.now = 10.0
+        self.changes.flush()
+        self.assertEqual(
+            'INFO Down: 49980 more in the last 10 s: 24990 acme, 24990 other',
+            self.lines()[-1],
+        )
+        self.changes.flush()
+        self.assertEqual(22, len(self.lines()))
+
+    def test_the_next_change_tells_the_counts_too(self) -> None:
+        for i in range(22):
+            self.changes.write('Left', 'acme', f'node{i}')
+        self.now = 30.0
+        self.changes.write('Left', 'acme', 'node99')
+        *_, counts, last = self.lines()
+        self.assertIn('Left: 2 more in the last 30 s: 2 acme', counts)
+        self.assertIn('Left: acme on node99', last)
+
+
+class TestRequester(base.TestCase):
+    def test_what_comes_off_the_wire_forges_no_line(self) -> None:
+        context = base.context(
+            request_id='req-1\nINFO forged\x00', user_name='x' * 1000
+        )
+        by = requester.of(context)
+        self.assertEqual('req-1?INFO forged?', by.request_id)
+        self.assertEqual(255, len(by.user_name or ''))
