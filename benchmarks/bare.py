@@ -17,6 +17,7 @@ import oslo_messaging as messaging
 from oslo_config import cfg
 
 from sgconductor import conf as sg_conf
+from sgconductor.messaging import topics
 from sgconductor.messaging import transports
 
 TOPIC = 'bare'
@@ -58,11 +59,7 @@ def main(url: str) -> None:
     )
     listener = messaging.get_batch_notification_listener(
         beats,
-        [
-            messaging.Target(
-                exchange=transports.EXCHANGE, topic=transports.BEATS_TOPIC
-            )
-        ],
+        [messaging.Target(exchange=topics.EXCHANGE, topic=topics.BEATS_TOPIC)],
         [Ignore()],
         executor='threading',
         allow_requeue=True,

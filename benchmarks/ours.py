@@ -8,7 +8,7 @@ from benchmarks import sides
 from benchmarks import tables
 from sgconductor.db import database
 from sgconductor.db import schema
-from sgconductor.messaging import transports
+from sgconductor.messaging import topics
 from tests.servers import mariadb
 from tests.servers import postgresql
 from tests.servers import rabbitmq
@@ -32,7 +32,7 @@ workers = 1
 class Ours(sides.Side):
     NAME = 'ours'
     DRIVER = 'benchmarks.drive_ours'
-    QUEUES = (transports.RPC_TOPIC, f'{transports.BEATS_TOPIC}.info')
+    QUEUES = (topics.RPC_TOPIC, f'{topics.BEATS_TOPIC}.info')
 
     def __init__(
         self,

@@ -25,10 +25,10 @@ import amqp
 from benchmarks import process
 from benchmarks import stand_ins
 from sgconductor import app
-from sgconductor.messaging import transports
+from sgconductor.messaging import topics
 from sgconductor.rpcapi import beats as beats_api
 
-QUEUE = f'{transports.BEATS_TOPIC}.info'
+QUEUE = f'{topics.BEATS_TOPIC}.info'
 
 _BEAT = (
     stand_ins.ID,

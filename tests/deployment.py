@@ -22,7 +22,6 @@ from sgconductor.db import clock
 from sgconductor.db import database
 from sgconductor.db import models
 from sgconductor.db import schema
-from sgconductor.rpcapi import beats as beats_api
 
 FAKE = 'fake://'
 
@@ -158,7 +157,7 @@ class Deployment(fixtures.Fixture):
             'epoch': 0,
             **other,
         }
-        beats_api.BeatAPI(remote.transport).beat(**values)
+        remote._beats.beat(**values)
 
     def queue_depth(self, queue: str) -> int:
         """How many messages a queue holds, acknowledged by nobody yet."""

@@ -117,6 +117,7 @@ class Remote:
         self._ear.close()
         for driver in self._drivers or ():
             driver.close()
+        self._beats.close()
         self._rpc.cleanup()
 
     def _loaded(self) -> list[sg_driver.Driver]:

@@ -26,7 +26,10 @@ from sgconductor.db import models
 from sgconductor.db import schema
 from sgconductor.member import membership
 from sgconductor.member import periodic_task
+from sgconductor.messaging import broker
 from sgconductor.messaging import graceful_server
+from sgconductor.messaging import serializer
+from sgconductor.messaging import topics
 from sgconductor.messaging import transports
 from sgconductor.rpcapi import events as events_api
 from sgconductor.rpcapi import pin_cache
@@ -79,6 +82,7 @@ class Conductor:
         self._pin_listener = pin_listener.PinListener(self._rpc, self._pins)
         late = conf.servicegroup.down_after / 4
         gap = min(_GAP, late)
+        self._own_beats = beat_writer.OwnBeats(self._rpc, self._db, gap)
         self._membership = self._member(gap)
         self._events = transports.event_transport(conf)
         self._leader = leader.Leader(self._db)
@@ -113,14 +117,14 @@ class Conductor:
         transports.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
         calls = dispatcher.Dispatcher(
             [manager.ConductorManager()],
-            transports.Serializer(backend=self.backend),
+            serializer.Serializer(backend=self.backend),
             messaging.ExplicitRPCAccessPolicy,
         )
         self._rpc_server = graceful_server.Server(
             self._rpc,
             messaging.Target(
-                exchange=transports.EXCHANGE,
-                topic=transports.RPC_TOPIC,
+                exchange=topics.EXCHANGE,
+                topic=topics.RPC_TOPIC,
                 server=conf.conductor.host,
             ),
             calls,
@@ -161,7 +165,7 @@ class Conductor:
         """
         self._db.ping()
         schema.check(self._db)
-        transports.ping(self._rpc)
+        broker.ping(self._rpc)
 
     def start(self) -> None:
         """Serve, in threads, until :meth:`stop`."""
@@ -171,7 +175,7 @@ class Conductor:
         # Before the first call: the table may be that of a backup.
         self._settling.start(at_once=True)
         self._rpc_server.start()
-        self._beat_server.start()
+        self._beat_server.start(override_pool_size=1)
         try:
             self._join(timeout=0)
         except exception.Unreachable:
@@ -217,6 +221,7 @@ class Conductor:
         self._pin_listener.close()
         for driver in self._drivers:
             driver.close()
+        self._own_beats.close()
         self._rpc.cleanup()
         self._events.cleanup()
         self._notifications.cleanup()
@@ -234,13 +239,13 @@ class Conductor:
         group = self._conf.servicegroup
         return membership.Membership(
             self._context,
-            beat_writer.OwnBeats(self._rpc, self._db, gap),
+            self._own_beats,
             self._pins,
             self._pin_listener.listen,
             self._drivers,
             self._host,
             models.CONDUCTOR,
-            transports.RPC_TOPIC,
+            topics.RPC_TOPIC,
             _VERSION,
             report_interval=group.report_interval,
             down_after=group.down_after,

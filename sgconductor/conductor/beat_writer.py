@@ -13,7 +13,6 @@ from typing import NamedTuple
 import oslo_messaging as messaging
 import prometheus_client
 import sqlalchemy as sa
-from oslo_messaging import dispatcher
 from oslo_messaging import transport as transport_types
 
 from sgconductor import exception
@@ -23,7 +22,7 @@ from sgconductor.db import pins
 from sgconductor.db import reception
 from sgconductor.db import services
 from sgconductor.messaging import batch_listener
-from sgconductor.messaging import transports
+from sgconductor.messaging import topics
 from sgconductor.rpcapi import beats as beats_api
 
 LOG = logging.getLogger(__name__)
@@ -50,12 +49,8 @@ class _Flow(NamedTuple):
     newest: int = 0
 
 
-class BeatWriter(dispatcher.DispatcherBase):
+class BeatWriter(batch_listener.BatchDispatcher):
     """Writes batches of beats.
-
-    It stands where oslo.messaging's own batch dispatcher would: that one
-    gives up, and requeues, a whole batch for one message that it cannot
-    read.
 
     :ivar received: how many messages came; those that were given back to the
         broker come again
@@ -66,8 +61,6 @@ class BeatWriter(dispatcher.DispatcherBase):
     :ivar batch_sizes: how many beats a batch had
     :ivar flush_seconds: how long it took to write
     """
-
-    supported_priorities = ('info',)
 
     def __init__(
         self,
@@ -286,11 +279,7 @@ def server(
     """
     return batch_listener.BatchListener(
         transport,
-        [
-            messaging.Target(
-                exchange=transports.EXCHANGE, topic=transports.BEATS_TOPIC
-            )
-        ],
+        [messaging.Target(exchange=topics.EXCHANGE, topic=topics.BEATS_TOPIC)],
         beats,
         batch_size=batch_size,
         batch_timeout=batch_timeout,

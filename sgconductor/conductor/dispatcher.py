@@ -1,4 +1,4 @@
-"""How errors leave the conductor, in one place."""
+"""Running calls: which errors callers get, and which are logged here."""
 
 import functools
 import logging
@@ -6,7 +6,6 @@ from typing import Any
 
 import oslo_messaging as messaging
 import prometheus_client
-from oslo_messaging.rpc import dispatcher
 from oslo_utils import versionutils
 from oslo_versionedobjects import exception as ovo_exc
 
@@ -22,14 +21,14 @@ _EXPECTED = (
 
 
 class Dispatcher(messaging.RPCDispatcher):
-    """Lets callers see their own mistakes, and nothing of ours.
+    """Runs calls, and turns what they raise into replies.
 
-    An expected error travels as it is, without a traceback. Any other is
-    logged here with its traceback and travels as UnexpectedFailure, by which
-    the log entry can be found.
+    An expected error, which the caller caused, is sent as it is, without a
+    traceback. Any other error is logged here with its traceback, and the
+    caller gets an UnexpectedFailure with the request id of that log entry.
 
-    :ivar calls: how many there were, by method and how they ended: by the
-        name of the error, or with '' if well
+    :ivar calls: how many calls there were, by method and by the name of the
+        error, which is '' if there was none
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -53,7 +52,7 @@ class Dispatcher(messaging.RPCDispatcher):
             self.calls.labels(method, error).inc()
 
     def _known(self, name: Any) -> str:
-        # What comes from the wire must not make ever new counters.
+        # Callers must not be able to make any number of counters.
         known = isinstance(name, str) and any(
             self.access_policy.is_allowed(endpoint, name)
             for endpoint in self.endpoints
@@ -64,16 +63,16 @@ class Dispatcher(messaging.RPCDispatcher):
         try:
             self._check_arguments(incoming.message)
             return super().dispatch(incoming)
-        except dispatcher.NoSuchMethod as error:
+        except messaging.NoSuchMethod as error:
             raise _Silent(
                 exception.NotRemotable('conductor', str(error.method))
             ) from None
-        except dispatcher.UnsupportedVersion as error:
+        except messaging.UnsupportedVersion as error:
             raise _Silent(
                 exception.InvalidInput(
                     f'this conductor does not speak RPC {error.version} '
                     f'here, only 1.0 without a namespace; a caller of a '
-                    f'later release wants the conductors upgraded first'
+                    f'later release needs the conductors upgraded first'
                 )
             ) from None
         except _EXPECTED as error:
@@ -91,7 +90,7 @@ class Dispatcher(messaging.RPCDispatcher):
         name = str(message.get('method'))
         version = str(message.get('version', '1.0'))
         for endpoint in self.endpoints:
-            # A call of another version is not this endpoint's to refuse.
+            # The base class refuses a call of another version.
             if self.access_policy.is_allowed(
                 endpoint, name
             ) and _is_compatible(version, endpoint.target.version):
@@ -106,8 +105,8 @@ def _is_compatible(version: str, ours: str) -> bool:
     return compatible
 
 
-class _Silent(dispatcher.ExpectedException):
-    """What the server answers with, without logging it again."""
+class _Silent(messaging.ExpectedException):
+    """An error that the server replies with and does not log again."""
 
     def __init__(self, error: Exception) -> None:
         self.exc_info = (type(error), error.with_traceback(None), None)

@@ -208,7 +208,7 @@ class Membership:
         self._listen()
         asked = self._pins.monotonic()
         answer = self._ask(lambda: service.join(token))
-        self._pins.learn_from(answer, asked + self._down_after)
+        self._pins.update_from(answer, asked + self._down_after)
         self._check_driver(answer.get('driver', 'db'))
         return service
 
@@ -286,7 +286,7 @@ class Membership:
             if self._term is term:
                 self._term = None
         # From here on, nobody waits for what this process speaks.
-        self._pins.lapse()
+        self._pins.invalidate()
         return term
 
     def _beat(self, term: session.Session) -> None:
@@ -299,7 +299,7 @@ class Membership:
             self._pins.epoch,
         )
         # A conductor takes it for alive, and waits for its word, until then.
-        self._pins.vouch(sent + self._down_after)
+        self._pins.extend(sent + self._down_after)
 
     def _sync(self, term: session.Session) -> None:
         service = _joined(term)
@@ -317,7 +317,7 @@ class Membership:
         if word in ('superseded', 'deleted'):
             self._lose(term, word)
             return
-        self._pins.learn_from(answer, asked + pin_cache.MAX_AGE)
+        self._pins.update_from(answer, asked + pin_cache.MAX_AGE)
         if (word == 'forced down') != term.forced_down:
             term.forced_down = not term.forced_down
             LOG.warning(

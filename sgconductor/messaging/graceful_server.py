@@ -9,56 +9,60 @@ from oslo_messaging import server as msg_server
 from oslo_messaging.rpc import server as rpc_server
 
 from sgconductor.messaging import polling
+from sgconductor.messaging import shortcuts
 
-# Seconds.
-_LOOK_EVERY = 0.2
+# How often, in seconds, an idle server checks whether it is to stop.
+_CHECK_EVERY = 0.2
 
 
 class Server(rpc_server.RPCServer):
-    """Looks several times a second whether it is to stop.
+    """An RPC server that stops soon when it is told to.
 
     With oslo.messaging 18.3 alone, an idle one takes up to 5 seconds.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        end_promptly(self)
+        stop_workers_at_once(self)
 
     def _create_listener(self) -> Any:
-        made = self.transport._listen(self._target, 1, _LOOK_EVERY)
-        polling.hasten(made, _LOOK_EVERY)
+        if shortcuts.Shortcut.STOP_SERVER in shortcuts.usable():
+            made = self.transport._listen(self._target, 1, _CHECK_EVERY)
+        else:
+            made = super()._create_listener()
+        polling.speed_up(made, _CHECK_EVERY)
         return made
 
 
-def end_promptly(
-    server: msg_server.MessageHandlingServer, workers: int | None = None
-) -> None:
-    """Have a server that is not started yet end with its last message.
+def stop_workers_at_once(server: msg_server.MessageHandlingServer) -> None:
+    """Have a server's worker threads end when its last message is handled.
 
-    The workers of oslo.messaging's executor, futurist's, look once a second
-    whether to end.
+    oslo.messaging uses futurist's threads, which check once a second whether
+    they are to end.
 
-    :param workers: how many it has; None for ``executor_thread_pool_size``
+    :param server: one that has not started yet
     """
-    server._executor_cls = lambda max_workers: futures.ThreadPoolExecutor(
-        workers or max_workers
-    )
+    if shortcuts.Shortcut.STOP_WORKERS in shortcuts.usable():
+        server._executor_cls = futures.ThreadPoolExecutor
 
 
 def drain(server: msg_server.MessageHandlingServer) -> None:
-    """Have the broker send no more, and take no more calls.
+    """Stop an RPC server's intake: what has arrived is still answered.
 
-    oslo.messaging 18.3 acknowledges a call as it arrives, and until its
-    connection is closed the broker goes on sending: what comes after the
-    last look is acknowledged and run by nobody. So the listener's thread,
-    before its last look, cancels its consumers; what has arrived until then
-    is run as usual.
+    ``server.wait()`` then waits for that. With ``server.stop()`` alone, calls
+    can be lost: oslo.messaging 18.3 acknowledges each call as it reads it, and
+    reads, but never runs, what the broker sends until the connection is
+    closed. So here the broker is asked first to send no more, in the thread
+    that reads, before it reads for the last time. A release of the libraries
+    in which that is not possible leaves ``server.stop()`` alone, and has
+    logged a warning.
     """
-    listener = server.listener._poll_style_listener
-    # The bus in memory has neither.
-    operations = getattr(listener, '_message_operations_handler', None)
-    if operations is not None:
-        operations.do(functools.partial(_cancel, listener.conn))
+    if shortcuts.Shortcut.CANCEL_CONSUMERS in shortcuts.usable():
+        listener = server.listener._poll_style_listener
+        # The bus in memory has none.
+        operations = getattr(listener, '_message_operations_handler', None)
+        if operations is not None:
+            operations.do(functools.partial(_cancel, listener.conn))
     server.stop()
 
 

@@ -1,123 +1,108 @@
-"""Taking what has arrived together, and sleeping while nothing comes.
+"""How a process waits for messages from RabbitMQ, and reads them.
 
-oslo.messaging 18.3 goes through all of its layers for each message, and
-between two messages wakes up after 1, 2, 4, … milliseconds; that is more than
-half of what a message costs; who calls waits for answers in the same way.
-These shortcuts rely on how its listeners are made, and
-tests/functional/test_batch_listener.py fails where that has changed. On the
-bus in memory there is nothing of that.
+oslo.messaging 18.3 passes each message through all of its layers, and between
+two messages wakes up after 1, 2, 4, … milliseconds: together more than half of
+what a message costs. It waits for replies in the same way. The functions here
+replace methods of its connections, where :mod:`sgconductor.messaging.
+shortcuts` has found what they rely on. On the bus in memory they do nothing.
 """
 
-import logging
 import select
-import threading
 from typing import Any
 
-LOG = logging.getLogger(__name__)
+from sgconductor.messaging import shortcuts
 
-# Messages, and seconds in which the rest of one that has begun arrives.
-_AT_ONCE = 250
+# The most messages that are read together.
+_MOST = 250
+# Seconds within which the rest of a message arrives that has begun to.
 _REST = 1.0
 
 
-def hasten(listener: Any, sleep: float, moment: float = 0) -> None:
-    """Replace how a listener waits for messages and takes them.
+def speed_up(listener: Any, interval: float, moment: float = 0) -> None:
+    """Have a listener sleep until messages arrive, and read all of them.
 
     :param listener: one that has not started yet
-    :param sleep: seconds after which it looks up when nothing has come; it
-        may do so that much later than it was told
-    :param moment: seconds in which more may come, to be taken together
+    :param interval: seconds after which it wakes up if nothing arrives
+    :param moment: how many seconds to wait for more messages to read together
     """
+    usable = shortcuts.usable()
+    if not usable & {shortcuts.Shortcut.SLEEP, shortcuts.Shortcut.READ_ALL}:
+        return
     context = getattr(listener._poll_style_listener, 'conn', None)
-    if context is not None:
-        _sleep(context.connection, sleep)
-        _take_all(context.connection.connection, moment)
+    if context is None:
+        return
+    if shortcuts.Shortcut.SLEEP in usable:
+        sleep_longer(context.connection, interval)
+    if shortcuts.Shortcut.READ_ALL in usable:
+        read_all(context.connection.connection, moment)
 
 
-def hasten_answers(transport: Any, sleep: float) -> None:
-    """Have a caller sleep until answers come, and take all that have come.
+def speed_up_replies(transport: Any, interval: float) -> None:
+    """Have a caller sleep until replies arrive, and read all of them.
 
-    Again does no harm. A caller may be of any project, with a later
-    oslo.messaging than conductors have: where that lacks what is replaced
-    here, all stays as it is.
+    Further calls of this function do nothing.
 
-    :param transport: to whose broker calls can go
-    :param sleep: as :func:`hasten` takes it
-    :raises MessageDeliveryFailure: if the broker gives it no queue
+    :param transport: one whose broker can be reached
+    :param interval: seconds after which the thread that reads replies wakes
+        up if nothing arrives
+    :raises MessageDeliveryFailure: if the broker refuses a queue for replies
     """
-    driver: Any = getattr(transport, '_driver', None)
+    if shortcuts.Shortcut.READ_REPLIES not in shortcuts.usable():
+        return
+    driver = transport._driver
     if not hasattr(driver, '_get_reply_q'):
         return
-    # The first call would do so.
+    # Otherwise, the first call would do so.
     driver._get_reply_q()
-    try:
-        with driver._reply_q_lock:
-            waiter = driver._waiter
-            if waiter is None or 'consume' in vars(waiter.conn.connection):
-                return
-            _take_all(waiter.conn.connection.connection)
-            _sleep(waiter.conn.connection, sleep)
-    except (AttributeError, TypeError) as error:
-        LOG.debug('Answers are taken one by one: %s', error)
+    with driver._reply_q_lock:
+        waiter = driver._waiter
+        if waiter is None or 'consume' in vars(waiter.conn.connection):
+            return
+        read_all(waiter.conn.connection.connection)
+        sleep_longer(waiter.conn.connection, interval)
 
 
-def finish(listener: Any) -> None:
-    """Have a listener send its last acknowledgements before it closes.
+def sleep_longer(connection: Any, interval: float) -> None:
+    """Have a connection wait for messages at least so long.
 
-    oslo.messaging 18.3 may end the thread that sends them before that.
-    """
-    polled = listener._poll_style_listener
-    operations = getattr(polled, '_message_operations_handler', None)
-    if operations is None:
-        return
-    cleanup = polled.cleanup
-
-    def finished() -> None:
-        done = threading.Event()
-        operations.do(done.set)
-        done.wait(_REST)
-        cleanup()
-
-    polled.cleanup = finished
-
-
-def _sleep(connection: Any, sleep: float) -> None:
-    """
-    :param connection: the RabbitMQ driver's
+    :param connection: a Connection of oslo.messaging's RabbitMQ driver
+    :param interval: seconds
     """
     consume = connection.consume
 
     def consume_later(timeout: float | None = None) -> None:
-        consume(timeout=None if timeout is None else max(timeout, sleep))
+        consume(timeout=None if timeout is None else max(timeout, interval))
 
     connection.consume = consume_later
 
 
-def _take_all(connection: Any, moment: float = 0) -> None:
-    """
-    :param connection: kombu's, the same one after each reconnect
-    """
-    take_one = connection.drain_events
+def read_all(connection: Any, moment: float = 0) -> None:
+    """Have a connection read all messages that have arrived, not only one.
 
-    def take(timeout: float | None = None) -> None:
-        take_one(timeout=timeout)
+    :param connection: kombu's, which stays the same when it reconnects
+    :param moment: as :func:`speed_up` takes it
+    """
+    read_one = connection.drain_events
+
+    def read(timeout: float | None = None) -> None:
+        read_one(timeout=timeout)
         transport = connection.connection.transport
         sock = transport.sock
         arrived = select.poll()
         arrived.register(sock, select.POLLIN)
-        # What TLS has decrypted already, the kernel does not know of.
+        # The kernel does not know of what TLS has decrypted already.
         pending = getattr(sock, 'pending', int)
-        # Set once: else py-amqp sets it for each frame.
+        # Set once; otherwise py-amqp sets it for each frame.
         before = sock.gettimeout()
         sock.settimeout(_REST)
         try:
-            for _ in range(_AT_ONCE):
+            for _ in range(_MOST):
                 if not pending() and not arrived.poll(1000 * moment):
                     return
-                take_one(timeout=_REST)
+                read_one(timeout=_REST)
         finally:
-            # The broker may have closed it.
+            # The broker may have closed the connection.
             if transport.sock is sock:
                 sock.settimeout(before)
 
-    connection.drain_events = take
+    connection.drain_events = read

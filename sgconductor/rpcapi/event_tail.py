@@ -1,4 +1,4 @@
-"""Following events: each is told once."""
+"""Following the events table, each event once."""
 
 import datetime
 import itertools
@@ -11,13 +11,13 @@ from typing import NamedTuple
 from sgconductor import objects
 
 PAGE = 1000
-# Seconds for which an event may come after one that has a higher id.
+# How long, in seconds, an event may appear after one that has a higher id.
 _LATE = 60.0
 
 
 class _Known(NamedTuple):
     """
-    :ivar at: when it happened, by this host's clock that only goes forward
+    :ivar at: when it happened, by the monotonic clock
     """
 
     uuid: str
@@ -25,18 +25,19 @@ class _Known(NamedTuple):
 
 
 class EventTail:
-    """Tells each event once, as soon as it can be seen.
+    """Yields each event once, as soon as it is visible.
 
-    Ids are given out before the commit, so an event may come to stand between
-    two that were seen before: what follows a gap is read again until nothing
-    can come there any more. Where the event to go on from is missing, it is
-    so old that it was forgotten, or the ids have begun anew, as in a database
-    that was restored; then moments tell what is new.
+    The database assigns ids before the commit, so an event may appear between
+    two that were read before: what follows a gap in the ids is read again
+    until no event can appear there any more. If the event to continue from is
+    missing, it was so old that it was deleted, or the ids have started again
+    from 1, as in a database that was restored. Then all events that are newer
+    than the newest known one are new.
 
     :param fetch: reads a page of events, by limit and marker, as
         :meth:`sgconductor.objects.EventList.get_page`
-    :param since: how many of those that are there already to tell
-    :param monotonic: the host's clock that only goes forward
+    :param since: how many of the existing events to yield first
+    :param monotonic: for how long ago something was
     """
 
     def __init__(
@@ -48,27 +49,30 @@ class EventTail:
         self._fetch = fetch
         self._since = since
         self._monotonic = monotonic
-        self._begun = False
+        self._started = False
         self._known: dict[int, _Known] = {}
         self._newest: datetime.datetime | None = None
-        self._told_until: datetime.datetime | None = None
+        self._yielded_until: datetime.datetime | None = None
 
     def poll(self) -> Iterator[objects.Event]:
-        """What is new since the last look; one that fails loses nothing."""
-        if not self._begun:
+        """The events since the last poll; if it fails, the next one yields
+        them.
+        """
+        if not self._started:
             page = self._fetch(PAGE, None)
-            self._begun = True
-            there = list(self._new(page))
-            yield from there[len(there) - min(self._since, len(there)) :]
+            self._started = True
+            existing = list(self._new(page))
+            first = len(existing) - min(self._since, len(existing))
+            yield from existing[first:]
             return
-        page = self._go_on()
+        page = self._continue()
         yield from self._new(page)
         while len(page) == PAGE:
             page = self._fetch(PAGE, page[-1].id)
             yield from self._new(page)
 
-    def _go_on(self) -> Sequence[objects.Event]:
-        """The first page of what may have something new."""
+    def _continue(self) -> Sequence[objects.Event]:
+        """The first page that may have new events."""
         last = self._last_before_a_gap()
         if last is None:
             return self._fetch(PAGE, 0)
@@ -78,11 +82,11 @@ class EventTail:
             return page
         page = self._fetch(PAGE, 0)
         self._known.clear()
-        self._told_until = self._newest
+        self._yielded_until = self._newest
         return page
 
     def _last_before_a_gap(self) -> int | None:
-        """Behind which something may still come; None if nothing is known."""
+        """The id after which events may still appear, if any is known."""
         ids = sorted(self._known)
         since = self._monotonic() - _LATE
         for one, next_ in itertools.pairwise(ids):
@@ -99,5 +103,5 @@ class EventTail:
             self._known[event.id] = _Known(event.uuid, now - max(age, 0.0))
             if self._newest is None or event.at > self._newest:
                 self._newest = event.at
-            if self._told_until is None or event.at > self._told_until:
+            if self._yielded_until is None or event.at > self._yielded_until:
                 yield event

@@ -11,36 +11,31 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
-from oslo_versionedobjects import exception as ovo_exc
-
 from sgconductor import exception
 
 LOG = logging.getLogger(__name__)
 
-# Seconds for which an answer holds where nobody else keeps the pins fresh.
+# How long, in seconds, an answer is valid in a process that has no membership.
 MAX_AGE = 5.0
-# Seconds between two questions, whatever they are for.
-_ASK_EVERY = 1.0
+# The least number of seconds between two requests, whatever they are for.
+_FETCH_EVERY = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
     """All pins at one epoch.
 
-    :ivar versions: the version in force by binary; None if the conductor is
-        of a release that keeps no pins
+    :ivar versions: the version in force by binary
     """
 
     epoch: int
-    versions: Mapping[str, int] | None
+    versions: Mapping[str, int]
 
-    def version(self, binary: str) -> int | None:
-        """The pin of a binary; None if nobody keeps pins.
+    def version(self, binary: str) -> int:
+        """The pin of a binary.
 
-        :raises UnknownBinary: naming those that are known
+        :raises UnknownBinary: naming the known ones
         """
-        if self.versions is None:
-            return None
         try:
             return self.versions[binary]
         except KeyError:
@@ -50,109 +45,103 @@ class Snapshot:
 
 
 class PinCache:
-    """What a process may speak; it follows the conductor by itself.
+    """The pins that a process follows, kept fresh from the conductors.
 
-    News come by :meth:`learn`: what joins and syncs answer, and what
-    conductors tell all members. What is known is good while somebody vouches
-    for it: for a member, its beats do, since a conductor that hears them
-    counts it among those who must confirm. Otherwise the conductor is asked
-    again, every few seconds, and at most once a second.
+    :meth:`update` takes new ones: those of the answers to joins and syncs,
+    and those that conductors send to all members. While a process beats, its
+    pins stay valid, because the conductors that receive its beats wait for it
+    to confirm new ones. Otherwise a conductor is asked again when they have
+    become too old, at most once a second.
 
-    :param ask: asks a conductor for ``epoch`` and ``pins``
-    :ivar monotonic: the clock for ``good_until``
+    :param fetch: asks a conductor for ``epoch`` and ``pins``
+    :ivar monotonic: the clock for ``valid_until``
     """
 
     def __init__(
         self,
-        ask: Callable[[], Mapping[str, Any]],
+        fetch: Callable[[], Mapping[str, Any]],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ask = ask
+        self._fetch = fetch
         self.monotonic = monotonic
-        # Guards all below; nobody is asked under it.
+        # Guards all attributes below; it is not held during a request.
         self._lock = threading.Lock()
-        self._asking = threading.Lock()
+        # Held during a request.
+        self._fetching = threading.Lock()
         self._known: Snapshot | None = None
-        self._good_until = float('-inf')
-        # How many calls are under way that were made at an epoch.
+        self._valid_until = float('-inf')
+        # How many calls are under way, by the epoch that they were made at.
         self._in_use: collections.Counter[int] = collections.Counter()
-        # Of the last time that a conductor was asked.
+        # Of the last request.
         self._failure: exception.Unreachable | None = None
-        self._ask_again_at = float('-inf')
+        self._fetch_again_at = float('-inf')
 
-    def learn(self, epoch: int, versions: Mapping[str, int]) -> bool:
-        """Take news, unless they are older than what is known.
+    def update(self, epoch: int, versions: Mapping[str, int]) -> bool:
+        """Take pins, unless their epoch is known already or older.
 
         :returns: whether they were newer
         """
         with self._lock:
             known = self._known
-            if (
-                known is not None
-                and known.versions is not None
-                and epoch <= known.epoch
-            ):
+            if known is not None and epoch <= known.epoch:
                 return False
             self._known = Snapshot(epoch, dict(versions))
         if known is not None:
             LOG.info('Pins of epoch %d: %s', epoch, _words(versions))
         return True
 
-    def learn_from(self, answer: Mapping[str, Any], good_until: float) -> None:
-        """Take what a conductor has answered just now.
+    def update_from(
+        self, answer: Mapping[str, Any], valid_until: float
+    ) -> None:
+        """Take the pins that a conductor has just answered with.
 
-        :param answer: of a join, a sync, or ``PinList.in_force``; that of a
-            conductor that keeps no pins has none
-        :param good_until: by the monotonic clock
+        :param answer: of a join, a sync, or ``PinList.in_force``
+        :param valid_until: by the monotonic clock
         """
-        if 'pins' in answer:
-            self.learn(answer['epoch'], answer['pins'])
+        self.update(answer['epoch'], answer['pins'])
         with self._lock:
-            if self._known is None:
-                self._known = Snapshot(0, None)
-            if 'pins' in answer or self._known.versions is None:
-                self._good_until = max(self._good_until, good_until)
+            self._valid_until = max(self._valid_until, valid_until)
 
-    def lapse(self) -> None:
-        """Let what is known be good no longer: nobody vouches for it."""
+    def invalidate(self) -> None:
+        """Have the next call ask a conductor first."""
         with self._lock:
-            self._good_until = float('-inf')
+            self._valid_until = float('-inf')
 
-    def vouch(self, good_until: float) -> None:
-        """Let what is known be good for longer, if it still is at all.
+    def extend(self, valid_until: float) -> None:
+        """Keep the pins valid for longer, if they still are.
 
-        :param good_until: by the monotonic clock
+        :param valid_until: by the monotonic clock
         """
         with self._lock:
-            if self.monotonic() < self._good_until:
-                self._good_until = max(self._good_until, good_until)
+            if self.monotonic() < self._valid_until:
+                self._valid_until = max(self._valid_until, valid_until)
 
     @property
     def epoch(self) -> int:
-        """What to confirm: every call under way was made at this epoch or a
-        newer one. 0 for none.
+        """The epoch to confirm: every call under way was made at it or at a
+        newer one. 0 if no pins are known.
         """
         with self._lock:
             now = 0 if self._known is None else self._known.epoch
             return min((*self._in_use, now))
 
-    def version(self, binary: str) -> int | None:
-        """The pin of a binary now; None if the conductor keeps no pins.
+    def version(self, binary: str) -> int:
+        """The pin of a binary now.
 
-        :raises UnknownBinary: naming those that are known
-        :raises Unreachable: if nothing is known and nobody can be asked
+        :raises UnknownBinary: naming the known ones
+        :raises Unreachable: if no pins are known and no conductor answers
         """
         with self.using(binary) as version:
             return version
 
     @contextlib.contextmanager
-    def using(self, binary: str) -> Iterator[int | None]:
-        """The pin of a binary, for a call made within.
+    def using(self, binary: str) -> Iterator[int]:
+        """The pin of a binary, for calls made inside ``with``.
 
         Until its end, no newer epoch is confirmed.
 
-        :raises UnknownBinary: naming those that are known
-        :raises Unreachable: if nothing is known and nobody can be asked
+        :raises UnknownBinary: naming the known ones
+        :raises Unreachable: if no pins are known and no conductor answers
         """
         self._refresh(binary)
         with self._lock:
@@ -168,49 +157,40 @@ class PinCache:
                     del self._in_use[known.epoch]
 
     def _refresh(self, binary: str) -> None:
-        if self._is_good(binary):
+        if self._is_valid(binary):
             return
-        with self._asking:
+        with self._fetching:
             # Another thread may have asked meanwhile.
-            if self._is_good(binary):
+            if self._is_valid(binary):
                 return
-            if self.monotonic() >= self._ask_again_at:
-                self._ask_again()
+            if self.monotonic() >= self._fetch_again_at:
+                self._fetch_again()
             elif self._known is None and self._failure is not None:
                 raise self._failure
 
-    def _is_good(self, binary: str) -> bool:
+    def _is_valid(self, binary: str) -> bool:
         with self._lock:
-            known = self._known
-            return self.monotonic() < self._good_until and (
-                known is None
-                or known.versions is None
-                # One that is new may have joined a moment ago.
-                or binary in known.versions
+            # An unknown binary may have joined a moment ago.
+            return self.monotonic() < self._valid_until and (
+                self._known is None or binary in self._known.versions
             )
 
-    def _ask_again(self) -> None:
+    def _fetch_again(self) -> None:
         asked = self.monotonic()
-        answer: Mapping[str, Any] = {}
-        failure: exception.Unreachable | None = None
-        pause = _ASK_EVERY
         try:
-            answer = self._ask()
-        except ovo_exc.UnsupportedObjectError:
-            # A conductor of the release before: it has none.
-            pass
+            answer = self._fetch()
         except exception.Unreachable as error:
-            # While no conductor runs, no pin changes either.
-            failure = error
-            pause = MAX_AGE
             if self._failure is None:
                 LOG.warning('The pins cannot be refreshed: %s', error)
-        self._failure = failure
-        self._ask_again_at = self.monotonic() + pause
-        if failure is None:
-            self.learn_from(answer, asked + MAX_AGE)
-        elif self._known is None:
-            raise failure
+            self._failure = error
+            # While no conductor runs, no pin changes either.
+            self._fetch_again_at = self.monotonic() + MAX_AGE
+            if self._known is None:
+                raise
+            return
+        self._failure = None
+        self._fetch_again_at = self.monotonic() + _FETCH_EVERY
+        self.update_from(answer, asked + MAX_AGE)
 
 
 def _words(versions: Mapping[str, int]) -> str:

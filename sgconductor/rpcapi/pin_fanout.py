@@ -1,24 +1,21 @@
-"""The conductor's word to all members: which pins there are now."""
+"""Telling all members of new pins."""
 
 import logging
-from collections.abc import Callable
 from collections.abc import Mapping
-from typing import Any
 
 import oslo_messaging as messaging
 from oslo_messaging import transport as transport_types
 
 from sgconductor import exception
-from sgconductor.messaging import graceful_server
-from sgconductor.messaging import transports
+from sgconductor.messaging import broker
+from sgconductor.messaging import topics
 
 LOG = logging.getLogger(__name__)
 
-TOPIC = 'sgconductor-pins'
-
 
 class PinFanout:
-    """Tells the members.
+    """The conductor's client of :class:`sgconductor.rpcapi.pin_listener.
+    PinEndpoint` in all members.
 
     Version history of the RPC API:
 
@@ -32,8 +29,8 @@ class PinFanout:
         self._client = messaging.get_rpc_client(
             transport,
             messaging.Target(
-                exchange=transports.EXCHANGE,
-                topic=TOPIC,
+                exchange=topics.EXCHANGE,
+                topic=topics.PINS_TOPIC,
                 version='1.0',
                 fanout=True,
             ),
@@ -41,64 +38,26 @@ class PinFanout:
         )
 
     def pins_changed(self, epoch: int, versions: Mapping[str, int]) -> None:
-        """Tell all members; who does not hear it learns it at its next sync.
+        """Tell all members; one that misses it gets the pins at its next sync.
 
         :param versions: the version in force by binary
         """
         try:
-            with transports.clear_broker_errors(self._transport):
+            with broker.clear_errors(self._transport):
                 self._client.cast(
                     {}, 'pins_changed', epoch=epoch, versions=dict(versions)
                 )
         except exception.BrokerUnreachable as error:
             LOG.warning(
-                'The members could not be told of pins of epoch %d: %s',
+                'The members could not be told of the pins of epoch %d, and '
+                'get them at their next syncs: %s',
                 epoch,
                 error,
             )
         except Exception:
-            # What is told is done already, and must not seem to have failed.
-            LOG.exception('The members could not be told of pins')
-
-
-class PinsListener:
-    """Hears it.
-
-    :param learn: takes the epoch and the versions by binary
-    """
-
-    target = messaging.Target(version='1.0')
-
-    def __init__(
-        self, learn: Callable[[int, Mapping[str, int]], object]
-    ) -> None:
-        self._learn = learn
-
-    @messaging.expose  # type: ignore[untyped-decorator]
-    def pins_changed(
-        self, context: dict[str, Any], epoch: int, versions: dict[str, int]
-    ) -> None:
-        self._learn(epoch, versions)
-
-
-def listener(
-    transport: transport_types.RPCTransport,
-    learn: Callable[[int, Mapping[str, int]], object],
-    name: str,
-) -> graceful_server.Server:
-    """A server that feeds ``learn``; not yet started.
-
-    :param name: tells it apart on a bus in memory. RabbitMQ gives each
-        listener a queue of its own for what goes to all, and keeps for ever
-        the one that is named for it: there, all had better share the name.
-    """
-    made: graceful_server.Server = messaging.get_rpc_server(
-        transport,
-        messaging.Target(
-            exchange=transports.EXCHANGE, topic=TOPIC, server=name
-        ),
-        [PinsListener(learn)],
-        access_policy=messaging.ExplicitRPCAccessPolicy,
-        server_cls=graceful_server.Server,
-    )
-    return made
+            # The change is committed, and must not seem to have failed.
+            LOG.exception(
+                'The members could not be told of the pins of epoch %d, and '
+                'get them at their next syncs',
+                epoch,
+            )

@@ -1,20 +1,45 @@
-"""Hearing of new pins, from when somebody wants to."""
+"""Listening for new pins, from when a process needs them."""
 
 import threading
 import uuid
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
+import oslo_messaging as messaging
 from oslo_messaging import transport as transport_types
 
+from sgconductor.messaging import broker
 from sgconductor.messaging import graceful_server
-from sgconductor.messaging import transports
+from sgconductor.messaging import topics
 from sgconductor.rpcapi import pin_cache
-from sgconductor.rpcapi import pin_fanout
+
+
+class PinEndpoint:
+    """Answers :class:`sgconductor.rpcapi.pin_fanout.PinFanout`.
+
+    :param update: takes the epoch and the versions by binary
+    """
+
+    target = messaging.Target(version='1.0')
+
+    def __init__(
+        self, update: Callable[[int, Mapping[str, int]], object]
+    ) -> None:
+        self._update = update
+
+    @messaging.expose  # type: ignore[untyped-decorator]
+    def pins_changed(
+        self, context: dict[str, Any], epoch: int, versions: dict[str, int]
+    ) -> None:
+        self._update(epoch, versions)
 
 
 class PinListener:
-    """
-    :param transport: closed by whoever opened it
-    :param pins: what learns of them
+    """Updates a process's pins when a conductor tells that they changed.
+
+    :param transport: whoever opened it closes it
+    :param pins: what to update
     """
 
     def __init__(
@@ -22,37 +47,55 @@ class PinListener:
     ) -> None:
         self._transport = transport
         self._pins = pins
-        # See the listener.
-        in_memory = transport.conf.transport_url.startswith('fake:')
-        self._listens_as = str(uuid.uuid4()) if in_memory else 'members'
         self._closed = False
-        self._listening = threading.Lock()
-        self._listener: graceful_server.Server | None = None
+        # Guards starting and stopping.
+        self._lock = threading.Lock()
+        self._server: graceful_server.Server | None = None
 
     def listen(self) -> None:
-        """Listen from now on; again does no harm.
+        """Start listening; further calls do nothing.
 
-        :raises BrokerUnreachable: saying which, and why
+        :raises BrokerUnreachable: naming the broker and the reason
         """
-        with self._listening:
-            if self._listener is None and not self._closed:
-                # Without a broker, oslo.messaging would try for ever.
-                transports.ping(self._transport)
-                listener = pin_fanout.listener(
-                    self._transport, self._pins.learn, self._listens_as
-                )
-                listener.start(override_pool_size=1)
-                self._listener = listener
+        with self._lock:
+            if self._server is None and not self._closed:
+                # Without a broker, oslo.messaging would retry for ever.
+                broker.ping(self._transport)
+                server = _server(self._transport, self._pins.update)
+                server.start(override_pool_size=1)
+                self._server = server
 
     def stop(self) -> None:
-        """Listen no more; what that takes is waited for by :meth:`close`."""
-        with self._listening:
+        """Stop listening; :meth:`close` waits until that is done."""
+        with self._lock:
             self._closed = True
-            if self._listener is not None:
-                self._listener.stop()
+            if self._server is not None:
+                self._server.stop()
 
     def close(self) -> None:
-        """Stop, and give back what it took."""
+        """Stop, and close the connection."""
         self.stop()
-        if self._listener is not None:
-            self._listener.wait()
+        if self._server is not None:
+            self._server.wait()
+
+
+def _server(
+    transport: transport_types.RPCTransport,
+    update: Callable[[int, Mapping[str, int]], object],
+) -> graceful_server.Server:
+    # RabbitMQ gives each listener its own queue for what goes to all, and
+    # keeps for ever the queue that is named for a server: there, all members
+    # share one name. On the bus in memory, the name is what tells them apart.
+    in_memory = transport.conf.transport_url.startswith('fake:')
+    made: graceful_server.Server = messaging.get_rpc_server(
+        transport,
+        messaging.Target(
+            exchange=topics.EXCHANGE,
+            topic=topics.PINS_TOPIC,
+            server=str(uuid.uuid4()) if in_memory else 'members',
+        ),
+        [PinEndpoint(update)],
+        access_policy=messaging.ExplicitRPCAccessPolicy,
+        server_cls=graceful_server.Server,
+    )
+    return made

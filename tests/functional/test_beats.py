@@ -13,6 +13,7 @@ from sgconductor.conductor import beat_writer
 from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.db import services
+from sgconductor.messaging import topics
 from sgconductor.messaging import transports
 from tests.functional import base
 
@@ -268,11 +269,11 @@ class TestBroker(base.ConductorTest):
             bus,
             publisher_id='stranger',
             driver='messaging',
-            topics=[transports.BEATS_TOPIC],
+            topics=[topics.BEATS_TOPIC],
         )
         target = messaging.Target(
-            exchange=transports.EXCHANGE,
-            topic=f'{transports.BEATS_TOPIC}.info',
+            exchange=topics.EXCHANGE,
+            topic=f'{topics.BEATS_TOPIC}.info',
         )
         member = self.member()
         notifier.info({}, 'noise', {'a': 1})

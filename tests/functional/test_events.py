@@ -14,8 +14,12 @@ from sgconductor import exception
 from sgconductor import objects
 from sgconductor.db import clock
 from sgconductor.db import models
+from sgconductor.messaging import shortcuts
 from sgconductor.objects import base as objects_base
 from tests.functional import base
+
+# Without it, an event has a new message id each time that it is sent.
+KEEPS_ID = shortcuts.Shortcut.SEND_NOTIFICATION
 
 SUBSCRIBED = {'oslo_messaging_notifications__driver': ['messagingv2']}
 
@@ -133,7 +137,9 @@ class TestLife(EventTest):
         self.assertEqual(('up', True), (told.liveness, told.is_up))
         events = objects.EventList.get_page(self.remote.context())
         last = events[-1]
-        self.assertEqual((id_, 'service.up'), (last.uuid, last.type))
+        self.assertEqual('service.up', last.type)
+        if KEEPS_ID in shortcuts.usable():
+            self.assertEqual(last.uuid, id_)
         self.assertEqual(payload, json.loads(last.payload))
         after = objects.EventList.get_page(
             self.remote.context(), limit=10, marker=events[-2].id
@@ -176,6 +182,8 @@ class TestConductors(EventTest):
         self.wait_for_types('create', 'up')
 
     def test_one_that_dies_before_it_has_noted_that_it_told(self) -> None:
+        if KEEPS_ID not in shortcuts.usable():
+            self.skipTest(f'{shortcuts.VARIABLE} is set')
         first, tried = self.dying(lambda send, event: send(event))
         self.conductor('conductor2')
         self.service()

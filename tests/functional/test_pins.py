@@ -637,7 +637,7 @@ class TestFollow(PinTest):
     def hear_nothing(self) -> None:
         self.useFixture(
             fixtures.MonkeyPatch(
-                'sgconductor.rpcapi.pin_fanout.PinsListener.pins_changed',
+                'sgconductor.rpcapi.pin_listener.PinEndpoint.pins_changed',
                 lambda *args, **kwargs: None,
             )
         )

@@ -148,6 +148,7 @@ class TestWindows(ReceptionTest):
         own = beat_writer.OwnBeats(
             remote.transport, self.deployment.db, 15, clock
         )
+        self.addCleanup(own.close)
         own.beat(1, 1, 0, 0)
         own.beat(1, 1, 0, 0)
         self.record()
@@ -162,11 +163,11 @@ class TestWindows(ReceptionTest):
         sent: list[Any] = []
         db = mock.Mock()
         db.write.side_effect = exception.DatabaseUnreachable('db', 'gone')
-        transport = mock.Mock(
-            _send_notification=lambda *a, **k: sent.append(a)
-        )
+        remote = self.deployment.remote()
         clock = iter((1000.0, 1030.0, 1030.5)).__next__
-        own = beat_writer.OwnBeats(transport, db, 15, clock)
+        own = beat_writer.OwnBeats(remote.transport, db, 15, clock)
+        self.addCleanup(own.close)
+        own._sender = mock.Mock(send=lambda *args: sent.append(args))
         own.beat(1, 1, 0, 0)
         for _ in range(2):
             self.assertRaises(

@@ -1,4 +1,4 @@
-"""Following events, each once, whatever order they appear in."""
+"""Each event is yielded once, whatever order they appear in."""
 
 import datetime
 import itertools
@@ -15,7 +15,10 @@ _BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 class TestEventTail(base.TestCase):
-    """``table`` is that of the events, ``now`` the moment on all clocks."""
+    """
+    :ivar table: the events by id
+    :ivar now: of all clocks
+    """
 
     def setUp(self) -> None:
         super().setUp()
@@ -49,104 +52,104 @@ class TestEventTail(base.TestCase):
         return list(itertools.islice(later, limit))
 
     def follow(self, since: int = 0) -> event_tail.EventTail:
-        following = event_tail.EventTail(self.fetch, since, lambda: self.now)
-        self.there = list(following.poll())
-        return following
+        tail = event_tail.EventTail(self.fetch, since, lambda: self.now)
+        self.existing = list(tail.poll())
+        return tail
 
-    def look(
-        self, following: event_tail.EventTail, after: float = 1
+    def poll(
+        self, tail: event_tail.EventTail, after: float = 1
     ) -> list[objects.Event]:
         self.now += after
         self.markers.clear()
-        return list(following.poll())
+        return list(tail.poll())
 
-    def test_it_begins_where_it_is_told_to(self) -> None:
+    def test_it_yields_as_many_existing_events_as_asked_for(self) -> None:
         *_, last = self.write(1, 2, 3)
         self.follow()
-        self.assertEqual([], self.there)
+        self.assertEqual([], self.existing)
         self.follow(1)
-        self.assertEqual([last], self.there)
+        self.assertEqual([last], self.existing)
         self.follow(10)
-        self.assertEqual(3, len(self.there))
+        self.assertEqual(3, len(self.existing))
 
-    def test_nothing_is_there_at_first(self) -> None:
-        following = self.follow(5)
-        self.assertEqual([], self.look(following))
+    def test_the_table_is_empty_at_first(self) -> None:
+        tail = self.follow(5)
+        self.assertEqual([], self.poll(tail))
         first = self.write(7)
-        self.assertEqual(first, self.look(following))
-        self.assertEqual([], self.look(following))
+        self.assertEqual(first, self.poll(tail))
+        self.assertEqual([], self.poll(tail))
 
-    def test_late_ones_are_told_and_none_twice(self) -> None:
+    def test_late_events_are_yielded_and_none_twice(self) -> None:
         self.write(1)
-        following = self.follow()
+        tail = self.follow()
         later = self.write(4, 5)
-        self.assertEqual(later, self.look(following))
+        self.assertEqual(later, self.poll(tail))
         late = self.write(3)
-        self.assertEqual(late, self.look(following))
+        self.assertEqual(late, self.poll(tail))
         late = self.write(2)
-        self.assertEqual(late, self.look(following))
-        self.assertEqual([], self.look(following))
-        # All are there, so there is no need to look back.
-        self.look(following)
+        self.assertEqual(late, self.poll(tail))
+        self.assertEqual([], self.poll(tail))
+        # There is no gap, so no page is read again.
+        self.poll(tail)
         self.assertEqual([4], self.markers)
 
-    def test_a_gap_is_not_watched_for_ever(self) -> None:
+    def test_a_gap_is_read_again_for_a_minute(self) -> None:
         self.write(1)
         self.now += 100
         self.write(10)
-        following = self.follow()
-        # That one is older than the command.
-        self.look(following)
+        tail = self.follow()
+        # It is older than the tail.
+        self.poll(tail)
         self.assertEqual([0], self.markers)
-        self.look(following, after=61)
-        self.look(following)
+        self.poll(tail, after=61)
+        self.poll(tail)
         self.assertEqual([9], self.markers)
         self.write(20)
-        self.look(following)
-        self.look(following, after=59)
+        self.poll(tail)
+        self.poll(tail, after=59)
         self.assertEqual([9], self.markers)
-        self.look(following, after=2)
-        self.look(following)
+        self.poll(tail, after=2)
+        self.poll(tail)
         self.assertEqual([19], self.markers)
 
-    def test_more_than_a_page(self) -> None:
-        following = self.follow()
+    def test_more_events_than_a_page_has(self) -> None:
+        tail = self.follow()
         many = self.write(*range(1, 2 * event_tail.PAGE + 1))
-        self.assertEqual(many, self.look(following))
+        self.assertEqual(many, self.poll(tail))
         self.assertEqual([0, 1000, 2000], self.markers)
 
     def test_a_failure_between_two_pages_loses_nothing(self) -> None:
-        following = self.follow()
+        tail = self.follow()
         many = self.write(*range(1, event_tail.PAGE + 2))
         self.fails = True
         self.markers.clear()
-        told = []
+        yielded = []
         try:
-            for event in following.poll():
-                told.append(event)
+            for event in tail.poll():
+                yielded.append(event)
         except exception.Unreachable:
             pass
         self.fails = False
-        self.assertEqual(event_tail.PAGE, len(told))
-        self.assertEqual(many[-1:], self.look(following))
+        self.assertEqual(event_tail.PAGE, len(yielded))
+        self.assertEqual(many[-1:], self.poll(tail))
 
-    def test_what_was_forgotten_leaves_no_hole(self) -> None:
+    def test_deleted_events_do_not_stop_it(self) -> None:
         self.write(1, 2)
-        following = self.follow()
+        tail = self.follow()
         self.table.clear()
-        self.assertEqual([], self.look(following, after=100))
+        self.assertEqual([], self.poll(tail, after=100))
         news = self.write(3)
-        self.assertEqual(news, self.look(following))
-        self.assertEqual([], self.look(following))
+        self.assertEqual(news, self.poll(tail))
+        self.assertEqual([], self.poll(tail))
 
-    def test_ids_begin_anew(self) -> None:
+    def test_ids_that_start_again_from_1(self) -> None:
         first, *_ = self.write(1, 2, 3)
-        following = self.follow()
+        tail = self.follow()
         # As in a database that was restored.
         self.table = {1: first}
         self.now += 1
         news = self.write(2, 3)
-        self.assertEqual(news, self.look(following))
-        self.assertEqual([], self.look(following))
+        self.assertEqual(news, self.poll(tail))
+        self.assertEqual([], self.poll(tail))
         news = self.write(4)
-        self.assertEqual(news, self.look(following))
+        self.assertEqual(news, self.poll(tail))

@@ -6,7 +6,7 @@ import sys
 from oslo_messaging._drivers import common
 
 from sgconductor import exception
-from sgconductor.rpcapi import conductor
+from sgconductor.messaging import remote_error
 from tests import base
 
 EXAMPLES = (
@@ -44,7 +44,7 @@ class TestErrors(base.TestCase):
             copy = common.deserialize_remote_exception(
                 wire, [exception.__name__]
             )
-            back = conductor._local(copy)
+            back = remote_error.original(copy)
             assert back is not None
             self.assertIs(type(error), type(back))
             self.assertEqual(str(error), str(back))
@@ -66,4 +66,4 @@ class TestErrors(base.TestCase):
         self.assertEqual(kinds - abstract, {type(error) for error in EXAMPLES})
 
     def test_an_error_of_somebody_else_is_not_ours(self) -> None:
-        self.assertIsNone(conductor._local(ValueError('x')))
+        self.assertIsNone(remote_error.original(ValueError('x')))

@@ -14,7 +14,7 @@ from sgconductor import exception
 from sgconductor import objects
 from sgconductor.conductor import liveness
 from sgconductor.conductor import service_objects
-from sgconductor.messaging import transports
+from sgconductor.messaging import serializer
 from sgconductor.objects import base as objects_base
 from sgconductor.objects import fast_codec
 from sgconductor.objects import fields
@@ -150,7 +150,7 @@ class TestLoad(base.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.caller = transports.Serializer(conductor=object())
+        self.caller = serializer.Serializer(conductor=object())
 
     def load(self, primitive: Any) -> Any:
         return self.caller.deserialize_entity(CONTEXT, primitive)

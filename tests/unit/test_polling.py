@@ -1,4 +1,4 @@
-"""What a listener takes at once."""
+"""How long a connection sleeps, and how much it reads at once."""
 
 import os
 import socket
@@ -9,17 +9,16 @@ from tests import base
 
 
 class Connection:
-    """As much of kombu's, of the driver's and of a listener's as is used.
+    """As much of kombu's and of the driver's connections as is used.
 
-    :ivar taken: messages so far
+    :ivar taken: how many messages were read
     """
 
     def __init__(self, sock: Any) -> None:
         self.sock = sock
         self.taken = 0
         # Each is found below the one before.
-        self.conn = self.connection = self.transport = self
-        self._poll_style_listener = self
+        self.connection = self.transport = self
 
     def consume(self, timeout: float | None = None) -> None:
         self.timeout = timeout
@@ -53,34 +52,27 @@ class Decrypted:
         pass
 
 
-class TestHasten(base.TestCase):
-    def test_it_takes_what_has_arrived_and_no_more(self) -> None:
+class TestReadAll(base.TestCase):
+    def test_it_reads_what_has_arrived_and_no_more(self) -> None:
         ours, theirs = socket.socketpair()
         self.addCleanup(ours.close)
         self.addCleanup(theirs.close)
         connection = Connection(ours)
-        polling.hasten(connection, sleep=0.2)
+        polling.read_all(connection)
         theirs.send(b'12345')
         connection.drain_events()
         self.assertEqual(5, connection.taken)
         self.assertIsNone(ours.gettimeout())
 
-    def test_what_is_decrypted_has_arrived(self) -> None:
+    def test_messages_that_tls_has_decrypted_are_read(self) -> None:
         # Nothing is left for the kernel to tell of; at the end, a closed pipe
         # would be readable for ever.
         connection = Connection(Decrypted(5))
-        polling.hasten(connection, sleep=0.2)
+        polling.read_all(connection)
         connection.drain_events()
         self.assertGreaterEqual(connection.taken, 5)
 
-    def test_it_sleeps_at_least_so_long(self) -> None:
-        connection = Connection(None)
-        polling.hasten(connection, sleep=0.2)
-        for asked, slept in ((0.001, 0.2), (1, 1), (None, None)):
-            connection.consume(timeout=asked)
-            self.assertEqual(slept, connection.timeout)
-
-    def test_a_connection_that_was_closed_is_left_alone(self) -> None:
+    def test_the_timeout_of_a_closed_socket_is_not_reset(self) -> None:
         ours, theirs = socket.socketpair()
         self.addCleanup(theirs.close)
         connection = Connection(ours)
@@ -94,7 +86,16 @@ class TestHasten(base.TestCase):
                 raise ConnectionError('the broker says goodbye')
 
         connection.drain_events = last  # type: ignore[method-assign]
-        polling.hasten(connection, sleep=0.2)
+        polling.read_all(connection)
         theirs.send(b'12345')
         error = self.assertRaises(ConnectionError, connection.drain_events)
         self.assertIn('goodbye', str(error))
+
+
+class TestSleep(base.TestCase):
+    def test_it_sleeps_at_least_as_long_as_told(self) -> None:
+        connection = Connection(None)
+        polling.sleep_longer(connection, 0.2)
+        for asked, slept in ((0.001, 0.2), (1, 1), (None, None)):
+            connection.consume(timeout=asked)
+            self.assertEqual(slept, connection.timeout)

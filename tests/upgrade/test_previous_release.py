@@ -19,7 +19,7 @@ from sgconductor import objects
 from sgconductor import rpcapi
 from sgconductor import versions
 from sgconductor.db import schema
-from sgconductor.messaging import transports
+from sgconductor.messaging import serializer
 from sgconductor.rpcapi import conductor as conductor_api
 from tests import primitives
 from tests import program
@@ -330,7 +330,7 @@ class TestItsServers(base.UpgradeTest):
             self.remote.transport,
             messaging.Target(exchange='acme', topic='old', server='old'),
             timeout=20,
-            serializer=transports.Serializer(conductor=self.context.conductor),
+            serializer=serializer.Serializer(conductor=self.context.conductor),
         )
 
     def tell(self, thing: Any) -> Any:
