@@ -12,7 +12,7 @@ from typing import Any
 import oslo_messaging as messaging
 from sgconductor import app
 from sgconductor import exception
-from sgconductor.messaging import graceful_server
+from sgconductor.rpcapi import drain
 
 from acme import history
 from acme import rpcapi
@@ -81,7 +81,7 @@ def serve(remote: app.Remote, host: str) -> None:
     finally:
         # Calls that have arrived are answered, and those that have not wait
         # for the next process.
-        graceful_server.drain(server)
+        drain.drain(server)
         server.wait()
 
 
