@@ -1,7 +1,7 @@
-"""A servicegroup driver of another package: a file per member.
+"""A servicegroup driver in a package of its own: one file for each member.
 
-It is in a directory that all hosts share, and touched at each beat. setup.cfg
-of the package makes the driver known::
+The files are in a directory that all hosts share. Each heartbeat touches the
+member's file. setup.cfg of the package registers the driver::
 
     [entry_points]
     sgconductor.servicegroup =
@@ -19,7 +19,9 @@ from oslo_config import cfg
 from sgconductor import exception
 from sgconductor.servicegroup import driver
 
-DIRECTORY = cfg.StrOpt('directory', default='/srv/acme', help='The files.')
+DIRECTORY = cfg.StrOpt(
+    'directory', default='/srv/acme', help='Where the files are.'
+)
 
 
 def from_conf(conf: cfg.ConfigOpts) -> driver.Driver:
@@ -42,18 +44,18 @@ class FileDriver(driver.Driver):
     def leave(self, member: driver.Member) -> None:
         with self._reached():
             (self._directory / _file(member)).unlink(missing_ok=True)
-            self._directory.stat()  # One that is away has forgotten nobody.
+            self._directory.stat()  # Raises if the directory is away.
 
     def alive(self, members: Collection[driver.Member]) -> driver.Presence:
         with self._reached(), os.scandir(self._directory) as files:
-            # By the clock that stamps the files, not that of this host. A
-            # file that goes meanwhile fails this look; the next has it right.
+            # By the clock that stamps the files, not that of this host. If a
+            # file is deleted meanwhile, this call fails; the next works.
             since = self._touch('now') - self.patience
             seen = {f.name for f in files if f.stat().st_mtime > since}
         return driver.Presence({m for m in members if _file(m) in seen})
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is no connection to close."""
 
     def _touch(self, name: str) -> float:
         path = self._directory / name

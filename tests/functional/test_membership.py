@@ -208,7 +208,12 @@ class TestLeave(base.ConductorTest):
         member.join()
         self.conductor.stop()
         member.leave()
-        self.assertEqual(1, self.logged('No conductor could be told that acme-worker on node1'))
+        self.assertEqual(
+            1,
+            self.logged(
+                'No conductor could be told that acme-worker on node1'
+            ),
+        )
 
 
 class TestJoinSentTwice(base.ConductorTest):
