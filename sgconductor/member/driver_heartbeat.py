@@ -36,7 +36,10 @@ class DriverHeartbeat:
         self._service = service
         self._registered: sg_driver.Member | None = None
         self._task = periodic_task.PeriodicTask(
-            f'{driver.name} of {name}', driver.interval, self._beat, quiet
+            f'heartbeat of {name} to {driver.name}',
+            driver.interval,
+            self._beat,
+            quiet,
         )
 
     def start(self) -> None:

@@ -362,7 +362,7 @@ class TestBrokenDriver(base.ConductorTest):
         self.member()
         self.wait_for('beats', lambda: self.look().report_count >= 2)
         self.assertTrue(self.look().is_up)
-        self.assertEqual(1, self.logged('ERROR db of acme-worker'))
+        self.assertEqual(1, self.logged('ERROR heartbeat of acme-worker'))
 
     def test_its_members_still_learn_that_they_are_superseded(self) -> None:
         lost: list[exception.MembershipLost] = []

@@ -250,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     old_conductor = options.old_conductor
     if old_conductor is None:
-        print('The release before is installed', flush=True)
+        print('Installing the release before, unless it is', flush=True)
         try:
             old_conductor = release.PREVIOUS.bin
         except release.ReleaseError as error:
