@@ -19,9 +19,7 @@ from oslo_config import cfg
 from sgconductor import exception
 from sgconductor.servicegroup import driver
 
-DIRECTORY = cfg.StrOpt(
-    'directory', default='/srv/acme', help='Where the files are.'
-)
+DIRECTORY = cfg.StrOpt('directory', default='/srv/acme', help='The files.')
 
 
 def from_conf(conf: cfg.ConfigOpts) -> driver.Driver:
