@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from sgconductor import backend
+from sgconductor.conductor import backend
 from sgconductor.db import database
 from sgconductor.db import pins
 from sgconductor.db import services
@@ -56,7 +56,7 @@ class Watch:
             )
             for rows in pages(self._here.db, everybody)
             for row, verdict in zip(
-                rows, self._here.liveness.judge(rows), strict=True
+                rows, self._here.judges.primary.judge(rows), strict=True
             )
         ]
 

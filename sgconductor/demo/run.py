@@ -158,8 +158,8 @@ def _run(
         events = cast.act(elapsed)
         seen = watcher.look()
         state = watcher.pins()
-        events += changes.of(seen) + changes.of_pins(*state)
-        shown.show(elapsed, seen, _words(*state), events)
+        events += changes.of(seen) + changes.of_pins(*state[:2])
+        shown.show(elapsed, seen, _words(*state[:2]), events)
         left = math.inf if seconds is None else seconds - elapsed
         if left <= 0 or signal.sigtimedwait(signals, min(left, _LOOK_EVERY)):
             break

@@ -13,7 +13,6 @@ from sgconductor import app
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor import roster
 from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.db import pins
@@ -224,7 +223,7 @@ class TestPlan(PinTest):
         return sum(int(row[1]) for row in conn.exec_driver_sql(text))
 
     def test_so_are_all_minimums_at_once(self) -> None:
-        roster.settle(self.conductor.backend)
+        self.conductor.backend.roster.settle()
         with self.deployment.db.writer() as conn:
             first, before = self.read(conn), self.read(conn)
             look = pins.lock(conn)
@@ -750,7 +749,7 @@ class TestSettle(PinTest):
                 ).scalar_one()
 
         before = changes()
-        roster.settle(self.conductor.backend)
+        self.conductor.backend.roster.settle()
         self.assertEqual(before, changes())
 
 

@@ -7,7 +7,6 @@ import oslo_messaging as messaging
 from oslo_config import cfg
 
 from sgconductor import app
-from sgconductor import db
 from sgconductor import exception
 from sgconductor.messaging import transports
 from tests import base
@@ -35,7 +34,6 @@ class TestImports(base.TestCase):
 
     def test_a_name_that_is_not_there(self) -> None:
         self.assertRaises(AttributeError, getattr, app, 'Nothing')
-        self.assertRaises(AttributeError, getattr, db, 'nothing')
 
 
 class TestRemote(base.TestCase):
