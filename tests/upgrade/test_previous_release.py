@@ -580,6 +580,15 @@ class TestBothConductors(base.UpgradeTest):
             for conductor in ('old', 'new')
         )
         self.assertEqual([e.uuid for e in by_old], [e.uuid for e in by_new])
+        # The old conductor does not write the request, and the new one does.
+        self.assertEqual(
+            [True, False],
+            [
+                event.request_id is not None
+                for event in by_new
+                if event.type == 'service.update'
+            ],
+        )
 
     def test_one_takes_the_lease_when_the_other_ends(self) -> None:
         for host in ('node1', 'node2', 'node3'):
