@@ -3,9 +3,9 @@
 # Upgrade a fleet under load, roll it back, and upgrade it again:
 # tools/upgrade-drill.sh [OPTION ...]
 #
-# --help names the options. It starts a private RabbitMQ and MariaDB,
-# conductors, workers and clients of examples/acme, and ends them all; Ctrl-C
-# does so too. The last line is "calls N, failed N, above receiver N, restarts
+# --help lists the options. The script starts a private RabbitMQ and MariaDB,
+# conductors, and workers and clients of examples/acme, and ends them all at
+# its end or at Ctrl-C. The last line is "calls N, failed N, above receiver N, restarts
 # N", and the status is 0 if nothing went wrong. The first run makes .venv, as
 # tools/test.sh does.
 

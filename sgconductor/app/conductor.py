@@ -252,7 +252,7 @@ class Conductor:
             beat_interval=min(_BEAT_EVERY, gap / 4),
             sync_interval=group.sync_interval,
             on_deleted='rejoin',
-            quiet_feeds=True,
+            quiet_drivers=True,
         )
 
     def _join(self, timeout: float | None = None) -> None:

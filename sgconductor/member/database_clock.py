@@ -1,16 +1,17 @@
-"""The database's clock, as a member keeps it."""
+"""The database's clock, estimated by a member."""
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 
 class DatabaseClock:
-    """The sender's monotonic clock, shifted into the database's.
+    """The host's monotonic clock, shifted to the database's time.
 
-    The host's wall clock takes no part, so it may be wrong, or be set, and
-    nobody notices.
+    It does not use the host's wall clock, so that clock may be wrong, and may
+    be set at any time.
 
-    :param monotonic: seconds that only ever go forward
+    :param monotonic: seconds; never goes back
     """
 
     def __init__(
@@ -19,18 +20,22 @@ class DatabaseClock:
         self._monotonic = monotonic
         self._shift = 0
 
-    def set(self, ask: Callable[[], int]) -> None:
-        """Learn the database's now.
+    def set_by(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Ask a conductor, and set the clock by its answer.
 
-        :param ask: returns it, in microseconds since 1970; it is taken to
-            have been read half-way through the call
+        :param ask: returns a mapping with ``now``: the database's time, in
+            microseconds since 1970. The clock assumes that it was read
+            half-way through the call.
+        :returns: the answer
         """
         sent = self._micros()
-        now = ask()
-        self._shift = now - (sent + self._micros()) // 2
+        answer = ask()
+        middle = (sent + self._micros()) // 2
+        self._shift = int(answer['now']) - middle
+        return answer
 
     def now(self) -> int:
-        """Microseconds since 1970, in the database's clock."""
+        """The database's time, in microseconds since 1970."""
         return self._micros() + self._shift
 
     def _micros(self) -> int:

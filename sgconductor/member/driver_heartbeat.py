@@ -1,4 +1,4 @@
-"""Having a servicegroup driver know a member."""
+"""The heartbeat of a member to a servicegroup driver."""
 
 import logging
 from collections.abc import Callable
@@ -9,18 +9,19 @@ from sgconductor.servicegroup import driver as sg_driver
 
 LOG = logging.getLogger(__name__)
 
-# Seconds, for a pulse that is under way.
+# Seconds to wait for a heartbeat that is under way.
 _ENDS_WITHIN = 5.0
 
 
 class DriverHeartbeat:
-    """Keeps a driver knowing a member, as whom it has joined last.
+    """Keeps a member registered with a driver, under its newest join.
 
-    The driver's trouble is not the membership's.
+    A driver that fails does not disturb the membership.
 
     :param name: of the member, for the log
-    :param service: the service as it is joined now
-    :param quiet: whether somebody else tells that the driver is away
+    :param service: returns the service as it joined last
+    :param quiet: log failures at debug level, because another part of the
+        process warns of them
     """
 
     def __init__(
@@ -33,44 +34,47 @@ class DriverHeartbeat:
         self._driver = driver
         self._name = name
         self._service = service
-        self._known: sg_driver.Member | None = None
-        self._heart = periodic_task.PeriodicTask(
-            f'{driver.name} of {name}', driver.interval, self._pulse, quiet
+        self._registered: sg_driver.Member | None = None
+        self._task = periodic_task.PeriodicTask(
+            f'heartbeat of {name} to {driver.name}',
+            driver.interval,
+            self._beat,
+            quiet,
         )
 
     def start(self) -> None:
-        """Have it known at once, if that can be, and from now on."""
-        self._heart.start(at_once=True)
+        """Try to register the member now, and repeat at the interval."""
+        self._task.start(at_once=True)
 
     def stop(self) -> None:
-        """Do no more; see :meth:`forget` for what was done."""
-        self._heart.stop()
+        """Send no more heartbeats; :meth:`deregister` undoes the others."""
+        self._task.stop()
 
-    def forget(self) -> None:
-        """Have the driver forget the member, after :meth:`stop`."""
-        # Nothing may bring it back afterwards.
-        self._heart.wait(_ENDS_WITHIN)
-        known, self._known = self._known, None
+    def deregister(self) -> None:
+        """Remove the member from the driver, after :meth:`stop`."""
+        # A heartbeat that is under way would register the member again.
+        self._task.wait(_ENDS_WITHIN)
+        registered, self._registered = self._registered, None
         try:
-            if known is not None:
-                self._driver.leave(known)
+            if registered is not None:
+                self._driver.leave(registered)
         except Exception as error:
             LOG.warning(
-                '%s is not forgotten by %s before that finds out by itself: '
-                '%s',
+                'Could not remove %s from the servicegroup driver %s, which '
+                'will detect its absence later: %s',
                 self._name,
                 self._driver.name,
                 error,
             )
 
-    def _pulse(self) -> None:
+    def _beat(self) -> None:
         member = _member(self._service())
-        before = self._known
+        before = self._registered
         if member == before:
             self._driver.beat(member)
             return
         self._driver.join(member)
-        self._known = member
+        self._registered = member
         if before is not None:
             self._driver.leave(before)
 

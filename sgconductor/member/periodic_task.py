@@ -1,4 +1,4 @@
-"""The thread that beats."""
+"""A task that a thread repeats at an interval."""
 
 import logging
 import random
@@ -10,60 +10,62 @@ from sgconductor import exception
 
 LOG = logging.getLogger(__name__)
 
-# Seconds, after a first pulse that failed.
-_SOON = 1.0
+# Seconds until the second run, where the first one failed.
+_RETRY_FIRST_AFTER = 1.0
 
 
 class PeriodicTask:
-    """Calls ``pulse`` at an interval until it is stopped.
+    """Runs ``action`` at an interval until it is stopped.
 
-    It never dies of an error: an unreachable server is warned of once, and
-    anything unexpected is logged once with its traceback; then it says so
-    when all is well again.
+    An error does not end it. An unreachable server is logged as a warning,
+    and an unexpected error with its traceback: once, not at every run. The
+    next success after an error is logged too.
 
     :param name: what it does, for the log
-    :param interval: seconds from one pulse to the next
-    :param pulse: what to do; takes nothing
-    :param quiet: whether somebody else tells what is unreachable
+    :param interval: seconds from one run to the next
+    :param action: what to do; takes no arguments
+    :param quiet: log an unreachable server at debug level, because another
+        part of the process warns of it
     """
 
     def __init__(
         self,
         name: str,
         interval: float,
-        pulse: Callable[[], None],
+        action: Callable[[], None],
         quiet: bool = False,
     ) -> None:
         self._warn = LOG.debug if quiet else LOG.warning
         self._name = name
         self._interval = interval
-        self._pulse = pulse
+        self._action = action
         self._stopped = threading.Event()
-        self._trouble: type[Exception] | None = None
+        self._failure: type[Exception] | None = None
         self._thread = threading.Thread(
-            target=self._run, name=f'sgconductor-{name}', daemon=True
+            target=self._repeat, name=f'sgconductor-{name}', daemon=True
         )
 
     def start(self, at_once: bool = False) -> None:
-        """Begin, somewhere within the first interval.
+        """Start the thread; the first run is at a random moment within the
+        first interval, so that a fleet that starts at one moment does not
+        beat at one moment.
 
-        So that a fleet started at one moment does not beat at one moment.
-
-        :param at_once: begin now, and return when the first pulse is over
+        :param at_once: do the first run now, and return when it has ended
         """
         first = self._jitter()
         if at_once:
-            self._beat()
-            first = self._interval if self._trouble is None else _SOON
+            self._run()
+            failed = self._failure is not None
+            first = _RETRY_FIRST_AFTER if failed else self._interval
         self._due = time.monotonic() + first
         self._thread.start()
 
     def stop(self) -> None:
-        """Beat no more; a pulse under way is not waited for."""
+        """Start no more runs; do not wait for one that is under way."""
         self._stopped.set()
 
     def wait(self, timeout: float) -> None:
-        """Wait for the end of a pulse under way, after :meth:`stop`.
+        """Wait for a run that is under way, after :meth:`stop`.
 
         :param timeout: seconds
         """
@@ -74,36 +76,36 @@ class PeriodicTask:
     def stopped(self) -> bool:
         return self._stopped.is_set()
 
-    def _run(self) -> None:
+    def _repeat(self) -> None:
         due = self._due
         while not self._stopped.wait(max(0.0, due - time.monotonic())):
-            self._beat()
+            self._run()
             due += self._interval
             if due < time.monotonic():
-                # One that took too long is not made up for by a burst; and
-                # all that hung at one broker shall not go on as one.
+                # Missed runs are not made up for by a burst; and members
+                # that all waited for one broker must not stay in step.
                 due = time.monotonic() + self._jitter()
 
     def _jitter(self) -> float:
         # It spreads load, it keeps no secret.
         return self._interval * random.random()  # noqa: S311
 
-    def _beat(self) -> None:
+    def _run(self) -> None:
         try:
-            self._pulse()
+            self._action()
         except exception.Unreachable as error:
             if not self.stopped:
-                self._tell(error, self._warn)
+                self._log_failure(error, self._warn)
         except exception.SGConductorError as error:
-            self._tell(error, LOG.error)
+            self._log_failure(error, LOG.error)
         except Exception as error:
-            self._tell(error, LOG.exception)
+            self._log_failure(error, LOG.exception)
         else:
-            if self._trouble is not None:
+            if self._failure is not None:
                 LOG.info('%s works again.', self._name)
-            self._trouble = None
+            self._failure = None
 
-    def _tell(self, error: Exception, log: Callable[..., None]) -> None:
-        if self._trouble is not type(error):
-            log('%s failed, trying on: %s', self._name, error)
-        self._trouble = type(error)
+    def _log_failure(self, error: Exception, log: Callable[..., None]) -> None:
+        if self._failure is not type(error):
+            log('%s failed, will try again: %s', self._name, error)
+        self._failure = type(error)

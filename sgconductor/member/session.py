@@ -1,4 +1,4 @@
-"""From one join to its end."""
+"""A session: what runs for a member from a join until it leaves."""
 
 import threading
 
@@ -8,22 +8,39 @@ from sgconductor.objects import service as service_objects
 
 
 class Session:
-    """One stay in the group.
+    """One session of a membership.
 
-    :ivar over: set when it has ended, by whatever
-    :ivar service: as it was joined last; None until it has begun
-    :ivar hearts: what beats and syncs
-    :ivar feeds: what has the drivers know of it
+    A member that is told to join again stays in the same session.
+
+    :ivar ended: set when the session has ended, for any reason
+    :ivar service: as it joined last; None before the first join
+    :ivar tasks: beat and sync
+    :ivar driver_heartbeats: one for each servicegroup driver
+    :ivar forced_down: whether the last sync said so
     """
 
     def __init__(self) -> None:
-        self.over = threading.Event()
+        self.ended = threading.Event()
         self.service: service_objects.Service | None = None
-        self.hearts: list[periodic_task.PeriodicTask] = []
-        self.feeds: list[driver_heartbeat.DriverHeartbeat] = []
+        self.tasks: list[periodic_task.PeriodicTask] = []
+        self.driver_heartbeats: list[driver_heartbeat.DriverHeartbeat] = []
         self.forced_down = False
 
-    def forget(self) -> None:
-        """Have the drivers forget it, after its end."""
-        for each in self.feeds:
-            each.forget()
+    @property
+    def joined(self) -> service_objects.Service:
+        """The service, in a session that has joined."""
+        assert self.service is not None
+        return self.service
+
+    def end(self) -> None:
+        """Stop all that runs, and wait for none of it."""
+        self.ended.set()
+        for task in self.tasks:
+            task.stop()
+        for heartbeat in self.driver_heartbeats:
+            heartbeat.stop()
+
+    def deregister(self) -> None:
+        """Remove the member from all drivers, after :meth:`end`."""
+        for heartbeat in self.driver_heartbeats:
+            heartbeat.deregister()

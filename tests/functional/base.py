@@ -93,10 +93,10 @@ def silence(conductor: app.Conductor) -> None:
 
 def stop_beating(membership: Membership) -> None:
     """Stop a membership, and wait for a beat that is under way."""
-    term = membership._term
+    session = membership._session
     membership.stop()
-    for heart in term.hearts if term else ():
-        heart.wait(PATIENCE)
+    for task in session.tasks if session else ():
+        task.wait(PATIENCE)
 
 
 # Of those whose statements other tests run on PostgreSQL too.

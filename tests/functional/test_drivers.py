@@ -414,7 +414,7 @@ class TestConformance(DriverTest):
         member.join()
         self.addCleanup(member.leave)
         if self.has_driver():
-            self.assertEqual(1, self.logged('feeds it not'))
+            self.assertEqual(1, self.logged('sends it no heartbeats'))
             self.wait_until_down(fresh)
             self.assertIn('has no acme-worker', self.why(fresh))
         # Present in the driver, and stale in the table.

@@ -1,4 +1,4 @@
-"""The examples, as the README has them run."""
+"""The examples, run as their README says."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ EXAMPLES = pathlib.Path(__file__).parents[2] / 'examples'
 
 
 def environment(release: int) -> dict[str, str]:
-    """That of a process of a release of acme."""
+    """The environment of a process of a release of acme."""
     path = EXAMPLES / 'acme' / f'release{release}'
     return {**os.environ, 'PYTHONPATH': str(path)}
 
@@ -42,7 +42,7 @@ class TestMember(ExampleTest):
         self.assertIsNotNone(self.look().left_at)
         self.assertNotIn('Traceback', started.output)
 
-    def test_one_without_arguments_is_told_which(self) -> None:
+    def test_it_prints_its_usage(self) -> None:
         started = self.run_example(str(EXAMPLES / 'member.py'))
         self.assertEqual(1, started.wait())
         self.assertIn('usage: member.py TRANSPORT_URL HOST', started.output)
@@ -68,7 +68,7 @@ class TestAcme(ExampleTest):
         self.assertNotIn('Traceback', worker.output)
 
     def ask(self, *args: str, release: int = 2) -> str:
-        """What a client prints."""
+        """The output of a client."""
         client = self.run_example(
             '-m',
             'acme.client',
@@ -87,7 +87,7 @@ class TestAcme(ExampleTest):
     def rotate(self, degrees: str = '90') -> str:
         return self.ask('rotate', '800', '600', '--by', degrees)
 
-    def test_a_client_finds_a_worker_that_is_up(self) -> None:
+    def test_a_client_calls_a_worker_that_is_up(self) -> None:
         gone = self.worker('gone')
         self.worker('there')
         self.stop(gone)
@@ -97,13 +97,13 @@ class TestAcme(ExampleTest):
         self.assertIn('there refused: cannot fit', self.resize(fit='0x100'))
         self.assertIn('there refused: cannot rotate', self.rotate('45'))
 
-    def test_a_client_is_told_that_there_is_none(self) -> None:
+    def test_a_client_says_that_no_worker_is_up(self) -> None:
         for release in (1, 2):
             self.assertIn(
                 'no acme-worker is up and enabled', self.resize(release)
             )
 
-    def test_releases_understand_each_other(self) -> None:
+    def test_clients_and_workers_of_both_releases_work_together(self) -> None:
         old = self.worker('node1', release=1)
         self.assertEqual('node1: 100 x 75\n', self.resize(release=2))
         self.assertIn('not every acme-worker can rotate yet', self.rotate())
@@ -112,7 +112,7 @@ class TestAcme(ExampleTest):
         self.assertEqual('node1: 100 x 75\n', self.resize(release=1))
         self.assertEqual('node1: 600 x 800\n', self.rotate())
 
-    def test_a_release_that_is_too_old_is_told_so(self) -> None:
+    def test_a_worker_that_is_too_old_is_refused(self) -> None:
         self.stop(self.worker('node1'))
         refused = self.run_example(
             '-m',
@@ -129,7 +129,7 @@ class TestAcme(ExampleTest):
 
 
 class TestHistories(tests_base.TestCase):
-    def test_they_are_what_is_served(self) -> None:
+    def test_the_releases_pass_their_own_tests(self) -> None:
         for release in (1, 2):
             run = self.useFixture(
                 program.Program(

@@ -1,4 +1,4 @@
-"""The thread that beats, whatever happens."""
+"""A task that a thread repeats, whatever errors its action raises."""
 
 import itertools
 import threading
@@ -10,85 +10,85 @@ from tests import base
 
 
 class TestPeriodicTask(base.TestCase):
-    def beating(
-        self, *outcomes: Exception | None
-    ) -> periodic_task.PeriodicTask:
-        """A heart whose pulses go like this, and then on without trouble."""
+    def start(self, *outcomes: Exception | None) -> periodic_task.PeriodicTask:
+        """A task that runs with these outcomes, and then without errors."""
         script = iter(outcomes)
-        self.pulses = 0
         self.done = threading.Event()
 
-        def pulse() -> None:
-            self.pulses += 1
+        def action() -> None:
             outcome = next(script, StopIteration)
             if outcome is StopIteration:
                 self.done.set()
             elif isinstance(outcome, Exception):
                 raise outcome
 
-        beating = periodic_task.PeriodicTask('beat', 0.01, pulse)
-        beating.start()
-        self.addCleanup(beating.stop)
-        return beating
+        task = periodic_task.PeriodicTask('beat', 0.01, action)
+        task.start()
+        self.addCleanup(task.stop)
+        return task
 
-    def test_trouble_is_told_once_and_so_is_its_end(self) -> None:
-        trouble = exception.ConductorUnreachable('sgconductor', 5)
-        self.beating(None, trouble, trouble, trouble)
+    def test_a_lasting_failure_is_logged_once_and_so_is_its_end(self) -> None:
+        failure = exception.ConductorUnreachable('sgconductor', 5)
+        self.start(None, failure, failure, failure)
         self.wait_for('its end', lambda: self.logged('INFO beat works again'))
         self.assertEqual(1, self.logged('INFO beat works again'))
-        self.assertEqual(1, self.logged('WARNING beat failed, trying on: No'))
+        self.assertEqual(
+            1, self.logged('WARNING beat failed, will try again: No')
+        )
         self.assertNotIn('Traceback', self.log.output)
 
-    def test_a_bug_is_told_once_with_its_traceback(self) -> None:
-        self.beating(ZeroDivisionError('x'), ZeroDivisionError('x'))
+    def test_an_unexpected_error_is_logged_once_with_its_traceback(
+        self,
+    ) -> None:
+        self.start(ZeroDivisionError('x'), ZeroDivisionError('x'))
         self.assertTrue(self.done.wait(base.PATIENCE))
-        self.assertEqual(1, self.logged('ERROR beat failed, trying on: x'))
+        self.assertEqual(1, self.logged('ERROR beat failed, will try again'))
         self.assertEqual(1, self.logged('Traceback'))
 
-    def test_another_trouble_is_told_again(self) -> None:
-        self.beating(
+    def test_a_failure_of_another_kind_is_logged_too(self) -> None:
+        self.start(
             exception.ConductorUnreachable('sgconductor', 5),
             exception.BrokerUnreachable('rabbit://x', 'gone'),
         )
         self.assertTrue(self.done.wait(base.PATIENCE))
         self.assertEqual(2, self.logged('WARNING beat failed'))
 
-    def test_it_stops(self) -> None:
-        beating = self.beating()
+    def test_stop_ends_the_thread(self) -> None:
+        task = self.start()
         self.assertTrue(self.done.wait(base.PATIENCE))
-        beating.stop()
-        beating._thread.join(base.PATIENCE)
-        self.assertFalse(beating._thread.is_alive())
+        task.stop()
+        task._thread.join(base.PATIENCE)
+        self.assertFalse(task._thread.is_alive())
 
-    def test_it_stops_from_within(self) -> None:
-        hearts: list[periodic_task.PeriodicTask] = []
+    def test_its_action_may_stop_it(self) -> None:
+        tasks: list[periodic_task.PeriodicTask] = []
 
         def stop() -> None:
-            hearts[0].stop()
+            tasks[0].stop()
 
-        hearts.append(periodic_task.PeriodicTask('beat', 0.01, stop))
-        hearts[0].start()
-        hearts[0]._thread.join(base.PATIENCE)
-        self.assertTrue(hearts[0].stopped)
-        self.assertFalse(hearts[0]._thread.is_alive())
+        tasks.append(periodic_task.PeriodicTask('beat', 0.01, stop))
+        tasks[0].start()
+        tasks[0]._thread.join(base.PATIENCE)
+        self.assertTrue(tasks[0].stopped)
+        self.assertFalse(tasks[0]._thread.is_alive())
 
-    def test_a_slow_pulse_is_not_made_up_for(self) -> None:
+    def test_runs_that_a_slow_one_delayed_are_not_made_up_for(self) -> None:
         interval = 0.2
         slow = threading.Event()
         times: list[float] = []
         enough = threading.Event()
 
-        def pulse() -> None:
+        def action() -> None:
             if not times:
                 slow.wait(5 * interval)
             times.append(time.monotonic())
             if len(times) == 4:
                 enough.set()
 
-        beating = periodic_task.PeriodicTask('beat', interval, pulse)
-        beating.start()
-        self.addCleanup(beating.stop)
+        task = periodic_task.PeriodicTask('beat', interval, action)
+        task.start()
+        self.addCleanup(task.stop)
         self.assertTrue(enough.wait(base.PATIENCE))
-        # The first after the slow one is due at once, the others are not.
+        # One run follows the slow one at once, the others at the interval.
         for earlier, later in itertools.pairwise(times[1:]):
             self.assertGreater(later - earlier, interval / 2)
