@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         conf = read(argv)
         sg_conf.validate_server(conf)
-        api = optional_import.load('sgconductor.app:Api')(conf)
+        api = optional_import.load('sgconductor.app.api:Api')(conf)
         try:
             group = conf.api
             listening = optional_import.load(

@@ -8,8 +8,9 @@ import threading
 from oslo_config import cfg
 from oslo_service import service
 
-from sgconductor import app
 from sgconductor import exception
+from sgconductor.app import conductor as conductor_app
+from sgconductor.app import wait
 from sgconductor.cmd import configuration
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class ConductorService(service.ServiceBase):
         self._conf = conf
         self._worker = worker
         self._stopped = threading.Event()
-        self._conductor: app.Conductor | None = None
+        self._conductor: conductor_app.Conductor | None = None
 
     def __getstate__(self) -> tuple[cfg.ConfigOpts, int]:
         return self._conf, self._worker
@@ -40,7 +41,7 @@ class ConductorService(service.ServiceBase):
         self.__init__(*state)  # type: ignore[misc]
 
     def start(self) -> None:
-        self._conductor = app.Conductor(self._conf, self._worker)
+        self._conductor = conductor_app.Conductor(self._conf, self._worker)
         self._conductor.start()
         # What is here now stays, and most of what calls leave behind is gone
         # without a search for cycles.
@@ -69,9 +70,9 @@ def main() -> int:
     try:
         conf = configuration.read('sgconductor-conductor')
         configuration.set_up_logging(conf)
-        conductor = app.Conductor(conf)
+        conductor = conductor_app.Conductor(conf)
         try:
-            app.wait_until_ready(
+            wait.wait_until_ready(
                 conductor.check,
                 conf.conductor.startup_timeout,
                 lambda error: LOG.warning('Not ready, trying on: %s', error),

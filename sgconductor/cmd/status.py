@@ -14,9 +14,9 @@ from collections.abc import Sequence
 
 from oslo_upgradecheck import upgradecheck
 
-from sgconductor import app
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.app import local as local_app
 from sgconductor.cmd import advice
 from sgconductor.cmd import configuration
 
@@ -33,7 +33,7 @@ class Pins:
     :param local: has the tables of this release
     """
 
-    def __init__(self, local: app.Local) -> None:
+    def __init__(self, local: local_app.Local) -> None:
         self._local = local
         self._context = local.context()
         self.all: Sequence[objects.Pin] = objects.PinList.get_all(
@@ -110,7 +110,7 @@ class Checks(upgradecheck.UpgradeCommands):
     :ivar local: the database, once the command line is read
     """
 
-    local: app.Local
+    local: local_app.Local
 
     def check(self) -> upgradecheck.Code:
         self._pins: Pins | None = None
@@ -175,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         # Where it looks for --json.
         upgradecheck.CONF = conf
-        with app.Local(conf) as checks.local:
+        with local_app.Local(conf) as checks.local:
             return int(conf.command.action_fn())
     except exception.SGConductorError as error:
         print(f'sgconductor-status: {error}', file=sys.stderr)

@@ -23,6 +23,8 @@ from sgconductor import app
 from sgconductor import conf as sg_conf
 from sgconductor import exception
 from sgconductor.api import http_server
+from sgconductor.app import api as api_app
+from sgconductor.app import conductor as conductor_app
 from sgconductor.conductor import watch
 from sgconductor.demo import display
 from sgconductor.demo import fleet
@@ -75,7 +77,7 @@ def play(
 def _set_up(
     stack: contextlib.ExitStack, conf: cfg.ConfigOpts, path: str | None
 ) -> tuple[watch.Watch, fleet.Fleet]:
-    conductor = app.Conductor(conf)
+    conductor = conductor_app.Conductor(conf)
     try:
         conductor.sync_schema()
     except exception.DatabaseUnreachable as error:
@@ -97,7 +99,7 @@ def _serve(
     stack: contextlib.ExitStack, conf: cfg.ConfigOpts, port: int | None
 ) -> str:
     """Serve the API; where, is returned."""
-    api = app.Api(conf)
+    api = api_app.Api(conf)
     stack.callback(api.close)
     serving = _server(conf, api, port)
     stack.enter_context(serving)
@@ -106,7 +108,7 @@ def _serve(
 
 
 def _server(
-    conf: cfg.ConfigOpts, api: app.Api, port: int | None
+    conf: cfg.ConfigOpts, api: api_app.Api, port: int | None
 ) -> http_server.Server:
     host, threads = str(conf.api.host), conf.api.threads
     try:

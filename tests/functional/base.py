@@ -11,6 +11,7 @@ from sgconductor import app
 from sgconductor import context as sg_context
 from sgconductor import db
 from sgconductor import objects
+from sgconductor.app import conductor as conductor_app
 from sgconductor.conductor import manager
 from sgconductor.member import Membership
 from tests import base
@@ -84,7 +85,7 @@ def is_for_a_caller() -> bool:
     )
 
 
-def silence(conductor: app.Conductor) -> None:
+def silence(conductor: conductor_app.Conductor) -> None:
     """Have a conductor beat no more; it serves on."""
     stop_beating(conductor._membership)
 
@@ -123,7 +124,7 @@ class DeploymentTest(testresources.ResourcedTestCase, base.TestCase):
 class ConductorTest(DeploymentTest):
     """A deployment with a conductor in this process and a way to it."""
 
-    conductor: app.Conductor
+    conductor: conductor_app.Conductor
     remote: app.Remote
 
     def setUp(self) -> None:

@@ -12,9 +12,10 @@ import fixtures
 from amqp import channel
 from oslo_messaging._drivers import impl_rabbit
 
-from sgconductor import app
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.app import conductor as conductor_app
+from sgconductor.app import local as local_app
 from sgconductor.messaging import polling
 from tests.functional import base
 
@@ -77,7 +78,7 @@ class TestBeats(IntakeTest):
 class TestStop(IntakeTest):
     def test_the_last_batch_is_acknowledged(self) -> None:
         service = self.have_beats_wait()
-        last = app.Conductor(self.deployment.conf())
+        last = conductor_app.Conductor(self.deployment.conf())
         self.addCleanup(last.stop)
         dispatch, written = last.beats.dispatch, threading.Event()
 
@@ -100,7 +101,7 @@ class TestStop(IntakeTest):
         self.assertGreater(WAITING + 2, service.report_count + left)
 
     def read(self, service: objects.Service) -> objects.Service:
-        local = app.Local(self.deployment.conf())
+        local = local_app.Local(self.deployment.conf())
         self.addCleanup(local.close)
         return objects.Service.get_by_uuid(local.context(), service.uuid)
 
