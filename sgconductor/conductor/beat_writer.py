@@ -23,6 +23,7 @@ from sgconductor.db import pins
 from sgconductor.db import reception
 from sgconductor.db import services
 from sgconductor.messaging import batch_listener
+from sgconductor.messaging import transports
 from sgconductor.rpcapi import beats as beats_api
 
 LOG = logging.getLogger(__name__)
@@ -287,7 +288,7 @@ def server(
         transport,
         [
             messaging.Target(
-                exchange=transport.EXCHANGE, topic=transport.BEATS_TOPIC
+                exchange=transports.EXCHANGE, topic=transports.BEATS_TOPIC
             )
         ],
         beats,
