@@ -100,7 +100,7 @@ class TestLiveness(commands.CommandTest):
 
     def test_drivers_are_compared(self) -> None:
         self.service('node2', 1, down_after=_LONG)
-        alone = ['db: outages seen by this conductor: 0; it can be asked']
+        alone = ['db: outages seen by this conductor: 0; now available']
         node2 = {
             'host': 'node2',
             'binary': 'acme-worker',
@@ -258,16 +258,20 @@ class TestWatch(commands.CommandTest):
         with self.deployment.db.writer() as conn:
             events.add(conn, [('service.update', known.payload)])
         self.deployment.conductor()
-        self.wait_for('the end', lambda: ' again.' in watching.output)
+        self.wait_for(
+            'the end', lambda: '\nEvents are shown again.' in watching.output
+        )
         self.service('node1', 1)
         self.wait_for('the news', lambda: 'create node1' in watching.output)
         lines = watching.output.splitlines()
         said = [line for line in lines if not line.startswith('2')]
         self.assertEqual(2, len(said), watching.output)
         self.assertRegex(
-            said[0], r'^No conductor answered .* Watching on as soon as it can'
+            said[0],
+            r'^No conductor answered .* again as soon as a conductor '
+            r'answers\.$',
         )
-        self.assertEqual('Watching again.', said[1])
+        self.assertEqual('Events are shown again.', said[1])
         shown = [line.split()[-1] for line in lines if line not in said]
         self.assertEqual(len(set(shown)), len(shown), watching.output)
         news = [e.uuid for e in self.written() if e.id >= known.id]

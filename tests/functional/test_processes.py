@@ -445,7 +445,9 @@ class TestStart(ProcessTest):
             )
             self.wait_for(
                 'the warning',
-                lambda: 'Not ready, trying on: The message' in daemon.output,
+                lambda: (
+                    'Not ready; trying again: The message' in daemon.output
+                ),
             )
         finally:
             self.broker.start()

@@ -61,8 +61,8 @@ class TestStatus(StatusTest):
         self.assertEqual({WARNING}, {code for code, _ in found.values()})
         _, versions = found['Versions']
         self.assertEqual(
-            'acme-worker: 2 of version 1, 1 of version 2; the pin is 1. What '
-            'to do is told by:\n'
+            'acme-worker: 2 of version 1, 1 of version 2; the pin is 1. To '
+            'see what to do:\n'
             '  sgconductor-manage pins explain acme-worker',
             versions,
         )
@@ -78,7 +78,7 @@ class TestStatus(StatusTest):
         holds = str(found['Holds left behind'])
         self.assertIn('The pin of acme-api is held at 2, since 2', holds)
         self.assertIn('  sgconductor-manage pins release acme-api', holds)
-        self.assertIn('it will not exceed 7', holds)
+        self.assertIn('it cannot exceed 7', holds)
         self.assertIn('  sgconductor-manage pins release acme-work', holds)
 
         table = self.check(status=WARNING)
@@ -116,7 +116,7 @@ class TestWithoutConductor(StatusTest):
         self.assertEqual(FAILURE, code)
         self.assertIn('Run: sgconductor-manage db sync', str(details))
         self.assertEqual(
-            {(WARNING, 'Cannot tell before the schema is current.')},
+            {(WARNING, 'Cannot be checked before the schema is current.')},
             self.all_but_the_schema(found),
         )
 
@@ -130,7 +130,8 @@ class TestWithoutConductor(StatusTest):
             {
                 (
                     WARNING,
-                    'Cannot tell: no conductor of this release has run yet.',
+                    'Cannot be checked: no conductor of this release has run '
+                    'yet.',
                 )
             },
             self.all_but_the_schema(found),
