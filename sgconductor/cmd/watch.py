@@ -84,7 +84,8 @@ class Watch(command.Command):
             except exception.Unreachable as error:
                 if not unreachable:
                     self.app.stderr.write(
-                        f'{error} Events are shown again as soon as a conductor answers.\n'
+                        f'{error} Events are shown again as soon as a '
+                        f'conductor answers.\n'
                     )
                 unreachable = True
             else:
