@@ -42,7 +42,7 @@ class Pins:
         ).objects
 
     @property
-    def kept(self) -> bool:
+    def stored(self) -> bool:
         """Whether a conductor has written the pins of the services yet."""
         return bool(
             self.all or not objects.ServiceList.get_page(self._context, 1)
@@ -130,7 +130,7 @@ class Checks(upgradecheck.UpgradeCommands):
     ) -> upgradecheck.Result:
         if self._pins is None:
             return _warning('Cannot be checked before the schema is current.')
-        if not self._pins.kept:
+        if not self._pins.stored:
             return _warning(
                 'Cannot be checked: no conductor of this release has run yet.'
             )

@@ -11,7 +11,7 @@ from tests.functional import base
 
 
 class CommandTest(base.ConductorTest):
-    """Runs the commands as real programs against a conductor in this process."""
+    """Runs commands as real programs against a conductor in this process."""
 
     scenarios = [base.ON_MARIADB]
 

@@ -249,6 +249,12 @@ class TestPins(commands.CommandTest):
         )
         told = self.error('pins', 'hold', 'acme-worker', str(2**40))
         self.assertIn('must be from 0 to', told)
+        told = self.error('pins', 'hold', 'a/b', '1')
+        self.assertIn("binary 'a/b' must begin", told)
+        for verb in ('hold', 'release'):
+            version = ['1'] if verb == 'hold' else []
+            told = self.error('pins', verb, 'pigeon', *version)
+            self.assertIn("binary 'pigeon' has ever joined", told)
 
     def test_wait_outlives_a_restart_of_the_conductors(self) -> None:
         self.member('node1', version=1)

@@ -523,6 +523,9 @@ class TestManage(ProcessTest):
             (('service', 'show', 'a/b', 'c'), "host 'a/b' must begin"),
             (('service', 'show', 'a', 'b', 'c'), 'not 3 words: a b c'),
             (('service', 'delete', 'no'), "uuid 'no' is not a UUID"),
+            (('service', 'delete', uuid), f'Service {uuid} was not found.'),
+            (('service', 'disable', 'a/b', 'c'), "host 'a/b' must begin"),
+            (('service', 'enable', 'a', 'b'), 'was not found.'),
         ):
             output = self.manage(*args, status=1)
             self.assertEqual(1, len(output.splitlines()), output)

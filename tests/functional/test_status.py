@@ -137,7 +137,7 @@ class TestWithoutConductor(StatusTest):
             self.all_but_the_schema(found),
         )
 
-    def error(self, **overrides: Any) -> str:
+    def cannot_check(self, **overrides: Any) -> str:
         """The one line that is printed when the checks cannot run."""
         self.config = self.deployment.config_file(**overrides)
         output = self.check(status=255)
@@ -145,11 +145,11 @@ class TestWithoutConductor(StatusTest):
         return output
 
     def test_the_database_cannot_be_reached(self) -> None:
-        output = self.error(
+        output = self.cannot_check(
             database__connection='mysql+pymysql://u:secret@127.0.0.1:1/sg'
         )
         self.assertIn('database at mysql+pymysql://u:***@127.0.0.1:1/', output)
 
     def test_no_database_is_configured(self) -> None:
-        output = self.error(database__connection='')
+        output = self.cannot_check(database__connection='')
         self.assertIn('no [database] connection is set', output)
