@@ -4,6 +4,7 @@ import gc
 import logging
 import sys
 import threading
+from typing import Self
 
 from oslo_config import cfg
 from oslo_service import service
@@ -34,11 +35,8 @@ class ConductorService(service.ServiceBase):
         self._stopped = threading.Event()
         self._conductor: conductor_app.Conductor | None = None
 
-    def __getstate__(self) -> tuple[cfg.ConfigOpts, int]:
-        return self._conf, self._worker
-
-    def __setstate__(self, state: tuple[cfg.ConfigOpts, int]) -> None:
-        self.__init__(*state)  # type: ignore[misc]
+    def __reduce__(self) -> tuple[type[Self], tuple[cfg.ConfigOpts, int]]:
+        return type(self), (self._conf, self._worker)
 
     def start(self) -> None:
         self._conductor = conductor_app.Conductor(self._conf, self._worker)
