@@ -9,7 +9,7 @@ OPTS = [
         help='The servers, as host:port or [IPv6]:port. The key of each '
         'service is on one of them. The list must be the same, in the same '
         'spelling, for all conductors and members. Use these servers for '
-        'sgconductor only, with so much memory that they never evict a key '
+        'sgconductor only, with enough memory that they never evict a key '
         '(200 bytes for each service).',
     ),
     cfg.FloatOpt(
@@ -37,7 +37,8 @@ OPTS = [
         default=1,
         help='Seconds to wait for a server to connect or to answer. A server '
         'that takes longer counts as unavailable and is not asked for a '
-        'while; until then the services table alone decides for its members.',
+        'while; meanwhile the services table alone decides for the members '
+        'whose keys it has.',
     ),
     cfg.BoolOpt('tls', default=False, help='Use TLS.'),
     cfg.StrOpt(

@@ -37,16 +37,17 @@ OPTS = [
         'slow_report_interval',
         min=1,
         max=86400,
-        help='report_interval for members that use another driver than db, '
-        'which detects failures by itself. Default: report_interval.',
+        help='Seconds between two beats of a member if driver is not db: such '
+        'a driver detects failures at its own pace. Default: '
+        'report_interval.',
     ),
     cfg.IntOpt(
         'slow_down_after',
         min=2,
         max=86400,
-        help='down_after for members that use another driver than db. While '
-        'that driver is unavailable, this alone decides. Must be longer than '
-        'slow_report_interval. Default: down_after.',
+        help='Seconds without a beat after which a member is down if driver '
+        'is not db. It alone decides while that driver is unavailable. Must '
+        'be longer than slow_report_interval. Default: down_after.',
     ),
     cfg.IntOpt(
         'sync_interval',

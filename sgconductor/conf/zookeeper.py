@@ -13,7 +13,7 @@ OPTS = [
         'root',
         default='/sgconductor',
         regex=r'^(/[^/\x00-\x20]+)+$',
-        help='The node below which the members of all groups have theirs.',
+        help='The node below which all groups have their nodes.',
     ),
     cfg.FloatOpt(
         'session_timeout',
@@ -21,7 +21,7 @@ OPTS = [
         max=600,
         default=10,
         help='Seconds after which the node of a member that died is removed. '
-        'The ensemble limits it (by default to 2 to 20 of its ticks).',
+        'The ensemble has limits of its own (by default 2 and 20 ticks).',
     ),
     cfg.StrOpt(
         'user',
@@ -41,8 +41,7 @@ OPTS = [
     cfg.StrOpt(
         'tls_ca_file',
         help='File with CA certificates to trust in addition to those of the '
-        'system. The certificate of a server must be for the name that hosts '
-        'has.',
+        'system. The certificate of a server must be for its name in hosts.',
     ),
     cfg.StrOpt('tls_cert_file', help='File with the client certificate.'),
     cfg.StrOpt(
