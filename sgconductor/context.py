@@ -1,17 +1,34 @@
-"""The request context, which says where we are."""
+"""The request context: who asks, and where the answer comes from."""
 
 from typing import Any
+from typing import Protocol
 from typing import Self
+from typing import TypeVar
 
 from oslo_context import context as oslo_context
 from oslo_versionedobjects import base as ovo_base
 
+from sgconductor import exception
+
+Interface = TypeVar('Interface')
+
+
+class Backend(Protocol):
+    """What a conductor gives to objects: the behaviour behind them."""
+
+    def part(self, interface: type[Interface]) -> Interface:
+        """The part of the conductor that implements an interface.
+
+        :param interface: an abstract class that stands beside its object
+        :raises LookupError: if the conductor has no such part
+        """
+        ...
+
 
 class RequestContext(oslo_context.RequestContext):
-    """Who asks, and who can answer: a backend here, or a conductor afar.
+    """Who asks, and who answers: a backend here, or a conductor afar.
 
-    :ivar backend: what a conductor works on (see
-        :mod:`sgconductor.backend`); None anywhere else
+    :ivar backend: the conductor's own behaviour; None anywhere else
     :ivar conductor: the client by which a conductor is asked; None inside
         one
 
@@ -21,7 +38,7 @@ class RequestContext(oslo_context.RequestContext):
     def __init__(
         self,
         *,
-        backend: object | None = None,
+        backend: Backend | None = None,
         conductor: ovo_base.VersionedObjectIndirectionAPI | None = None,
         **kwargs: Any,
     ) -> None:
@@ -39,3 +56,12 @@ class RequestContext(oslo_context.RequestContext):
         :param kwargs: ``backend=`` or ``conductor=``, as here
         """
         return super().from_dict(values, **kwargs)
+
+    def part(self, interface: type[Interface]) -> Interface:
+        """The part of this conductor that implements an interface.
+
+        :raises NoBackend: outside a conductor
+        """
+        if self.backend is None:
+            raise exception.NoBackend()
+        return self.backend.part(interface)

@@ -22,6 +22,13 @@ _LOUD = (
 )
 
 
+class NoBackend:
+    """The backend of a context in which nothing is asked."""
+
+    def part(self, interface: type[T]) -> T:
+        raise LookupError(interface)
+
+
 class TestCase(testtools.TestCase):
     """Warnings are errors, and what is logged is kept.
 

@@ -205,8 +205,7 @@ def _by_number(context: sg_context.RequestContext, id: str) -> objects.Service:
     if not 0 <= number <= fields.MAX_INT:
         raise exception.InvalidInput(f'Invalid id {id:.80}')
     if number > 0:
-        page = objects.ServiceList.fetch(context, 1, number - 1)
-        for service in page.services():
+        for service in objects.ServiceList.walk(context, 1, number - 1):
             if service.id == number:
                 return service
     raise exception.ServiceNotFound(id)

@@ -104,10 +104,13 @@ def index(call: operation.Call) -> Mapping[str, Any]:
     marker = query.pop('marker', None)
     if 'is_up' in query:
         query['up'] = query.pop('is_up')
-    page = objects.ServiceList.fetch(call.context, limit, marker, **query)
+    found = list(
+        objects.ServiceList.walk(call.context, limit, marker, **query)
+    )
+    more = len(found) == limit
     return {
-        'services': [view(call, service) for service in page.services()],
-        'links': paging.links(call, page.marker),
+        'services': [view(call, service) for service in found],
+        'links': paging.links(call, found[-1].id if more else None),
     }
 
 

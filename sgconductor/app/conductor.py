@@ -7,22 +7,22 @@ import threading
 import oslo_messaging as messaging
 from oslo_config import cfg
 
-from sgconductor import backend
 from sgconductor import conf as sg_conf
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import metrics as sg_metrics
 from sgconductor import objects
-from sgconductor import roster
+from sgconductor.conductor import backend
 from sgconductor.conductor import beat_writer
 from sgconductor.conductor import dispatcher
+from sgconductor.conductor import event_publisher
 from sgconductor.conductor import exporter
+from sgconductor.conductor import leader
 from sgconductor.conductor import manager
 from sgconductor.conductor import metrics
-from sgconductor.conductor import rounds
+from sgconductor.conductor import sweep
 from sgconductor.db import database
 from sgconductor.db import models
-from sgconductor.db import reception
 from sgconductor.db import schema
 from sgconductor.member import membership
 from sgconductor.member import periodic_task
@@ -36,17 +36,18 @@ from sgconductor.servicegroup import driver as sg_driver
 
 LOG = logging.getLogger(__name__)
 
-# Seconds; it finds something only where somebody else wrote the table.
+# Seconds. It finds something only where others wrote the table.
 _SETTLE_EVERY = 30.0
-_ROUND_EVERY = 1.0
-_HEARTS_END_WITHIN = 10.0
+_SWEEP_EVERY = 1.0
+_PUBLISH_EVERY = 1.0
+_TASKS_END_WITHIN = 10.0
 
-# Seconds. What was sent since a conductor's last beat is not known to have
-# been heard yet; and that long nobody is heard only where something is away.
+# Seconds. Beats sent after a conductor's last beat may still be in flight, so
+# it beats often; only an outage keeps all beats away for as long as a gap.
 _BEAT_EVERY = 0.5
 _GAP = 3.0
 
-# As what conductors are members themselves.
+# The service version with which conductors join.
 _VERSION = 1
 
 
@@ -67,7 +68,7 @@ class Conductor:
         self._db = database.Database.from_conf(conf)
         self._drivers = sg_driver.load(conf)
         self._rpc = transports.rpc_transport(conf)
-        self.backend = backend.make(
+        self.backend = backend.Backend(
             self._db,
             self._drivers,
             pin_fanout.PinFanout(self._rpc).pins_changed,
@@ -75,26 +76,35 @@ class Conductor:
         self._pins = pin_cache.PinCache(
             lambda: objects.PinList.in_force(self._context())
         )
-        self._ear = pin_listener.PinListener(self._rpc, self._pins)
+        self._pin_listener = pin_listener.PinListener(self._rpc, self._pins)
         late = conf.servicegroup.down_after / 4
         gap = min(_GAP, late)
         self._membership = self._member(gap)
         self._events = transports.event_transport(conf)
-        self._rounds = rounds.Rounds(
-            self.backend,
+        self._leader = leader.Leader(self._db)
+        self._publisher = event_publisher.EventPublisher(
+            self._db,
+            self._leader,
             events_api.EventAPI(self._events, self._host).send,
         )
-        self._walking = periodic_task.PeriodicTask(
-            'looking after the group', _ROUND_EVERY, self._rounds.go
+        sweeping = sweep.Sweep(
+            self._db,
+            self.backend.judges,
+            self._leader,
+            self.backend.deregistrations,
+            self.backend.changes,
         )
-        # Apart, for it may wait for another broker.
-        self._telling = periodic_task.PeriodicTask(
-            'telling of events', _ROUND_EVERY, self._rounds.tell
+        self._tasks = (
+            periodic_task.PeriodicTask('sweep', _SWEEP_EVERY, sweeping.run),
+            # A task of its own: it may wait for another broker.
+            periodic_task.PeriodicTask(
+                'publishing of events', _PUBLISH_EVERY, self._publisher.publish
+            ),
         )
         self._settling = periodic_task.PeriodicTask(
             'settling of the pins',
             _SETTLE_EVERY,
-            lambda: roster.settle(self.backend),
+            self.backend.roster.settle,
         )
         self._notifications = transports.beat_transport(conf)
         self._started = self._stopped = False
@@ -129,7 +139,7 @@ class Conductor:
             metrics.Work(
                 self.beats,
                 calls,
-                [judge.voice for judge in self.backend.judges],
+                self.backend.judges.drivers,
             ),
         )
 
@@ -143,7 +153,7 @@ class Conductor:
         schema.sync(self._db)
 
     def check(self) -> None:
-        """Reach what a conductor needs, and see that it fits.
+        """Reach the servers that a conductor needs, and check the tables.
 
         :raises DatabaseUnreachable: naming it
         :raises BrokerUnreachable: naming it
@@ -156,29 +166,25 @@ class Conductor:
     def start(self) -> None:
         """Serve, in threads, until :meth:`stop`."""
         self._started = True
-        for judge in self.backend.judges:
-            judge.voice.watch()
-        # Before anybody asks: in an upgrade, the services are there already,
-        # and the pins not yet.
+        for driver in self.backend.judges.drivers:
+            driver.watch()
+        # Before the first call: the table may be that of a backup.
         self._settling.start(at_once=True)
-        with contextlib.suppress(exception.Unreachable):
-            # Before anything is heard here.
-            self._db.write(reception.catch_up)
         self._rpc_server.start()
         self._beat_server.start()
         try:
             self._join(timeout=0)
         except exception.Unreachable:
-            # It serves all the same, and need not be waited for.
+            # It serves all the same; nothing has to wait for its join.
             threading.Thread(target=self._join_later, daemon=True).start()
-        self._walking.start()
-        self._telling.start()
+        for task in self._tasks:
+            task.start()
         self._exporter.start()
 
     def stop(self) -> None:
         """Finish what was taken from the broker, and take no more.
 
-        Again does no harm.
+        A second call does nothing.
         """
         if self._stopped:
             return
@@ -187,29 +193,28 @@ class Conductor:
             self.close()
             return
         self._exporter.stop()
-        self._settling.stop()
-        self._walking.stop()
-        self._telling.stop()
-        self._rounds.stop()
+        for task in (self._settling, *self._tasks):
+            task.stop()
+        self._leader.stop()
         try:
             self._membership.leave()
-            self._ear.stop()
+            self._pin_listener.stop()
             graceful_server.drain(self._rpc_server)
             self._beat_server.stop()
             self.beats.stop()
             self._rpc_server.wait()
             self._beat_server.wait()
-            self._ear.close()
-            for each in (self._settling, self._walking, self._telling):
-                each.wait(_HEARTS_END_WITHIN)
+            self._pin_listener.close()
+            for task in (self._settling, *self._tasks):
+                task.wait(_TASKS_END_WITHIN)
             with contextlib.suppress(exception.Unreachable):
-                self._rounds.give_back()
+                self._leader.release()
         finally:
             self.close()
 
     def close(self) -> None:
         """Give the connections back."""
-        self._ear.close()
+        self._pin_listener.close()
         for driver in self._drivers:
             driver.close()
         self._rpc.cleanup()
@@ -221,17 +226,17 @@ class Conductor:
         return sg_context.RequestContext(backend=self.backend)
 
     def _member(self, gap: float) -> membership.Membership:
-        """Its own place in the group, as a member like any other.
+        """The conductor's own membership: it is a member like any other.
 
-        Its beats go the way of all, and often, so that they prove that this
-        way is open.
+        Its beats go the same way as all others, and often, so that they
+        prove that this way is open.
         """
         group = self._conf.servicegroup
         return membership.Membership(
             self._context,
             beat_writer.OwnBeats(self._rpc, self._db, gap),
             self._pins,
-            self._ear.listen,
+            self._pin_listener.listen,
             self._drivers,
             self._host,
             models.CONDUCTOR,
@@ -251,7 +256,7 @@ class Conductor:
         except (exception.Unreachable, exception.MembershipLost):
             raise
         except exception.SGConductorError as error:
-            LOG.error('This conductor is no member: %s', error)
+            LOG.error('This conductor cannot join the group: %s', error)
 
     def _join_later(self) -> None:
         # It may be told to stop meanwhile.

@@ -1,4 +1,4 @@
-"""The conductor's RPC endpoint: it runs objects' methods for callers."""
+"""The conductor's RPC endpoint: it runs methods of objects for callers."""
 
 import functools
 import inspect
@@ -21,9 +21,9 @@ _VERSION = re.compile(r'[0-9]{1,9}[.][0-9]{1,9}([.][0-9]{1,9})?')
 class ConductorManager:
     """Answers :class:`sgconductor.rpcapi.conductor.ConductorAPI`.
 
-    What remotable methods take never grows within a major version of their
-    object, and a mapping that one answers may: older and newer releases call
-    each other during an upgrade.
+    Older and newer releases call each other during an upgrade. So within a
+    major version of an object, its remotable methods never take more; a
+    mapping that they return may grow.
     """
 
     target = messaging.Target(version='1.0')
@@ -40,7 +40,8 @@ class ConductorManager:
     ) -> Any:
         """Run a class method and answer in the caller's versions.
 
-        :param object_versions: version by name of the objects it knows
+        :param object_versions: the versions of the objects that the caller
+            knows, by name
         """
         versions = _manifest(object_versions)
         if not isinstance(objname, str) or objname not in versions:
@@ -65,8 +66,8 @@ class ConductorManager:
     ) -> tuple[dict[str, Any], Any]:
         """Run a method of an object.
 
-        :returns: the primitives of the fields that it changed, beside
-            ``obj_what_changed``, and its result
+        :returns: the primitives of the fields that it set, beside
+            ``obj_what_changed``; and the method's result
         """
         if not isinstance(objinst, base.SGObject):
             raise exception.InvalidInput(
@@ -94,8 +95,8 @@ class ConductorManager:
     ) -> Any:
         """The primitive of an object in the caller's versions.
 
-        :raises InvalidInput: if the caller knows the object itself in a newer
-            version than it has, so that there is nothing to make older
+        :raises InvalidInput: if the caller knows a newer version of the
+            object itself than it has: objects are only ported back
         """
         if not isinstance(objinst, base.SGObject):
             raise exception.InvalidInput(
@@ -104,6 +105,11 @@ class ConductorManager:
         versions = _manifest(object_versions)
         name = objinst.obj_name()
         wanted = versions.get(name, objinst.VERSION)
+        # Objects within it, of an older conductor, are not ported forward.
+        for one in base.tree(objinst):
+            inner = one.obj_name()
+            if one is not objinst and inner in versions:
+                versions[inner] = base.older(versions[inner], one.VERSION)
         primitive = _backport(objinst, versions)
         if primitive['versioned_object.version'] != wanted:
             raise exception.InvalidInput(
@@ -119,7 +125,7 @@ def _backport(
     obj: ovo_base.VersionedObject, versions: dict[str, str]
 ) -> dict[str, Any]:
     known = dict(_newest(obj.obj_name()))
-    # No object is ported forward: not beyond what it is itself, either.
+    # The object itself is not ported forward either.
     known[obj.obj_name()] = obj.VERSION
     agreed = {}
     for name, theirs in versions.items():
@@ -134,12 +140,12 @@ def _backport(
 
 @functools.cache
 def _newest(name: str) -> dict[str, str]:
-    """The versions that this conductor has of an object and what is in it."""
+    """The newest versions of an object and of the objects within it."""
     return ovo_base.obj_tree_get_versions(name)
 
 
 def _remotable(owner: Any, name: Any, of_class: bool) -> Any:
-    # The name comes from the wire: only what is marked may be reached by it.
+    # The name comes off the wire: it may reach nothing but remotables.
     cls = owner if of_class else type(owner)
     marked = getattr(cls, name, None) if isinstance(name, str) else None
     if (
@@ -165,7 +171,7 @@ def _manifest(value: Any) -> dict[str, str]:
         raise exception.InvalidInput(
             f'object_versions must be versions by name, not {value!r:.200}'
         )
-    return value
+    return dict(value)
 
 
 def _list(value: Any) -> tuple[Any, ...]:

@@ -15,18 +15,18 @@ class Work(registry.Collector):
     """
     :param beats: what it writes
     :param calls: what it answers
-    :param voices: whom it asks
+    :param drivers: those that it asks
     """
 
     def __init__(
         self,
         beats: beat_writer.BeatWriter,
         calls: sg_dispatcher.Dispatcher,
-        voices: Iterable[monitored_driver.MonitoredDriver],
+        drivers: Iterable[monitored_driver.MonitoredDriver],
     ) -> None:
         self._beats = beats
         self._calls = calls
-        self._voices = list(voices)
+        self._drivers = list(drivers)
 
     def collect(self) -> Iterator[core.Metric]:
         yield core.CounterMetricFamily(
@@ -61,6 +61,6 @@ class Work(registry.Collector):
             'How often a servicegroup driver could not be asked.',
             labels=['driver'],
         )
-        for each in self._voices:
+        for each in self._drivers:
             outages.add_metric([each.name], each.outages)
         yield outages

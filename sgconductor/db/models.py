@@ -140,6 +140,9 @@ events = sa.Table(
     # The notification's, in JSON.
     sa.Column('payload', sa.Text, nullable=False),
     sa.Column('sent_at', clock.UtcDateTime),
+    # Whose request caused it. Null for no request, or no known user.
+    sa.Column('request_id', sa.String(64)),
+    sa.Column('user_id', sa.String(255)),
     sa.Index('ix_events_sent_at_id', 'sent_at', 'id'),
     **_MYSQL,
 )

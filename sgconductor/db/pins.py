@@ -55,10 +55,12 @@ class State(NamedTuple):
     """All pins at one moment.
 
     :ivar versions: the pin in force by binary
+    :ivar causes: of their last changes, by binary
     """
 
     epoch: int
     versions: dict[str, int]
+    causes: dict[str, str]
 
 
 class Look(NamedTuple):
@@ -77,7 +79,8 @@ class Look(NamedTuple):
     def state(self) -> State:
         """What members go by, if nothing is changed."""
         versions = {name: row['version'] for name, row in self.rows.items()}
-        return State(self.epoch, versions)
+        causes = {name: row['cause'] for name, row in self.rows.items()}
+        return State(self.epoch, versions, causes)
 
 
 def lock(conn: sa.Connection) -> Look:
@@ -95,12 +98,13 @@ def lock(conn: sa.Connection) -> Look:
 def state(conn: sa.Connection) -> State:
     """The epoch and the pins that belong to it, of one moment."""
     rows = conn.execute(
-        sa.select(_ROSTER.c.epoch, _T.c.binary, _VERSION).select_from(
-            _ROSTER.outerjoin(_T, sa.true())
-        )
+        sa.select(
+            _ROSTER.c.epoch, _T.c.binary, _T.c.cause, _VERSION
+        ).select_from(_ROSTER.outerjoin(_T, sa.true()))
     ).all()
     versions = {row.binary: row.version for row in rows if row.binary}
-    return State(rows[0].epoch, versions)
+    causes = {row.binary: row.cause for row in rows if row.binary}
+    return State(rows[0].epoch, versions, causes)
 
 
 def minimum(

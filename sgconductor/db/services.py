@@ -128,6 +128,13 @@ def get(conn: sa.Connection, **key: Any) -> Row | None:
     return None if packed is None else _READ.unpack(packed)
 
 
+def lock(conn: sa.Connection, uuid: str) -> Row | None:
+    """The living row, which nobody else can write until this one commits."""
+    query = _by('uuid').with_for_update()
+    packed = conn.execute(query, {'uuid': uuid}).scalar_one_or_none()
+    return None if packed is None else _READ.unpack(packed)
+
+
 def get_many(conn: sa.Connection, uuids: Collection[str]) -> dict[str, Row]:
     """The living rows that have these UUIDs, by UUID."""
     found = conn.execute(

@@ -1,9 +1,9 @@
-"""Objects filled and taken apart without a look at each value.
+"""The fast codec: objects made and serialized without a check of each value.
 
-For values that come from our own table, or from a conductor. The library
-coerces and converts them one by one, which takes ten times as long; what
-comes of it is the same. Only this module relies on how the library keeps an
-object's values.
+It is for values that come from our own table, or from a conductor. The
+library coerces and converts them one by one, which takes ten times as long
+and gives the same result. Only this module relies on how the library stores
+an object's values.
 """
 
 import datetime
@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
-from typing import Self
 
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fields as ovo_fields
@@ -22,7 +21,7 @@ from oslo_versionedobjects import fields as ovo_fields
 from sgconductor.objects import base
 from sgconductor.objects import fields
 
-# Whose values are on the wire what they are in an object.
+# Fields whose values are the same on the wire as in an object.
 _PLAIN = (
     fields.BinaryField,
     fields.CountField,
@@ -43,11 +42,12 @@ _MOMENT = fields.Moment()
 
 
 class _Names(NamedTuple):
-    """
-    :ivar attributes: where an object keeps the value of each field, by name
-    :ivar moments: which of them are moments
-    :ivar objects: the names of those that are lists of objects
-    :ivar known: whether all others are plain
+    """What the codec has to know of a class.
+
+    :ivar attributes: the attribute that stores each field, by field name
+    :ivar moments: the indexes of the fields that are moments
+    :ivar objects: the names of the fields that are lists of objects
+    :ivar known: whether all other fields are plain
     """
 
     attributes: dict[str, str]
@@ -57,7 +57,10 @@ class _Names(NamedTuple):
 
 
 class Flat(base.SGObject):
-    """An object none of whose fields is an object."""
+    """An object none of whose fields is an object.
+
+    Its primitive is made by the fast codec wherever that is possible.
+    """
 
     def obj_to_primitive(
         self,
@@ -74,45 +77,12 @@ class Flat(base.SGObject):
         return super().obj_to_primitive(target_version, version_manifest)
 
 
-class LazyList(ovo_base.ObjectListBase[Any], base.SGObject):
-    """A list whose objects are made when they are asked for."""
-
-    _parts: Sequence[Any] = ()
-    _make: Callable[[Any], Any]
-
-    @classmethod
-    def made_of(
-        cls,
-        context: Any,
-        parts: Sequence[Any],
-        make: Callable[[Any], base.SGObject],
-    ) -> Self:
-        """The list of what a function makes of each of the parts."""
-        made = cls(context)
-        del made.objects
-        made._parts, made._make = parts, make
-        return made
-
-    @property
-    def made(self) -> bool:
-        """Whether the objects have been made."""
-        return super().obj_attr_is_set('objects')
-
-    def __len__(self) -> int:
-        return len(self.objects if self.made else self._parts)
-
-    def obj_load_attr(self, attrname: str) -> None:
-        if attrname != 'objects':
-            super().obj_load_attr(attrname)
-        fill(self, {'objects': [self._make(part) for part in self._parts]})
-        self._parts = ()
-
-    def obj_attr_is_set(self, attrname: str) -> bool:
-        return attrname == 'objects' or super().obj_attr_is_set(attrname)
-
-
 def values(obj: base.SGObject) -> dict[str, Any]:
-    """What is set, by name: no method changes a value, it sets another."""
+    """The values that are set, by field name.
+
+    They are the object's own: the values of our fields are never changed in
+    place.
+    """
     cls: Any = type(obj)
     kept = obj.__dict__
     return {
@@ -123,10 +93,10 @@ def values(obj: base.SGObject) -> dict[str, Any]:
 
 
 def fill(obj: base.SGObject, data: Mapping[str, Any]) -> None:
-    """Set all fields, to values of which none counts as changed.
+    """Set all fields; none counts as changed.
 
-    :param data: by name, for all fields, as they travel, but for objects;
-        others are left out of account
+    :param data: the values on the wire of all fields, by name; other names
+        are ignored
     """
     cls: Any = type(obj)
     names = _names(cls)
@@ -137,9 +107,9 @@ def fill(obj: base.SGObject, data: Mapping[str, Any]) -> None:
 def maker(
     cls: type[base.SGObject], context: Any, names: Sequence[str]
 ) -> Callable[[Sequence[Any]], base.SGObject]:
-    """What makes objects of values, with these fields set.
+    """A function that makes objects with these fields set.
 
-    :returns: takes the values, as they travel, in the order of the names
+    :returns: takes the values on the wire, in the order of ``names``
     """
     key: Any = cls
     kept = _names(key).attributes
@@ -161,11 +131,11 @@ def maker(
 def primitive(
     cls: type[base.SGObject], data: Mapping[str, Any], version: str
 ) -> dict[str, Any]:
-    """What ``obj_to_primitive`` makes of an object.
+    """What ``obj_to_primitive`` would make of an object.
 
-    :param data: by name, for all fields, as they travel; others are left out
-        of account
-    :param version: of the class, or an older one
+    :param data: the values on the wire of all fields, by name; other names
+        are ignored
+    :param version: that of the class, or an older one
     """
     key: Any = cls
     return {
@@ -179,10 +149,10 @@ def primitive(
 
 
 def load(context: Any, primitive: Any) -> base.SGObject | None:
-    """The object of a primitive that a conductor has sent.
+    """The object that a conductor has sent as a primitive.
 
-    :returns: None for whatever is not an object of the version that we have,
-        with all of its fields: the library knows what to do with it
+    :returns: None for anything but an object of our own version with all of
+        its fields: that is left to the library
     """
     cls = _class(primitive)
     if cls is None:
@@ -193,19 +163,22 @@ def load(context: Any, primitive: Any) -> base.SGObject | None:
         return _load(cls, context, data)
     parts = data['objects']
     if (
-        not issubclass(cls, LazyList)
+        not issubclass(cls, ovo_base.ObjectListBase)
         or not isinstance(parts, list)
         or any(_class(part) is None for part in parts)
     ):
         return None
+    listed: base.SGObject = cls(
+        context, objects=[_load_part(context, p) for p in parts]
+    )
+    listed.obj_reset_changes()
+    return listed
 
-    def make(part: Any) -> Any:
-        made = load(context, part)
-        if made is None:
-            made = base.Serializer().deserialize_entity(context, part)
-        return made
 
-    made: LazyList = cls.made_of(context, parts, make)
+def _load_part(context: Any, part: Any) -> Any:
+    made = load(context, part)
+    if made is None:
+        made = base.Serializer().deserialize_entity(context, part)
     return made
 
 
@@ -215,9 +188,9 @@ def _set(
     values: list[Any],
     moments: Iterable[int],
 ) -> None:
-    """Keep values, as they travel, where an object has them.
+    """Store values on the wire as those of an object.
 
-    :param moments: which of them are moments
+    :param moments: the indexes of those that are moments
     """
     for i in moments:
         if values[i] is not None:
@@ -238,7 +211,7 @@ def _load(
 
 
 def _data(obj: base.SGObject) -> dict[str, Any] | None:
-    """All as it travels; None unless all is set and nothing has changed."""
+    """All values on the wire; None unless all are set and none changed."""
     if obj._changed_fields:
         return None
     cls: Any = type(obj)
@@ -276,7 +249,7 @@ def _in_version(cls: type[base.SGObject], version: str) -> list[str]:
 
 
 def _class(primitive: Any) -> Any:
-    """The class of what :func:`load` can load; None for anything else."""
+    """The class of a primitive that :func:`load` can load, or None."""
     try:
         cls = _newest(
             primitive['versioned_object.name'],
@@ -297,7 +270,7 @@ def _class(primitive: Any) -> Any:
 
 @functools.lru_cache
 def _newest(name: str, version: str, namespace: str) -> Any:
-    """The newest class of a name, if it is of this version."""
+    """The newest class of a name, if it has this version."""
     classes = ovo_base.VersionedObjectRegistry.obj_classes().get(name, [])
     found: Any = next(iter(classes), ovo_base.VersionedObject)
     if (

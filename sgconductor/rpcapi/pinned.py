@@ -141,7 +141,7 @@ class _Objects(ovo_base.VersionedObjectSerializer):
         if not isinstance(entity, ovo_base.VersionedObject):
             return super().serialize_entity(context, entity)
         manifest = dict(self._versions)
-        for one in _tree(entity):
+        for one in base.tree(entity):
             # One that came from an older peer stays as old as it is.
             name = one.obj_name()
             manifest[name] = base.older(
@@ -151,18 +151,3 @@ class _Objects(ovo_base.VersionedObjectSerializer):
             target_version=manifest[entity.obj_name()],
             version_manifest=manifest,
         )
-
-
-def _tree(value: Any) -> Iterator[ovo_base.VersionedObject]:
-    """An object and all that are in it."""
-    if isinstance(value, ovo_base.VersionedObject):
-        yield value
-        for name in value.fields:
-            if value.obj_attr_is_set(name):
-                yield from _tree(getattr(value, name))
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tree(item)
-    elif isinstance(value, list | tuple | set):
-        for item in value:
-            yield from _tree(item)

@@ -9,10 +9,12 @@ from oslo_utils import uuidutils
 
 from sgconductor import app
 from sgconductor import context as sg_context
-from sgconductor import db
 from sgconductor import objects
 from sgconductor.app import conductor as conductor_app
 from sgconductor.conductor import manager
+from sgconductor.db import clock
+from sgconductor.db import joins as db_joins
+from sgconductor.db import services as db_services
 from sgconductor.member import Membership
 from tests import base
 from tests import deployment
@@ -63,13 +65,13 @@ def join(
     binary: str = 'acme-worker',
     topic: str = 'worker',
     version: int = 1,
-) -> db.services.Row:
+) -> db_services.Row:
     """Have a service join with nobody told, and no pin moved."""
-    one = db.joins.Join(
+    one = db_joins.Join(
         host, binary, uuidutils.generate_uuid(), topic, version, 10, 60
     )
-    now = conn.execute(sa.select(db.clock.utcnow())).scalar_one()
-    ((row, _),) = db.joins.join(conn, [one], now)
+    now = conn.execute(sa.select(clock.utcnow())).scalar_one()
+    ((row, _),) = db_joins.join(conn, [one], now)
     return row
 
 

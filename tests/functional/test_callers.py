@@ -437,7 +437,7 @@ class TestWire(CallerTest):
 class TestBug(CallerTest):
     def test_our_own_bug_is_logged_here_and_named_there(self) -> None:
         self.member()
-        liveness: Any = self.conductor.backend.liveness
+        liveness: Any = self.conductor.backend.judges.primary
         judge = liveness.judge
 
         def explode(*args: Any) -> Any:

@@ -53,7 +53,7 @@ class TestCounts(base.DeploymentTest):
         self.addCleanup(local.close)
         self.context = local.context()
         here: Any = self.context.backend
-        self.driver = here.liveness.voice._driver = Counting()
+        self.driver = here.judges.primary.driver._driver = Counting()
         self.statements = 0
 
         def count(conn: Any, cursor: Any, statement: str, *more: Any) -> None:

@@ -92,7 +92,8 @@ class TestWay(LookTest):
         """As when all hosts of a rack go down."""
         with self.db.writer() as conn:
             sent = self.sent()
-            events.add(conn, [('service.down', '{}')] * 50)
+            event = events.New('service.down', '{}', None, None)
+            events.add(conn, [event] * 50)
         self.assertLess(len(sent), 5, str(sent))
 
 

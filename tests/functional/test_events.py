@@ -208,16 +208,17 @@ class TestConductors(EventTest):
             conductor__host='conductor1', **SUBSCRIBED
         )
         tried = threading.Event()
-        rounds: Any = conductor._rounds
-        real = rounds._send
+        publisher: Any = conductor._publisher
+        leader: Any = conductor._leader
+        real = publisher._send
 
         def fail(event: Any) -> None:
             send(real, event)
             tried.set()
             raise exception.BrokerUnreachable('here', 'dying')
 
-        rounds._send = fail
-        self.wait_for('its rounds', lambda: self.holder() == rounds._holder)
+        publisher._send = fail
+        self.wait_for('its lease', lambda: self.holder() == leader._holder)
         return conductor, tried
 
     def test_another_takes_over_where_one_has_died(self) -> None:

@@ -1,6 +1,5 @@
 """Joins that come at once are one transaction, and each as if alone."""
 
-import dataclasses
 import json
 from typing import Any
 from unittest import mock
@@ -10,9 +9,10 @@ from oslo_utils import uuidutils
 
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.conductor import joins
+from sgconductor.conductor import roster
 from sgconductor.db import models
 from sgconductor.db import services
-from sgconductor.objects import joining
 from tests.functional import base
 
 
@@ -27,7 +27,7 @@ class TestTogether(base.ConductorTest):
         version: int = 1,
         binary: str = 'acme-worker',
         **more: Any,
-    ) -> joining.Ask:
+    ) -> joins.Request:
         said = {
             'topic': 'worker',
             'report_interval': 10,
@@ -37,16 +37,21 @@ class TestTogether(base.ConductorTest):
         service = objects.Service(
             self.inside, host=host, binary=binary, version=version, **said
         )
-        return joining.Ask(service, uuidutils.generate_uuid())
+        return joins.request(service, uuidutils.generate_uuid())
 
-    def join(self, *asks: joining.Ask) -> list[Any]:
+    def join(self, *asks: joins.Request) -> list[Any]:
         """For each its incarnation, or the error's name."""
         return [
             answer.row['incarnation']
-            if isinstance(answer, joining.Answer)
+            if isinstance(answer, joins.Answer)
             else type(answer).__name__
-            for answer in joining.join(self.conductor.backend, asks)
+            for answer in self.joins(self.conductor.backend.roster).join_all(
+                asks
+            )
         ]
+
+    def joins(self, roster: roster.Roster) -> joins.Joins:
+        return joins.Joins(roster, self.conductor.backend.changes)
 
     def changes(self) -> int:
         """How many transactions have changed the roster."""
@@ -133,7 +138,8 @@ class TestTogether(base.ConductorTest):
         self.join(self.ask('z'))
         bad = self.ask('b')
         # As from a conductor that checks less than this one does.
-        vars(bad.service)['_obj_topic'] = None
+        nothing: Any = None
+        bad = bad._replace(join=bad.join._replace(topic=nothing))
         joined = self.join(self.ask('a'), bad, self.ask('c'))
         self.assertEqual([1, 1], [joined[0], joined[2]])
         self.assertNotIn(joined[1], (1, 'ServiceTooOld'))
@@ -150,11 +156,9 @@ class TestTogether(base.ConductorTest):
             raise exception.DatabaseUnreachable('db', 'gone')
 
         # The conductor itself goes on.
-        here = dataclasses.replace(
-            self.conductor.backend, db=mock.Mock(write=away)
-        )
+        cut_off = roster.Roster(mock.Mock(write=away), mock.Mock())
         asks = [self.ask('a'), self.ask('b'), self.ask('a'), self.ask('c', 2)]
-        answers = joining.join(here, asks)
+        answers = self.joins(cut_off).join_all(asks)
         self.assertEqual(
             ['DatabaseUnreachable'] * 4,
             [type(one).__name__ for one in answers],

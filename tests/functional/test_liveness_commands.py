@@ -17,6 +17,11 @@ from tests.functional import commands
 _LONG = 3600
 
 
+def event(type_: str, like: objects.Event) -> events.New:
+    """One that tells the same as another."""
+    return events.New(type_, like.payload, None, None)
+
+
 class TestLiveness(commands.CommandTest):
     scenarios = [
         (
@@ -198,9 +203,15 @@ class TestWatch(commands.CommandTest):
         self.wait_for_lines(*both, count=7)
         # Of two events written at the same time, the second may commit first.
         with self.deployment.db.writer() as slow:
-            events.add(slow, [('service.update', before.payload)])
+            events.add(
+                slow,
+                [event('service.update', before)],
+            )
             with self.deployment.db.writer() as quick:
-                events.add(quick, [('service.delete', before.payload)])
+                events.add(
+                    quick,
+                    [event('service.delete', before)],
+                )
             self.wait_for_lines(*both, count=8)
         self.wait_for_lines(*both, count=9)
         # One more read must not show an event again.
@@ -256,7 +267,7 @@ class TestWatch(commands.CommandTest):
         self.conductor.stop()
         self.wait_for('the error', lambda: 'No conductor' in watching.output)
         with self.deployment.db.writer() as conn:
-            events.add(conn, [('service.update', known.payload)])
+            events.add(conn, [event('service.update', known)])
         self.deployment.conductor()
         self.wait_for(
             'the recovery',

@@ -340,7 +340,7 @@ class TestBrokenDriver(base.ConductorTest):
         super().setUp()
         remote: Any = self.remote
         remote._drivers = [Broken()]
-        voice: Any = self.conductor.backend.liveness.voice
+        voice: Any = self.conductor.backend.judges.primary.driver
         voice._driver = Broken()
 
     def test_its_members_live_by_the_table(self) -> None:

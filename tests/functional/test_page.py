@@ -16,7 +16,6 @@ from oslo_utils import uuidutils
 from selenium.webdriver.common.keys import Keys
 
 from sgconductor import objects
-from sgconductor import roster
 from sgconductor.api import http_server
 from sgconductor.app import api
 from sgconductor.db import clock
@@ -90,7 +89,7 @@ class PageTest(base.ConductorTest):
             now = conn.execute(sa.select(clock.utcnow())).scalar_one()
             rows = [service(now, **{**common, **special}) for special in them]
             conn.execute(models.services.insert(), rows)
-        roster.settle(self.conductor.backend)
+        self.conductor.backend.roster.settle()
         # They all follow, but those of which something else is said.
         table = models.services
         newest = sa.select(models.roster.c.epoch).scalar_subquery()

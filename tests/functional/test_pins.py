@@ -12,7 +12,6 @@ from oslo_utils import uuidutils
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor import roster
 from sgconductor.app import conductor as conductor_app
 from sgconductor.app import local as local_app
 from sgconductor.db import clock
@@ -225,7 +224,7 @@ class TestPlan(PinTest):
         return sum(int(row[1]) for row in conn.exec_driver_sql(text))
 
     def test_so_are_all_minimums_at_once(self) -> None:
-        roster.settle(self.conductor.backend)
+        self.conductor.backend.roster.settle()
         with self.deployment.db.writer() as conn:
             first, before = self.read(conn), self.read(conn)
             look = pins.lock(conn)
@@ -751,7 +750,7 @@ class TestSettle(PinTest):
                 ).scalar_one()
 
         before = changes()
-        roster.settle(self.conductor.backend)
+        self.conductor.backend.roster.settle()
         self.assertEqual(before, changes())
 
 

@@ -294,7 +294,9 @@ class TestVerdicts(base.ConductorTest):
         dead, unlucky = self.look('dead'), self.look('unlucky')
         self.assertEqual(('down', False), (dead.liveness, dead.is_up))
         self.assertEqual(('unknown', True), (unlucky.liveness, unlucky.is_up))
-        self.assertIn('nobody could be heard until', unlucky.liveness_reason)
+        self.assertIn(
+            'no beats could be received until', unlucky.liveness_reason
+        )
         # It had its time to be heard again.
         with self.deployment.db.writer() as conn:
             ended = conn.execute(sa.select(models.gaps.c.ended)).scalar_one()

@@ -25,7 +25,7 @@ def pin(**more: Any) -> objects.Pin:
         'live': 3,
         **more,
     }
-    context = sg_context.RequestContext(backend=object())
+    context = sg_context.RequestContext(backend=base.NoBackend())
     return objects.Pin(context, **values)
 
 
@@ -42,7 +42,7 @@ def service(number: int, **more: Any) -> objects.Service:
         'pin_epoch': 4,
         **more,
     }
-    context = sg_context.RequestContext(backend=object())
+    context = sg_context.RequestContext(backend=base.NoBackend())
     return objects.Service(context, **values)
 
 

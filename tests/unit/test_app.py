@@ -8,7 +8,6 @@ import oslo_messaging as messaging
 from oslo_config import cfg
 
 from sgconductor import app
-from sgconductor import db
 from sgconductor import exception
 from sgconductor.messaging import transports
 from tests import base
@@ -46,9 +45,6 @@ class TestImports(base.TestCase):
             'sqlalchemy',
         }
         self.assertEqual(set(), unwanted & imported)
-
-    def test_an_unknown_name_in_the_db_package(self) -> None:
-        self.assertRaises(AttributeError, getattr, db, 'nothing')
 
 
 class TestRemote(base.TestCase):

@@ -20,6 +20,8 @@ EXAMPLES = (
     exception.ServiceTooOld('a', 'b', 1, 2),
     exception.ServiceTooOld('a', 'b', 1, 1, 1, 3, 5),
     exception.ServiceIsUp('a', 'b'),
+    exception.StateConflict('it is enabled'),
+    exception.ServiceChanged('a', 'b'),
     exception.NoBackend(),
     exception.MembershipLost('a', 'b', 'superseded'),
     exception.MembershipLost('a', 'b', 'deleted'),

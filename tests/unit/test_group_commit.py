@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 
-from sgconductor import gather
+from sgconductor.conductor import group_commit
 from tests import base
 
 
@@ -30,13 +30,13 @@ class TestGather(base.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.work = Slow()
-        self.gather = gather.Gather(3)
+        self.group = group_commit.GroupCommit(self.work, 3)
         self.answers: dict[int, int | str] = {}
 
     def ask(self, *numbers: int) -> list[threading.Thread]:
         def one(number: int) -> None:
             try:
-                self.answers[number] = self.gather.ask(self.work, number)
+                self.answers[number] = self.group.submit(number)
             except (Exception, SystemExit) as error:
                 self.answers[number] = type(error).__name__
 
@@ -51,7 +51,7 @@ class TestGather(base.TestCase):
         self.assertTrue(self.work.busy.acquire(timeout=base.PATIENCE))
         threads += self.ask(*others)
         self.wait_for(
-            'the others', lambda: len(self.gather._waiting) == len(others)
+            'the others', lambda: len(self.group._waiting) == len(others)
         )
         self.work.go.release(len(others) + 1)
         for thread in threads:
@@ -59,8 +59,8 @@ class TestGather(base.TestCase):
 
     def test_one_alone_waits_for_nobody(self) -> None:
         self.work.go.release(2)
-        self.assertEqual(2, self.gather.ask(self.work, 1))
-        self.assertEqual(4, self.gather.ask(self.work, 2))
+        self.assertEqual(2, self.group.submit(1))
+        self.assertEqual(4, self.group.submit(2))
         self.assertEqual([[1], [2]], self.work.batches)
 
     def test_who_asks_meanwhile_is_next_together(self) -> None:
@@ -82,13 +82,14 @@ class TestGather(base.TestCase):
         failed = 'ZeroDivisionError'
         self.assertEqual({1: 2, 2: failed, 13: failed}, self.answers)
         self.work.go.release()
-        self.assertEqual(8, self.gather.ask(self.work, 4))
+        self.assertEqual(8, self.group.submit(4))
 
     def test_a_wrong_number_of_answers_is_an_error(self) -> None:
-        self.assertRaises(ValueError, self.gather.ask, lambda _: [], 1)
-        self.assertRaises(ValueError, self.gather.ask, lambda _: [1, 2], 1)
-        self.work.go.release()
-        self.assertEqual(8, self.gather.ask(self.work, 4))
+        answers: list[int] = []
+        group = group_commit.GroupCommit[int, int](lambda _: answers, 3)
+        self.assertRaises(ValueError, group.submit, 1)
+        answers += [1, 2]
+        self.assertRaises(ValueError, group.submit, 1)
 
     def test_the_end_of_who_does_it_is_no_end_for_others(self) -> None:
         self.all_ask(1, 666, 3)
@@ -98,4 +99,4 @@ class TestGather(base.TestCase):
             {self.answers[666], self.answers[3]},
         )
         self.work.go.release()
-        self.assertEqual(8, self.gather.ask(self.work, 4))
+        self.assertEqual(8, self.group.submit(4))

@@ -5,8 +5,9 @@ from collections.abc import Collection
 from typing import Any
 
 from sgconductor import exception
+from sgconductor.conductor import liveness
+from sgconductor.db import reception
 from sgconductor.servicegroup import driver
-from sgconductor.servicegroup import liveness
 from sgconductor.servicegroup import monitored_driver
 from tests import base
 
@@ -87,20 +88,23 @@ S = 1_000_000
 
 class RuleTest(base.TestCase):
     """
-    :ivar spans: when beats were heard: always, until now
+    :ivar windows: when beats were heard: always, until now
     """
 
     def setUp(self) -> None:
         super().setUp()
         self.now = 1000.0
-        self.spans = [(EVER, 0)]
+        self.windows = [(EVER, 0)]
         self.roll = Roll('a', 'b')
         self.voice = monitored_driver.MonitoredDriver(
             self.roll, lambda: self.now
         )
 
     def judge(self, *rows: dict[str, Any]) -> list[liveness.Verdict]:
-        judge = liveness.Liveness(self.voice, lambda: self.spans)
+        judge = liveness.Liveness(
+            self.voice,
+            lambda: [reception.Window(*each) for each in self.windows],
+        )
         return judge.judge(rows)
 
     def verdict(self, host: str, **other: Any) -> liveness.Verdict:
@@ -185,62 +189,62 @@ class TestHearing(RuleTest):
         self.roll.detects = False
 
     def test_nobody_goes_down_while_nobody_is_heard(self) -> None:
-        self.spans = [(EVER, 600 * S)]
+        self.windows = [(EVER, 600 * S)]
         self.assertEqual('unknown', self.table(610))
         self.assertTrue(self.verdict('a', age=610 * S).up)
         self.assertIn(
-            'nobody has been heard for 600.0 s',
+            'no beat of anybody came for 600.0 s',
             self.verdict('a', age=610 * S).reason,
         )
 
     def test_who_was_down_before_stays_down(self) -> None:
-        self.spans = [(EVER, 600 * S)]
+        self.windows = [(EVER, 600 * S)]
         self.assertEqual('down', self.table(661))
-        self.spans = [(5 * S, 0), (EVER, 605 * S)]
+        self.windows = [(5 * S, 0), (EVER, 605 * S)]
         self.assertEqual('down', self.table(666))
 
     def test_after_a_gap_all_have_time_to_be_heard_again(self) -> None:
-        self.spans = [(59 * S, 0), (EVER, 659 * S)]
+        self.windows = [(59 * S, 0), (EVER, 659 * S)]
         self.assertEqual('unknown', self.table(660))
         self.assertIn(
-            'nobody could be heard until 59.0 s ago',
+            'no beats could be received until 59.0 s ago',
             self.verdict('a', age=660 * S).reason,
         )
-        self.spans = [(61 * S, 0), (EVER, 661 * S)]
+        self.windows = [(61 * S, 0), (EVER, 661 * S)]
         self.assertEqual('down', self.table(662))
 
     def test_who_is_heard_after_a_gap_is_up(self) -> None:
-        self.spans = [(5 * S, 0), (EVER, 605 * S)]
+        self.windows = [(5 * S, 0), (EVER, 605 * S)]
         self.assertEqual('up', self.table(3))
 
     def test_gaps_one_after_the_other_give_time_after_each(self) -> None:
-        self.spans = [(45 * S, 0), (100 * S, 65 * S), (EVER, 120 * S)]
+        self.windows = [(45 * S, 0), (100 * S, 65 * S), (EVER, 120 * S)]
         self.assertEqual('unknown', self.table(130))
         # Silent for 61 s between the first two.
-        self.spans = [(50 * S, 0), (200 * S, 139 * S), (EVER, 210 * S)]
+        self.windows = [(50 * S, 0), (200 * S, 139 * S), (EVER, 210 * S)]
         self.assertEqual('down', self.table(220))
 
     def test_a_gap_counts_by_the_patience_that_it_takes(self) -> None:
         # One of 10 s is short beside a minute, and long beside 15 s.
-        self.spans = [(5 * S, 0), (EVER, 15 * S)]
+        self.windows = [(5 * S, 0), (EVER, 15 * S)]
         self.assertEqual('unknown', self.table(18, down_after=15))
-        self.spans = [(50 * S, 0), (EVER, 60 * S)]
+        self.windows = [(50 * S, 0), (EVER, 60 * S)]
         self.assertEqual('unknown', self.table(69))
         self.assertEqual('down', self.table(71))
 
     def test_silence_ends_where_hearing_does(self) -> None:
-        self.spans = [(EVER, 20 * S)]
+        self.windows = [(EVER, 20 * S)]
         self.assertEqual('unknown', self.table(79))
         self.assertEqual('down', self.table(81))
 
     def test_who_was_called_down_is_not_called_unknown(self) -> None:
-        self.spans = [(5 * S, 0), (EVER, 605 * S)]
+        self.windows = [(5 * S, 0), (EVER, 605 * S)]
         self.assertEqual('unknown', self.table(610, state=None))
         self.assertEqual('down', self.table(610, state='down'))
 
     def test_the_driver_may_know_more(self) -> None:
         self.roll.detects = True
-        self.spans = [(EVER, 600 * S)]
+        self.windows = [(EVER, 600 * S)]
         self.assertEqual('up', self.verdict('a', age=610 * S).liveness)
         self.assertEqual('down', self.verdict('z', age=610 * S).liveness)
 

@@ -19,11 +19,11 @@ from tests import primitives
 # A hash of an object's fields and remotable methods. One that is not the same
 # any more wants a new VERSION, a frozen primitive of it, and then a new hash.
 FINGERPRINTS = {
-    'Event': '1.0-bffb0ace218119fe3f8497a59a4af3dc',
+    'Event': '1.1-ad79f939c54869e8c6534903c5f3eca0',
     'EventList': '1.0-4fa867da033e4fdffd5fc1bfd6eadec9',
     'Pin': '1.0-53c07c782c6e37c96625ab2f7f19e64a',
     'PinList': '1.0-ebfe4ca2800ee151581324ae4cdd455b',
-    'Service': '1.3-9692bb71d44b39acb1cac4f05cffa771',
+    'Service': '1.4-d5b5fd14f8e9a3f8f9d273b08a3fbb53',
     'ServiceList': '1.4-7e90568fc9d594afbefc347d73f2f7a7',
 }
 
@@ -171,7 +171,7 @@ class TestBackport(FrozenTest):
 
     def backport(self, primitive: Any, versions: dict[str, str]) -> Any:
         return manager.ConductorManager().object_backport_versions(
-            sg_context.RequestContext(backend=object()),
+            sg_context.RequestContext(backend=base.NoBackend()),
             self.load(primitive),
             versions,
         )

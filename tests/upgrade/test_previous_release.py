@@ -16,7 +16,6 @@ from testtools import content
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor import roster
 from sgconductor import rpcapi
 from sgconductor import versions
 from sgconductor.db import schema
@@ -465,7 +464,7 @@ class TestBothConductors(base.UpgradeTest):
         context = self.asking('new')
         for host, version in (('node1', 5), ('node2', 4)):
             self.assertNotIn('pins', self.join_by('old', host, version))
-            roster.settle(conductor.backend)
+            conductor.backend.roster.settle()
             pin = objects.Pin.get_by_binary(context, 'acme-worker')
             self.assertEqual(version, pin.version)
             self.assertEqual('found so by a conductor', pin.cause)

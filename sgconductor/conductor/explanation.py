@@ -1,39 +1,44 @@
-"""The evidence behind a verdict, piece by piece."""
+"""The explanation of a verdict: its evidence, piece by piece."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from sgconductor import backend
-from sgconductor import db
+from sgconductor.conductor import judges
+from sgconductor.conductor import liveness
+from sgconductor.db import database
+from sgconductor.db import reception
+from sgconductor.db import services
 from sgconductor.servicegroup import driver as sg_driver
-from sgconductor.servicegroup import liveness
 
 _SECOND = 1_000_000
 
 
-def collect(
-    here: backend.Backend, row: 'db.services.Row', verdict: liveness.Verdict
+def explain(
+    db: database.Database,
+    judges: judges.Judges,
+    row: services.Row,
+    verdict: liveness.Verdict,
 ) -> list[dict[str, Any]]:
     """See :meth:`sgconductor.objects.Service.explain`."""
     return [
         *_orders(row),
-        *_table(row, db.reception.read_windows(here.db)),
-        *_drivers(here, row),
+        *_table(row, reception.read_windows(db)),
+        *_drivers(judges, row),
         *_verdict(row, verdict),
     ]
 
 
-def _orders(row: 'db.services.Row') -> Iterator[dict[str, Any]]:
+def _orders(row: services.Row) -> Iterator[dict[str, Any]]:
     ordered = liveness.by_order(row)
     if ordered is not None:
         yield _piece('services table', ordered.reason, None, 'down')
 
 
 def _table(
-    row: 'db.services.Row', spans: 'list[db.reception.Window]'
+    row: services.Row, windows: list[reception.Window]
 ) -> Iterator[dict[str, Any]]:
     seconds = row['age'] / _SECOND
-    silent = liveness.silence(row['age'], spans, row['down_after']) / _SECOND
+    silent = liveness.silence(row['age'], windows, row['down_after']) / _SECOND
     if seconds <= row['down_after']:
         speaks_for = 'up'
     else:
@@ -46,34 +51,38 @@ def _table(
         speaks_for,
     )
     yield _piece(
-        'hearing', 'newest beat of anybody', spans[0].ended / _SECOND, ''
+        'reception', 'newest beat of anybody', windows[0].ended / _SECOND, ''
     )
-    if len(spans) > 1:
-        gap = (spans[1].ended - spans[0].began) / _SECOND
+    if len(windows) > 1:
+        outage = (windows[1].ended - windows[0].began) / _SECOND
         yield _piece(
-            'hearing',
-            f'end of the last gap, of {gap:.1f} s, in which nobody was heard',
-            spans[0].began / _SECOND,
+            'reception',
+            f'end of the last outage, of {outage:.1f} s, in which no beats '
+            f'were received',
+            windows[0].began / _SECOND,
             '',
         )
 
 
 def _drivers(
-    here: backend.Backend, row: 'db.services.Row'
+    judges: judges.Judges, row: services.Row
 ) -> Iterator[dict[str, Any]]:
     member = sg_driver.Member.of(row)
-    for judge in here.judges:
-        if not judge.voice.detects:
+    for judge in judges.all:
+        driver = judge.driver
+        if not driver.detects:
             continue
-        word = judge.voice.word(member)
-        source = judge.voice.name
-        if judge is here.shadow:
-            source, word = f'{source} (shadow)', word._replace(speaks_for='')
-        yield _piece(source, word.says, 0.0, word.speaks_for)
+        statement = driver.word(member)
+        if judge is judges.shadow:
+            yield _piece(f'{driver.name} (shadow)', statement.says, 0.0, '')
+        else:
+            yield _piece(
+                driver.name, statement.says, 0.0, statement.speaks_for
+            )
 
 
 def _verdict(
-    row: 'db.services.Row', verdict: liveness.Verdict
+    row: services.Row, verdict: liveness.Verdict
 ) -> Iterator[dict[str, Any]]:
     if row['state'] is not None:
         turned, seen = row['state_since'], row['last_seen_up']
@@ -85,7 +94,10 @@ def _verdict(
             '',
         )
     yield _piece(
-        'verdict', verdict.reason or 'all speak for it', None, verdict.liveness
+        'verdict',
+        verdict.reason or 'no evidence against it',
+        None,
+        verdict.liveness,
     )
 
 
