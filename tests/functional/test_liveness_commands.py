@@ -61,7 +61,7 @@ class TestLiveness(commands.CommandTest):
         forced.save()
         moment = r'2\d{3}-\d\d-\d\dT[\d:]{8}Z'
 
-        beat, heard, announced, verdict = self.explain(fresh.uuid)
+        beat, reception, announced, verdict = self.explain(fresh.uuid)
         self.assertEqual(
             (
                 'services table',
@@ -73,7 +73,7 @@ class TestLiveness(commands.CommandTest):
         )
         self.assertTrue(0 <= beat[2] < _LONG, beat)
         self.assertEqual(beat[2], round(beat[2], 1))
-        self.assertEqual(('hearing', ''), (heard[0], heard[3]))
+        self.assertEqual(('reception', ''), (reception[0], reception[3]))
         self.assertEqual('announced to be up', announced[1])
         self.assertEqual(('verdict', 'all speak for it', None, 'up'), verdict)
         for host, why in (('gone', f'^left at {moment}$'), ('forced', '^for')):
