@@ -75,7 +75,9 @@ class TestLiveness(commands.CommandTest):
         self.assertEqual(beat[2], round(beat[2], 1))
         self.assertEqual(('reception', ''), (reception[0], reception[3]))
         self.assertEqual('announced to be up', announced[1])
-        self.assertEqual(('verdict', 'all speak for it', None, 'up'), verdict)
+        self.assertEqual(
+            ('verdict', 'no evidence against it', None, 'up'), verdict
+        )
         for host, why in (('gone', f'^left at {moment}$'), ('forced', '^for')):
             order, beat, *_, verdict = self.explain(host, 'acme-worker')
             self.assertRegex(order[1], why)
