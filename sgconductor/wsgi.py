@@ -7,11 +7,11 @@ separated by commas.
 
 import os
 
-from sgconductor import app
+from sgconductor.app import api as api_app
 from sgconductor.cmd import api
 
 _FILES = os.environ.get('SGCONDUCTOR_CONFIG_FILES', '')
 
-application = app.Api(
+application = api_app.Api(
     api.read([f'--config-file={path}' for path in _FILES.split(',') if path])
 )

@@ -18,6 +18,7 @@ from sgconductor import app
 from sgconductor import conf as sg_conf
 from sgconductor import context as sg_context
 from sgconductor import objects
+from sgconductor.app import conductor as conductor_app
 from sgconductor.db import clock
 from sgconductor.db import database
 from sgconductor.db import models
@@ -126,9 +127,9 @@ class Deployment(fixtures.Fixture):
         path.write_text('\n'.join([*lines, self.more]) + '\n')
         return str(path)
 
-    def conductor(self, **overrides: Any) -> app.Conductor:
+    def conductor(self, **overrides: Any) -> conductor_app.Conductor:
         """A conductor in this process, started."""
-        conductor = app.Conductor(self.conf(**overrides))
+        conductor = conductor_app.Conductor(self.conf(**overrides))
         conductor.start()
         self._open.append(conductor.stop)
         return conductor
@@ -139,7 +140,9 @@ class Deployment(fixtures.Fixture):
         self._open.append(remote.close)
         return remote
 
-    def local(self, conductor: app.Conductor) -> sg_context.RequestContext:
+    def local(
+        self, conductor: conductor_app.Conductor
+    ) -> sg_context.RequestContext:
         """A context inside the conductor."""
         return sg_context.RequestContext(backend=conductor.backend)
 

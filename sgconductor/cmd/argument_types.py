@@ -1,20 +1,20 @@
-"""Seconds, as a command line gives them."""
+"""Types of command-line arguments."""
 
 import argparse
 import math
 
 
-def positive(text: str) -> float:
-    """The number in ``text``.
+def positive_number(text: str) -> float:
+    """A finite number above 0.
 
-    :raises argparse.ArgumentTypeError: unless it is finite and above 0
+    :raises argparse.ArgumentTypeError: for any other text
     """
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
+        number = math.nan
+    if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(
             f'give a number greater than 0, not {text!r}'
         )
-    return seconds
+    return number

@@ -1,16 +1,16 @@
-"""A value that programs and people are shown differently."""
+"""Values that programs and people are shown differently."""
 
 from typing import Any
 
 from cliff import columns
 
 
-class Dual(columns.FormattableColumn[Any]):
-    """A value for programs, and words for people."""
+class Formatted(columns.FormattableColumn[Any]):
+    """A value for programs, with a text for people."""
 
-    def __init__(self, value: Any, words: str) -> None:
+    def __init__(self, value: Any, text: str) -> None:
         super().__init__(value)
-        self._words = words
+        self._text = text
 
     def human_readable(self) -> str:
-        return self._words
+        return self._text

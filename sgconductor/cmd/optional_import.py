@@ -1,4 +1,4 @@
-"""What is installed with the extra ``sgconductor[api]``."""
+"""Importing what needs the packages of the extra ``sgconductor[api]``."""
 
 import pkgutil
 from typing import Any
@@ -7,10 +7,10 @@ from sgconductor import exception
 
 
 def load(name: str) -> Any:
-    """Import something.
+    """Import an object.
 
     :param name: such as ``package.module:name``
-    :raises ConfigError: if what it needs is not installed
+    :raises ConfigError: if a package that it needs is not installed
     """
     try:
         return pkgutil.resolve_name(name)

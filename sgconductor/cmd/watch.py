@@ -1,6 +1,7 @@
 """sgconductor-manage watch."""
 
 import argparse
+import functools
 import json
 import os
 import select
@@ -19,16 +20,17 @@ from sgconductor.cmd import advice
 from sgconductor.cmd import manage
 from sgconductor.rpcapi import event_tail
 
-# Milliseconds between two looks.
-_LOOK_EVERY = 1000
+# Milliseconds between two reads.
+_POLL_INTERVAL = 1000
 
 
 class Watch(command.Command):
-    """Show what happens to services, as it happens, until Ctrl-C.
+    """Show the events of services, as they happen, until Ctrl-C.
 
-    A line tells the time, what happened, to which service, what is to know
-    of it, and the event's id, which is that of its notification too. Nothing
-    is lost while no conductor can be reached; standard error says so.
+    A line has the time, the type of the event, the host and binary of the
+    service, details, and the UUID of the event, which its notification has
+    too. While no conductor can be reached, standard error says so, and no
+    event is lost.
     """
 
     app: manage.Manage
@@ -46,8 +48,8 @@ class Watch(command.Command):
         parser.add_argument(
             '--json',
             action='store_true',
-            help='A JSON object a line, with all that is known of the '
-            'service.',
+            help='Print each event as a JSON object in one line, with all '
+            'fields of the service.',
         )
         return parser
 
@@ -56,54 +58,42 @@ class Watch(command.Command):
             signal.signal(number, lambda *_: sys.exit())
         text = _json if parsed_args.json else _line
         try:
-            with self.app.remote() as remote:
-
-                def fetch(limit: int, marker: int | None) -> objects.EventList:
-                    return objects.EventList.get_page(
-                        remote.context(), limit, marker
-                    )
-
-                self._follow(
-                    event_tail.EventTail(fetch, parsed_args.since), text
-                )
+            with self.app.context() as context:
+                fetch = functools.partial(objects.EventList.get_page, context)
+                events = event_tail.EventTail(fetch, parsed_args.since)
+                self._show(events, text)
         except BrokenPipeError:
-            # Python would complain once more when it flushes at its end.
+            # When Python flushes at its end, it would report this again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
-    def _follow(
+    def _show(
         self,
         events: event_tail.EventTail,
         text: Callable[[objects.Event], str],
     ) -> None:
-        """Show events until nobody reads them any more."""
+        """Show events until the reader of standard output is gone."""
         reader = select.poll()
         reader.register(self.app.stdout.fileno(), 0)
-        away = False
+        unreachable = False
         while True:
             try:
                 for event in events.poll():
                     self.app.stdout.write(f'{text(event)}\n')
                     self.app.stdout.flush()
             except exception.Unreachable as error:
-                self._tell_once(away, str(error))
-                away = True
-            except manage.UNKNOWN:
-                # In the middle of an upgrade the next may be newer.
-                self._tell_once(away, str(manage.ConductorTooOld()))
-                away = True
+                if not unreachable:
+                    self.app.stderr.write(
+                        f'{error} Events are shown again as soon as a '
+                        f'conductor answers.\n'
+                    )
+                unreachable = True
             else:
-                if away:
-                    self.app.stderr.write('Watching again.\n')
-                away = False
-            if reader.poll(_LOOK_EVERY):
+                if unreachable:
+                    self.app.stderr.write('Events are shown again.\n')
+                unreachable = False
+            if reader.poll(_POLL_INTERVAL):
                 return
-
-    def _tell_once(self, told: bool, trouble: str) -> None:
-        if not told:
-            self.app.stderr.write(
-                f'{trouble} Watching on as soon as it can.\n'
-            )
 
 
 def _count(text: str) -> int:
@@ -130,13 +120,13 @@ def _json(event: objects.Event) -> str:
 def _line(event: objects.Event) -> str:
     service = json.loads(event.payload)['versioned_object.data']
     return (
-        f'{advice.moment(event.at)} {event.type:14} {service["host"]} '
-        f'{service["binary"]} {_what(event.type, service)} {event.uuid}'
+        f'{advice.timestamp(event.at)} {event.type:14} {service["host"]} '
+        f'{service["binary"]} {_details(event.type, service)} {event.uuid}'
     )
 
 
-def _what(type_: str, service: Mapping[str, Any]) -> str:
-    """What is to know of a service, when that has happened to it."""
+def _details(type_: str, service: Mapping[str, Any]) -> str:
+    """What an operator wants to know about an event of a type."""
     reason: str = service.get('liveness_reason', '')
     if type_ in ('service.up', 'service.down') and reason:
         return reason
@@ -145,11 +135,11 @@ def _what(type_: str, service: Mapping[str, Any]) -> str:
     )
     if type_ != 'service.update':
         return process
-    return ', '.join([*_orders(service), process])
+    return ', '.join([*_settings(service), process])
 
 
-def _orders(service: Mapping[str, Any]) -> Iterator[str]:
-    """What operators have set."""
+def _settings(service: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that operators set."""
     if service['disabled']:
         why = service['disabled_reason']
         yield f'disabled: {why}' if why else 'disabled'

@@ -1,7 +1,8 @@
-"""Displays of the all-in-one: a live table, or a line for each change."""
+"""The demo's displays: a live table, or a line for each change."""
 
 import abc
 import collections
+import datetime
 import logging
 import os
 import sys
@@ -15,23 +16,23 @@ from rich import live
 from rich import table
 from rich import text
 
-from sgconductor.conductor import watch
+from sgconductor import objects
 
 _TRY_NEXT = """\
 Look at {url} with a browser. Ctrl-C stops it. Then try:
   --plain --seconds 20   the same as lines, for a script
-  --database PATH        keeps the services; a second run takes them over
+  --database PATH        keeps the services for the next run
   examples/member.py     a member of your own, in 30 lines
   examples/acme          a whole project, on a real message broker"""
 
-# So that all fits into a terminal of 80 columns and 24 lines.
-_LAST = 5
+# So many fit into a terminal of 80 columns and 24 lines.
+_SHOWN = 5
 
 
 class Display(abc.ABC):
     """Shows the group until it is closed.
 
-    :ivar log: where warnings go, so that they do not get in its way
+    :ivar log: handles warnings, so that they do not overwrite the display
     """
 
     log: logging.Handler
@@ -46,26 +47,26 @@ class Display(abc.ABC):
     def show(
         self,
         elapsed: float,
-        seen: Sequence[watch.Sighting],
+        services: Sequence[objects.Service],
         pins: str,
         events: Iterable[str],
     ) -> None:
         """
         :param elapsed: seconds since the start
-        :param seen: the group now
-        :param pins: what may be spoken to it
-        :param events: what happened since the last call
+        :param services: the group now
+        :param pins: a line about its pins
+        :param events: a line for each event since the last call
         """
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Show no more; leave the terminal as it was."""
+        """Stop, and leave the terminal as it was."""
 
 
 class Lines(Display):
-    """A line for each event, at once.
+    """Prints a line for each event.
 
-    :param url: of the page
+    :param url: of the operator's page
     """
 
     def __init__(self, url: str) -> None:
@@ -75,7 +76,7 @@ class Lines(Display):
     def show(
         self,
         elapsed: float,
-        seen: Sequence[watch.Sighting],
+        services: Sequence[objects.Service],
         pins: str,
         events: Iterable[str],
     ) -> None:
@@ -83,21 +84,21 @@ class Lines(Display):
             print(_stamped(elapsed, event), flush=True)
 
     def close(self) -> None:
-        """There is nothing to put back."""
+        """Nothing: the lines stay."""
 
 
 class Table(Display):
-    """A table in place of the terminal's text, which comes back after it.
+    """A table on the whole terminal, whose text comes back at the end.
 
     :param console: the terminal
-    :param url: of the page
+    :param url: of the operator's page
     """
 
     def __init__(self, console: rich_console.Console, url: str) -> None:
         self._next = text.Text(_TRY_NEXT.format(url=url), 'dim')
         self.log = self._recent = _Recent()
         self._console = console
-        self._events: collections.deque[str] = collections.deque(maxlen=_LAST)
+        self._events: collections.deque[str] = collections.deque(maxlen=_SHOWN)
         self._shown: rich_console.RenderableType = ''
         self._live = live.Live(
             console=console, screen=True, auto_refresh=False
@@ -107,14 +108,14 @@ class Table(Display):
     def show(
         self,
         elapsed: float,
-        seen: Sequence[watch.Sighting],
+        services: Sequence[objects.Service],
         pins: str,
         events: Iterable[str],
     ) -> None:
         self._events.extend(_stamped(elapsed, event) for event in events)
         self._shown = rich_console.Group(
             text.Text(pins, no_wrap=True, overflow='ellipsis'),
-            _table(elapsed, seen),
+            _table(elapsed, services),
             *(text.Text(line, 'yellow') for line in self._recent.lines),
             '',
             *(_event(line) for line in self._events),
@@ -125,12 +126,12 @@ class Table(Display):
 
     def close(self) -> None:
         self._live.stop()
-        # What was seen last stays to be read.
+        # Leave the last state on the screen.
         self._console.print(self._shown)
 
 
 class _Recent(logging.Handler):
-    """Keeps the first lines of the last few records."""
+    """Keeps the first line of each of the last two records."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,10 +141,11 @@ class _Recent(logging.Handler):
         self.lines.append(self.format(record).splitlines()[0])
 
 
-def best(plain: bool, url: str) -> Display:
-    """A table if there is a terminal that can show it, else lines.
+def choose(plain: bool, url: str) -> Display:
+    """A table if the terminal can show one, else lines.
 
-    :param url: of the page
+    :param plain: whether to print lines even then
+    :param url: of the operator's page
     """
     console = rich_console.Console()
     if plain or not (os.isatty(1) and console.is_interactive):
@@ -163,10 +165,10 @@ def _event(line: str) -> text.Text:
     return shown
 
 
-def _table(elapsed: float, seen: Sequence[watch.Sighting]) -> table.Table:
-    up = sum(one.up for one in seen)
+def _table(elapsed: float, services: Sequence[objects.Service]) -> table.Table:
+    up = sum(service.is_up is True for service in services)
     shown = table.Table(
-        title=f'sgconductor: {up} up, {len(seen) - up} down '
+        title=f'sgconductor: {up} up, {len(services) - up} down '
         f'after {elapsed:.0f} s',
         title_justify='left',
         box=box.SIMPLE_HEAD,
@@ -179,13 +181,22 @@ def _table(elapsed: float, seen: Sequence[watch.Sighting]) -> table.Table:
     shown.add_column('state', no_wrap=True)
     shown.add_column('last beat', justify='right', no_wrap=True)
     shown.add_column('reason', no_wrap=True)
-    for one in seen:
+    # SQLite's clock, which stamps the beats, is the clock of this host.
+    now = datetime.datetime.now(datetime.UTC)
+    for service in services:
+        age = (now - service.last_seen_up).total_seconds()
         shown.add_row(
-            one.host,
-            one.binary,
-            str(one.version),
-            text.Text('up', 'green') if one.up else text.Text('down', 'red'),
-            f'{max(one.age, 0):.1f} s',
-            one.reason,
+            service.host,
+            service.binary,
+            str(service.version),
+            _state(service),
+            f'{max(age, 0):.1f} s',
+            service.liveness_reason,
         )
     return shown
+
+
+def _state(service: objects.Service) -> text.Text:
+    if service.is_up:
+        return text.Text('up', 'green')
+    return text.Text('down', 'red')

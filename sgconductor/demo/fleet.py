@@ -1,4 +1,4 @@
-"""The example fleet of the all-in-one, and its story."""
+"""The demo's example fleet, and the script that it follows."""
 
 import itertools
 import logging
@@ -16,85 +16,89 @@ LOG = logging.getLogger(__name__)
 _APIS = [(f'node{n}', 'acme-api') for n in (1, 2, 3)]
 _WORKERS = [(f'node{n}', 'acme-worker') for n in (1, 2, 3, 4, 5)]
 
-# One round of the story, in seconds.
+# When each step of a cycle happens, in seconds since its begin.
 _DIES = 3.0
 _LEAVES = 6.0
 _BACK_FROM_DEATH = 10.0
 _BACK_FROM_LEAVE = 12.0
 _UPGRADES = 13.0
 _UPGRADE_TAKES = 0.5
-_ROUND = 20.0
+_CYCLE = 20.0
 
 
-class _Act(NamedTuple):
+class _Step(NamedTuple):
+    """
+    :ivar at: seconds since the script began
+    :ivar member: its host and binary
+    :ivar text: the step, for people
+    """
+
     at: float
     member: tuple[str, str]
-    what: str
-    do: Callable[['Fleet', tuple[str, str]], object]
+    text: str
+    run: Callable[['Fleet', tuple[str, str]], object]
 
 
 class Fleet:
     """Eight members of two binaries.
 
     :param remote: how they reach the conductor
-    :raises SGConductorError: if they do not
+    :raises SGConductorError: if they cannot
     """
 
     def __init__(self, remote: app.Remote) -> None:
         self._remote = remote
-        # A database that was kept lets in none that is older than its pin.
-        known = objects.PinList.in_force(remote.context())['pins']
-        self._versions = {
-            key: known.get(key[1], 1) for key in _APIS + _WORKERS
-        }
+        # A database of an earlier run admits no version below its pins.
+        pins = objects.PinList.in_force(remote.context())['pins']
+        self._versions = {key: pins.get(key[1], 1) for key in _APIS + _WORKERS}
         self._members = {key: self._member(*key) for key in self._versions}
-        self._story = _story()
-        self._next = next(self._story)
+        self._script = _script()
+        self._next = next(self._script)
 
     def join(self) -> None:
-        """All become members.
+        """Have all of them join.
 
         :raises SGConductorError: if one of them cannot
         """
         for each in self._members.values():
             _join(each)
 
-    def act(self, elapsed: float) -> list[str]:
-        """Do what the story has until now.
+    def run_until(self, elapsed: float) -> list[str]:
+        """Run the steps of the script that are due.
 
-        :param elapsed: seconds since it began
-        :returns: a line for each thing that was done
+        :param elapsed: seconds since the script began
+        :returns: a line for each step that succeeded
         """
-        told = []
+        lines = []
         while self._next.at <= elapsed:
-            act, self._next = self._next, next(self._story)
+            step, self._next = self._next, next(self._script)
             try:
-                act.do(self, act.member)
+                step.run(self, step.member)
             except exception.SGConductorError as error:
-                LOG.warning('%s on %s: %s', *reversed(act.member), error)
+                LOG.warning('%s on %s: %s', *reversed(step.member), error)
             else:
-                told.append(line(*act.member, act.what))
-        return told
+                lines.append(line(*step.member, step.text))
+        return lines
 
     def leave(self) -> None:
-        """All leave; who is no member has nothing to leave."""
+        """Have all of them leave; those that have left already do nothing."""
         for each in self._members.values():
             each.leave()
 
-    def die(self, key: tuple[str, str]) -> None:
-        """One of them beats no more, and tells nobody."""
+    def kill(self, key: tuple[str, str]) -> None:
+        """Stop the heartbeat of a member without a leave."""
         self._members[key].stop()
 
     def stop(self, key: tuple[str, str]) -> None:
-        """One of them leaves."""
+        """Have a member leave."""
         self._members[key].leave()
 
     def start(self, key: tuple[str, str]) -> None:
-        """One of them joins again."""
+        """Have a member join again."""
         _join(self._members[key])
 
     def upgrade(self, key: tuple[str, str]) -> None:
-        """One of them leaves, and comes back as the next release."""
+        """Have a member leave, and join with the next version."""
         self.stop(key)
         self._versions[key] += 1
         self._members[key] = self._member(*key)
@@ -109,30 +113,32 @@ class Fleet:
         )
 
 
-def line(host: str, binary: str, what: str) -> str:
-    """What happened to one of the fleet, in columns."""
-    return f'{host} {binary:11}  {what}'
+def line(host: str, binary: str, text: str) -> str:
+    """A line about one member, in columns."""
+    return f'{host} {binary:11}  {text}'
 
 
-def _story() -> Iterator[_Act]:
-    casts = zip(
-        itertools.count(0, _ROUND),
+def _script() -> Iterator[_Step]:
+    cycles = zip(
+        itertools.count(0, _CYCLE),
         itertools.cycle(_WORKERS[::-1]),
         itertools.cycle(_APIS),
         strict=False,
     )
-    for begin, worker, api in casts:
-        yield _Act(begin + _DIES, worker, 'dies: it beats no more', Fleet.die)
-        yield _Act(begin + _LEAVES, api, 'leaves: a planned stop', Fleet.stop)
-        yield _Act(
+    for begin, worker, api in cycles:
+        yield _Step(
+            begin + _DIES, worker, 'dies: its heartbeat stops', Fleet.kill
+        )
+        yield _Step(begin + _LEAVES, api, 'leaves: a planned stop', Fleet.stop)
+        yield _Step(
             begin + _BACK_FROM_DEATH, worker, 'joins again', Fleet.start
         )
-        yield _Act(begin + _BACK_FROM_LEAVE, api, 'joins again', Fleet.start)
+        yield _Step(begin + _BACK_FROM_LEAVE, api, 'joins again', Fleet.start)
         for i, key in enumerate(_APIS + _WORKERS):
             at = begin + _UPGRADES + i * _UPGRADE_TAKES
-            yield _Act(at, key, 'is upgraded', Fleet.upgrade)
+            yield _Step(at, key, 'is upgraded', Fleet.upgrade)
 
 
 def _join(each: member.Membership) -> None:
-    # Once: the conductor is in this very process.
+    # One attempt is enough: the conductor runs in this process.
     each.join(timeout=0)

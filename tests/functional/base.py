@@ -10,6 +10,7 @@ from oslo_utils import uuidutils
 from sgconductor import app
 from sgconductor import context as sg_context
 from sgconductor import objects
+from sgconductor.app import conductor as conductor_app
 from sgconductor.conductor import manager
 from sgconductor.db import clock
 from sgconductor.db import joins as db_joins
@@ -86,7 +87,7 @@ def is_for_a_caller() -> bool:
     )
 
 
-def silence(conductor: app.Conductor) -> None:
+def silence(conductor: conductor_app.Conductor) -> None:
     """Have a conductor beat no more; it serves on."""
     stop_beating(conductor._membership)
 
@@ -125,7 +126,7 @@ class DeploymentTest(testresources.ResourcedTestCase, base.TestCase):
 class ConductorTest(DeploymentTest):
     """A deployment with a conductor in this process and a way to it."""
 
-    conductor: app.Conductor
+    conductor: conductor_app.Conductor
     remote: app.Remote
 
     def setUp(self) -> None:

@@ -1,4 +1,4 @@
-"""The base of tests of the operator's commands."""
+"""The base of the tests of the operator's commands."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.functional import base
 
 
 class CommandTest(base.ConductorTest):
-    """A conductor and members here, and the commands as real programs."""
+    """Runs commands as real programs against a conductor in this process."""
 
     scenarios = [base.ON_MARIADB]
 
@@ -20,7 +20,7 @@ class CommandTest(base.ConductorTest):
         self.config = self.deployment.config_file()
 
     def start(self, *args: str) -> program.Program:
-        """A command that has begun to run."""
+        """Start a command."""
         started = self.useFixture(
             program.Program(args[0], '--config-file', self.config, *args[1:])
         )
@@ -32,7 +32,7 @@ class CommandTest(base.ConductorTest):
         return started
 
     def run_command(self, *args: str, status: int = 0) -> str:
-        """What a command prints."""
+        """Run a command, and return what it prints."""
         started = self.start(*args)
         self.assertEqual(status, started.wait(), started.output)
         self.assertNotIn('Traceback', started.output)
@@ -41,11 +41,11 @@ class CommandTest(base.ConductorTest):
     def manage(self, *args: str, status: int = 0) -> str:
         return self.run_command('sgconductor-manage', *args, status=status)
 
-    def told_in_one_line(self, *args: str, status: int = 1) -> str:
-        """What sgconductor-manage says of a mistake."""
-        told = self.manage(*args, status=status)
-        self.assertEqual(1, len(told.splitlines()), told)
-        return told
+    def error(self, *args: str, status: int = 1) -> str:
+        """The one line that sgconductor-manage prints for a mistake."""
+        output = self.manage(*args, status=status)
+        self.assertEqual(1, len(output.splitlines()), output)
+        return output
 
     def service(
         self,
@@ -57,7 +57,7 @@ class CommandTest(base.ConductorTest):
     ) -> objects.Service:
         """A service that has joined, without a process that beats.
 
-        :param age: seconds since it has beaten
+        :param age: seconds since its last beat
         """
         values = {'report_interval': 10, 'down_after': 60, **more}
         service = objects.Service(
@@ -74,7 +74,7 @@ class CommandTest(base.ConductorTest):
         return service
 
     def hold(self, version: int) -> objects.Pin:
-        """A hold of the workers' pin that all members follow."""
+        """Hold the pin of acme-worker, and wait until all members follow."""
         pin = objects.Pin.get_by_binary(self.context, 'acme-worker')
         pin.hold(version)
         self.wait_until_followed()

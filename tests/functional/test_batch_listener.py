@@ -11,9 +11,10 @@ import fixtures
 from amqp import channel
 from oslo_messaging._drivers import impl_rabbit
 
-from sgconductor import app
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.app import conductor as conductor_app
+from sgconductor.app import local as local_app
 from sgconductor.messaging import shortcuts
 from tests.functional import base
 
@@ -83,7 +84,7 @@ class TestStop(ShortcutTest):
     def test_the_last_batch_is_acknowledged(self) -> None:
         self.needs(shortcuts.Shortcut.LAST_ACKS)
         service = self.leave_beats_in_the_queue()
-        last = app.Conductor(self.deployment.conf())
+        last = conductor_app.Conductor(self.deployment.conf())
         self.addCleanup(last.stop)
         dispatch, written = last.beats.dispatch, threading.Event()
 
@@ -106,7 +107,7 @@ class TestStop(ShortcutTest):
         self.assertGreater(WAITING + 2, service.report_count + left)
 
     def read(self, service: objects.Service) -> objects.Service:
-        local = app.Local(self.deployment.conf())
+        local = local_app.Local(self.deployment.conf())
         self.addCleanup(local.close)
         return objects.Service.get_by_uuid(local.context(), service.uuid)
 

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from oslo_utils import uuidutils
 
-from sgconductor import app
 from sgconductor import objects
+from sgconductor.app import local as local_app
 from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.servicegroup import driver as sg_driver
@@ -49,7 +49,7 @@ class TestCounts(base.DeploymentTest):
     def setUp(self) -> None:
         super().setUp()
         # Without a conductor, whose threads would run statements too.
-        local = app.Local(self.deployment.conf())
+        local = local_app.Local(self.deployment.conf())
         self.addCleanup(local.close)
         self.context = local.context()
         here: Any = self.context.backend

@@ -9,9 +9,9 @@ import oslo_messaging as messaging
 import sqlalchemy as sa
 from oslo_utils import uuidutils
 
-from sgconductor import app
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.app import conductor as conductor_app
 from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.messaging import shortcuts
@@ -65,7 +65,7 @@ class EventTest(base.DeploymentTest):
         self.addCleanup(listener.stop)
         self.remote = self.deployment.remote()
 
-    def conductor(self, host: str = 'conductor1') -> app.Conductor:
+    def conductor(self, host: str = 'conductor1') -> conductor_app.Conductor:
         return self.deployment.conductor(conductor__host=host, **SUBSCRIBED)
 
     def service(self, host: str = 'node1', version: int = 1) -> Any:
@@ -205,7 +205,9 @@ class TestConductors(EventTest):
         ids = [id_ for id_, _, _ in self.subscriber.heard]
         return len(ids) > len(set(ids))
 
-    def dying(self, send: Any) -> tuple[app.Conductor, threading.Event]:
+    def dying(
+        self, send: Any
+    ) -> tuple[conductor_app.Conductor, threading.Event]:
         """A conductor that goes round and fails when it sends.
 
         :param send: what it still does

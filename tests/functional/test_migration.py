@@ -7,6 +7,7 @@ import testresources
 
 from sgconductor import app
 from sgconductor import objects
+from sgconductor.app import conductor as conductor_app
 from tests import base
 from tests import deployment
 from tests import resources
@@ -38,7 +39,7 @@ class TestMigration(testresources.ResourcedTestCase, base.TestCase):
                 ),
             )
         )
-        self.conductors: list[app.Conductor] = []
+        self.conductors: list[conductor_app.Conductor] = []
         self.remotes: dict[str, app.Remote] = {}
 
     def test_nobody_goes_down(self) -> None:

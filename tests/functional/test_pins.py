@@ -9,10 +9,11 @@ import fixtures
 import sqlalchemy as sa
 from oslo_utils import uuidutils
 
-from sgconductor import app
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.app import conductor as conductor_app
+from sgconductor.app import local as local_app
 from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.db import pins
@@ -171,7 +172,7 @@ class TestNobody(base.DeploymentTest):
     """Before the first conductor has joined."""
 
     def test_an_unknown_binary_is_an_error(self) -> None:
-        with app.Local(self.deployment.conf()) as local:
+        with local_app.Local(self.deployment.conf()) as local:
             error = self.assertRaises(
                 exception.UnknownBinary,
                 objects.Pin.get_by_binary,
@@ -450,7 +451,7 @@ class TestUnheard(PinTest):
         # As long as that: its beats wait with the broker.
         self.deployment.age(member.id, 600)
         self.deployment.deafen(600)
-        self.conductor = app.Conductor(self.deployment.conf())
+        self.conductor = conductor_app.Conductor(self.deployment.conf())
         self.addCleanup(self.conductor.stop)
         # Before any beat is heard again,
         there = self.deployment.local(self.conductor)
@@ -473,7 +474,7 @@ class TestUnheard(PinTest):
         # When nobody could be heard any more, it was silent for so long.
         self.deployment.age(dead.id, 600 + 90)
         self.deployment.deafen(600)
-        self.conductor = app.Conductor(self.deployment.conf())
+        self.conductor = conductor_app.Conductor(self.deployment.conf())
         self.addCleanup(self.conductor.stop)
         there = self.deployment.local(self.conductor)
         self.assertEqual((0, 1), self.live(there))
@@ -766,9 +767,13 @@ class Ear:
 class TestConcurrency(PinTest):
     """Many joins at once, through several conductors."""
 
-    def conductors(self, count: int, ear: Ear) -> list[app.Conductor]:
+    def conductors(
+        self, count: int, ear: Ear
+    ) -> list[conductor_app.Conductor]:
         made = [
-            app.Conductor(self.deployment.conf(conductor__host=f'c{i}'))
+            conductor_app.Conductor(
+                self.deployment.conf(conductor__host=f'c{i}')
+            )
             for i in range(count)
         ]
         for each in made:

@@ -1,4 +1,4 @@
-"""Conductors and members as the processes they are in real life."""
+"""Conductors, members and commands as real processes."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests import base as tests_base
 from tests import program
 from tests.functional import base
 
-# The host's wall clock; timers go by the monotonic one.
+# It changes the wall clock; timers use the monotonic one.
 _FAKETIME = ('/usr/bin/faketime', '--exclude-monotonic', '-f')
 _MEMBER = str(pathlib.Path(__file__).parent / 'member_process.py')
 
@@ -448,7 +448,9 @@ class TestStart(ProcessTest):
             )
             self.wait_for(
                 'the warning',
-                lambda: 'Not ready, trying on: The message' in daemon.output,
+                lambda: (
+                    'Not ready; trying again: The message' in daemon.output
+                ),
             )
         finally:
             self.broker.start()
@@ -459,7 +461,7 @@ class TestManage(ProcessTest):
     scenarios = [base.ON_POSTGRESQL]
 
     def manage(self, *args: str, status: int = 0) -> str:
-        """What sgconductor-manage prints."""
+        """Run sgconductor-manage, and return what it prints."""
         run = self.useFixture(
             program.Program(
                 'sgconductor-manage', '--config-file', self.config, *args
@@ -516,7 +518,7 @@ class TestManage(ProcessTest):
             self.manage('service', 'list', '-f', 'value', '-c', 'host'),
         )
 
-    def test_mistakes_are_told_in_one_line(self) -> None:
+    def test_a_mistake_is_reported_in_one_line(self) -> None:
         self.conductor(workers=1)
         uuid = '5d0dd9a1-33a0-4bca-a62b-1e8d79bb1b6c'
         for args, told in (
@@ -524,12 +526,15 @@ class TestManage(ProcessTest):
             (('service', 'show', 'a/b', 'c'), "host 'a/b' must begin"),
             (('service', 'show', 'a', 'b', 'c'), 'not 3 words: a b c'),
             (('service', 'delete', 'no'), "uuid 'no' is not a UUID"),
+            (('service', 'delete', uuid), f'Service {uuid} was not found.'),
+            (('service', 'disable', 'a/b', 'c'), "host 'a/b' must begin"),
+            (('service', 'enable', 'a', 'b'), 'was not found.'),
         ):
             output = self.manage(*args, status=1)
             self.assertEqual(1, len(output.splitlines()), output)
             self.assertIn(told, output)
 
-    def test_nobody_answers(self) -> None:
+    def test_no_conductor_or_broker_answers(self) -> None:
         self.config = self.deployment.config_file()
         told = self.manage('--timeout', '1', 'service', 'list', status=1)
         self.assertIn('No conductor answered on topic', told)
@@ -541,7 +546,7 @@ class TestManage(ProcessTest):
         self.assertIn('broker at rabbit://127.0.0.1:1/ cannot', told)
         self.assertEqual(1, len(told.splitlines()), told)
 
-    def test_no_command_is_no_shell(self) -> None:
+    def test_without_a_subcommand_it_lists_them(self) -> None:
         self.config = self.deployment.config_file()
         self.assertIn('service list', self.manage(status=2))
 
@@ -551,7 +556,7 @@ class TestManage(ProcessTest):
         self.assertIn('/nowhere/sgconductor.conf', told)
         self.assertEqual(1, len(told.splitlines()), told)
 
-    def test_services_need_no_database(self) -> None:
+    def test_only_db_commands_need_the_database_option(self) -> None:
         self.conductor(workers=1)
         path = pathlib.Path(self.config)
         kept = [
@@ -564,7 +569,7 @@ class TestManage(ProcessTest):
         told = self.manage('db', 'version', status=1)
         self.assertIn('no [database] connection is set', told)
 
-    def test_the_database_is_synced_and_told_of(self) -> None:
+    def test_db_sync_and_db_version(self) -> None:
         self.config = self.deployment.config_file()
         with self.deployment.db.writer() as conn:
             models.metadata.drop_all(conn)

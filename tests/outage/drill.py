@@ -27,6 +27,7 @@ import fixtures
 from sgconductor import app
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.app import local as local_app
 from tests import deployment
 from tests import drills
 from tests import program
@@ -148,7 +149,7 @@ class Drill(fixtures.Fixture):
         conf = self._place.conf(**options)
         self._remote = app.Remote(conf, timeout=5)
         self.addCleanup(self._remote.close)
-        local = self.useFixture(_Closing(app.Local(conf))).thing
+        local = self.useFixture(_Closing(local_app.Local(conf))).thing
         self._lookers = [
             looker.Looker(self._remote.context),
             looker.Looker(local.context),
@@ -388,7 +389,7 @@ class Drill(fixtures.Fixture):
 
 
 class _Closing(fixtures.Fixture):
-    def __init__(self, thing: app.Local) -> None:
+    def __init__(self, thing: local_app.Local) -> None:
         self.thing = thing
 
     def _setUp(self) -> None:
