@@ -1,7 +1,7 @@
 """``sgconductor.wsgi:application``: the REST API, for any WSGI server.
 
-Importing it reads the configuration from where oslo.config looks, or from
-the files that the environment variable ``SGCONDUCTOR_CONFIG_FILES`` names,
+Importing it reads the configuration from oslo.config's default places, or
+from the files in the environment variable ``SGCONDUCTOR_CONFIG_FILES``,
 separated by commas.
 """
 

@@ -1,4 +1,4 @@
-"""Who asks: each strategy of authentication is a door."""
+"""Authenticators: who sends a request, one for each auth_strategy."""
 
 import logging
 import pathlib
@@ -23,9 +23,10 @@ LOG = logging.getLogger(__name__)
 Environ = dict[str, Any]
 
 _REFUSAL = (
-    'This needs authentication, which is missing, wrong or no longer valid.'
+    'Authentication required: credentials are missing, wrong or expired.'
 )
-_OF_PROXIES = (
+# Headers that proxies add.
+_PROXY_HEADERS = (
     'HTTP_FORWARDED',
     'HTTP_X_FORWARDED_FOR',
     'HTTP_X_FORWARDED_HOST',
@@ -34,59 +35,60 @@ _OF_PROXIES = (
     'HTTP_VIA',
 )
 
-# Of oslo.context's RequestContext.
-Who = dict[str, Any]
+# Arguments of oslo.context's RequestContext.
+Identity = dict[str, Any]
 
 
 class Authenticator(Protocol):
     @property
     def challenges(self) -> Sequence[str]:
-        """How to come in, for the header WWW-Authenticate."""
+        """The values of the header WWW-Authenticate."""
         ...
 
     @property
     def refusal(self) -> str:
-        """Why somebody is not let in, and what to do."""
+        """The description of a 401: what is wrong, and what to do."""
         ...
 
-    def who(self, environ: Environ) -> Who | None:
-        """Who asks, by the WSGI environment; None for nobody known.
+    def authenticate(self, environ: Environ) -> Identity | None:
+        """The sender of a request; None without valid credentials.
 
-        :raises Busy: if that cannot be told just now
+        :param environ: the WSGI environment
+        :raises Busy: if the credentials cannot be checked now
         """
         ...
 
 
 class NoAuth:
-    """Everybody is an admin, who asks on this host, by a name of its own.
+    """Every request from this host to a loopback name is an admin's.
 
-    Another site's page could have its own name mean this host, and then
-    would pass for a page of this one.
+    The name matters because of DNS rebinding: a page of another site could
+    have its own name resolve to this host, and would count as same-origin.
 
-    :param anywhere: whether whoever asks from elsewhere, through a proxy or
-        by another name is an admin too
+    :param anywhere: accept requests from other hosts, through proxies, and
+        to other names too
     """
 
     challenges = ('None',)
     refusal = (
-        'With [api] auth_strategy = noauth, who asks on the same host and by '
-        'the name localhost is let in, and nobody else.'
+        'Authentication required: with [api] auth_strategy = noauth, only '
+        'requests from the same host to http://localhost are accepted.'
     )
 
     def __init__(self, anywhere: bool) -> None:
         self._anywhere = anywhere
 
-    def who(self, environ: Environ) -> Who | None:
-        if self._anywhere or _is_from_here(environ):
-            return _local('noauth', admin=True)
+    def authenticate(self, environ: Environ) -> Identity | None:
+        if self._anywhere or _is_local(environ):
+            return _identity('noauth', admin=True)
         return None
 
 
 class HttpBasic:
-    """Names and passwords in a file.
+    """HTTP Basic authentication, with user names and digests in a file.
 
-    :param path: of lines name:digest
-    :param admins: the names that are admins; all others are readers
+    :param path: a file with lines of name:digest
+    :param admins: the names of admins; all others are readers
     :raises ConfigError: for a file that cannot be used
     """
 
@@ -112,16 +114,16 @@ class HttpBasic:
         self._path = path
         self._admins = frozenset(admins)
 
-    def who(self, environ: Environ) -> Who | None:
+    def authenticate(self, environ: Environ) -> Identity | None:
         if 'HTTP_AUTHORIZATION' not in environ:
             return None
         try:
-            # What is read is taken out, so that nobody can log it.
+            # This removes the header, so that no other code can log it.
             token = basic_auth.parse_header(environ)
             name, password = basic_auth.parse_token(token)
         except (webob.exc.HTTPException, ValueError):
             return None
-        # The log is told of it.
+        # Else a name could forge lines of the log.
         if not name.isprintable():
             return None
         try:
@@ -129,62 +131,68 @@ class HttpBasic:
         except webob.exc.HTTPUnauthorized:
             return None
         except (webob.exc.HTTPException, UnicodeDecodeError) as error:
-            LOG.error('%s cannot be used: %s', self._path, error)
+            LOG.error(
+                '[api] http_basic_user_file %s cannot be used: %s',
+                self._path,
+                error,
+            )
             raise faults.Busy(
-                'The file of names and passwords cannot be used; the log of '
-                'the API says why.'
+                'Passwords cannot be checked: [api] http_basic_user_file '
+                'cannot be used; the log of the API says why.'
             ) from None
         except ValueError as error:
-            # bcrypt refuses some passwords outright, and some digests.
-            LOG.warning('%r cannot be looked up: %s', name, error)
+            # bcrypt raises for some passwords and some digests.
+            LOG.warning(
+                'The password of %r cannot be checked: %s', name, error
+            )
             return None
-        return _local(name, admin=name in self._admins)
+        return _identity(name, admin=name in self._admins)
 
 
 class Keystone:
-    """Tokens, which keystonemiddleware has looked at already."""
+    """Tokens of Keystone, which keystonemiddleware has checked before."""
 
-    # That has added its own.
+    # keystonemiddleware adds its own.
     challenges: Sequence[str] = ()
     refusal = _REFUSAL
 
-    def who(self, environ: Environ) -> Who | None:
-        if keystone.AWAY in environ:
+    def authenticate(self, environ: Environ) -> Identity | None:
+        if keystone.UNREACHABLE in environ:
             raise faults.Busy(
-                'Keystone cannot be asked whether the token is good. Try '
-                'again later; the log of the API says why.'
+                'The token cannot be checked: Keystone cannot be reached. '
+                'Try again later; the log of the API says why.'
             )
         if environ.get('HTTP_X_IDENTITY_STATUS') != 'Confirmed':
             return None
-        told = oslo_context.RequestContext.from_environ(
+        context = oslo_context.RequestContext.from_environ(
             environ, overwrite=False
         )
-        # The token is for this door alone, and goes no further.
+        # The token itself stays here: a conductor has no use for it.
         return {
-            'user_id': told.user_id,
-            'user_name': told.user_name,
-            'project_id': told.project_id,
-            'project_name': told.project_name,
-            'domain_id': told.domain_id,
-            'system_scope': told.system_scope,
-            'roles': told.roles,
-            'service_roles': told.service_roles,
+            'user_id': context.user_id,
+            'user_name': context.user_name,
+            'project_id': context.project_id,
+            'project_name': context.project_name,
+            'domain_id': context.domain_id,
+            'system_scope': context.system_scope,
+            'roles': context.roles,
+            'service_roles': context.service_roles,
         }
 
 
-def _is_from_here(environ: Environ) -> bool:
-    if any(name in environ for name in _OF_PROXIES):
+def _is_local(environ: Environ) -> bool:
+    if any(name in environ for name in _PROXY_HEADERS):
         return False
     try:
-        asked = urllib.parse.urlsplit(f'//{environ.get("HTTP_HOST", "")}')
+        requested = urllib.parse.urlsplit(f'//{environ.get("HTTP_HOST", "")}')
     except ValueError:
         return False
     return sg_conf.is_loopback(
         environ.get('REMOTE_ADDR')
-    ) and sg_conf.is_loopback(asked.hostname)
+    ) and sg_conf.is_loopback(requested.hostname)
 
 
-def _local(name: str, admin: bool) -> Who:
+def _identity(name: str, admin: bool) -> Identity:
     return {
         'user_id': name,
         'user_name': name,

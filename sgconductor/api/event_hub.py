@@ -1,4 +1,4 @@
-"""One look at the events a second, for as many readers as there are."""
+"""One poll of the events each second, for any number of subscribers."""
 
 import collections
 import logging
@@ -14,145 +14,152 @@ from sgconductor.rpcapi import event_tail
 LOG = logging.getLogger(__name__)
 
 # In seconds.
-_LOOK_EVERY = 1.0
-_BEGINS_WITHIN = 3.0
-# For one who reads slower than they come; more are lost on him.
-_KEPT = 10_000
+_POLL_INTERVAL = 1.0
+_FIRST_POLL_TIMEOUT = 3.0
+# Buffer per slow subscriber; older events are dropped.
+_BUFFER = 10_000
 
 Fetch = Callable[[int, int | None], Sequence[objects.Event]]
 
 
 class EventHub:
-    """
+    """Polls the events while it has subscribers.
+
     :param fetch: reads a page of events, by limit and marker
-    :param most: readers at once
+    :param max_subscribers: at the same time
     """
 
-    def __init__(self, fetch: Fetch, most: int) -> None:
+    def __init__(self, fetch: Fetch, max_subscribers: int) -> None:
         self._fetch = fetch
-        self._most = most
+        self._max_subscribers = max_subscribers
         self._changed = threading.Condition()
-        self._readers: set[Reader] = set()
-        self._looking = False
-        self._looked = False
-        self._trouble_at_first = ''
+        self._subscribers: set[Subscriber] = set()
+        self._running = False
+        self._polled = False
+        self._initial_trouble = ''
         self._closed = False
 
-    def reader(self) -> 'Reader':
-        """One more, from now on.
+    def subscribe(self) -> 'Subscriber':
+        """A new subscriber, which gets every event from now on.
 
-        :raises Busy: if there are as many as there may be, or events cannot
-            be read
+        :raises Busy: if there are ``max_subscribers`` already, or events
+            cannot be read
         """
         with self._changed:
-            if len(self._readers) >= self._most:
+            if len(self._subscribers) >= self._max_subscribers:
                 raise faults.Busy(
-                    f'{self._most} streams of events are read here already, '
-                    f'which is [api] event_streams. Try again later.'
+                    f'This process sends {self._max_subscribers} event '
+                    f'streams already, the limit of [api] event_streams. Try '
+                    f'again later.'
                 )
-            if not self._looking:
-                # It tells of its first look only when this here waits.
+            if not self._running:
+                # It cannot report its first poll before the wait below has
+                # released the condition.
                 threading.Thread(
-                    target=self._look, name='feed', daemon=True
+                    target=self._run, name='event-hub', daemon=True
                 ).start()
-                self._looking = True
-                self._looked = False
-            reader = Reader(self._changed, self._forget)
-            reader.over = self._closed
-            self._readers.add(reader)
-            # Whatever happens from its first look on, it sees.
-            self._changed.wait_for(lambda: self._looked, _BEGINS_WITHIN)
-            if not self._looked or self._trouble_at_first:
-                self._readers.discard(reader)
+                self._running = True
+                self._polled = False
+            subscriber = Subscriber(self._changed, self._remove)
+            subscriber.closed = self._closed
+            self._subscribers.add(subscriber)
+            # The first poll says where to start: only then is no later event
+            # missed.
+            self._changed.wait_for(lambda: self._polled, _FIRST_POLL_TIMEOUT)
+            if not self._polled or self._initial_trouble:
+                self._subscribers.discard(subscriber)
                 raise faults.Busy(
-                    self._trouble_at_first
-                    or 'Events cannot be read just now. Try again later.'
+                    self._initial_trouble
+                    or f'Events could not be read within '
+                    f'{_FIRST_POLL_TIMEOUT:g} s. Try again later.'
                 )
-        return reader
+        return subscriber
 
     def close(self) -> None:
-        """Have all readers read no more."""
+        """End all subscriptions."""
         with self._changed:
             self._closed = True
-            for reader in self._readers:
-                reader.over = True
+            for subscriber in self._subscribers:
+                subscriber.closed = True
             self._changed.notify_all()
 
-    def _forget(self, reader: 'Reader') -> None:
+    def _remove(self, subscriber: 'Subscriber') -> None:
         with self._changed:
-            self._readers.discard(reader)
+            self._subscribers.discard(subscriber)
             self._changed.notify_all()
 
-    def _look(self) -> None:
-        """Look on until nobody reads any more."""
-        events = event_tail.EventTail(self._fetch)
+    def _run(self) -> None:
+        """Poll until there are no subscribers."""
+        tail = event_tail.EventTail(self._fetch)
         while True:
-            found: list[objects.Event] = []
+            events: list[objects.Event] = []
             trouble = ''
             try:
-                found = list(events.poll())
+                events = list(tail.poll())
             except exception.SGConductorError as error:
                 trouble = str(error)
             except Exception:
-                LOG.exception('Events cannot be followed')
-                trouble = 'Events cannot be followed; the log says why.'
+                LOG.exception('Reading the events failed')
+                trouble = 'Reading the events failed; the log says why.'
             with self._changed:
-                if not self._looked:
-                    self._looked, self._trouble_at_first = True, trouble
+                if not self._polled:
+                    self._polled, self._initial_trouble = True, trouble
                 elif not trouble:
-                    self._trouble_at_first = ''
-                for reader in self._readers:
-                    reader.tell(found, trouble)
+                    self._initial_trouble = ''
+                for subscriber in self._subscribers:
+                    subscriber.deliver(events, trouble)
                 self._changed.notify_all()
-                self._changed.wait_for(self._is_idle, _LOOK_EVERY)
+                self._changed.wait_for(self._is_idle, _POLL_INTERVAL)
                 if self._is_idle():
-                    self._looking = False
+                    self._running = False
                     return
 
     def _is_idle(self) -> bool:
-        return self._closed or not self._readers
+        return self._closed or not self._subscribers
 
 
-class Reader:
-    """Has what came since it was last asked.
+class Subscriber:
+    """Buffers the events that it has not read yet.
 
-    :ivar over: whether nothing more will come
-    :param changed: what it waits on
-    :param forget: is told when it reads no more
+    :ivar closed: whether no more events will come
+    :param changed: the hub's condition, to wait for events
+    :param remove: called when it is closed
     """
 
     def __init__(
         self,
         changed: threading.Condition,
-        forget: Callable[['Reader'], None],
+        remove: Callable[['Subscriber'], None],
     ) -> None:
-        self.over = False
+        self.closed = False
         self._changed = changed
-        self._forget = forget
+        self._remove = remove
         self._events: collections.deque[objects.Event] = collections.deque(
-            maxlen=_KEPT
+            maxlen=_BUFFER
         )
         self._trouble = ''
-        self._news = False
+        self._unread = False
 
-    def tell(self, events: Sequence[objects.Event], trouble: str) -> None:
-        """Called by the feed, that holds the condition."""
+    def deliver(self, events: Sequence[objects.Event], trouble: str) -> None:
+        """Add events; the hub calls this and holds the condition."""
         self._events.extend(events)
-        self._news |= bool(events) or trouble != self._trouble
+        self._unread |= bool(events) or trouble != self._trouble
         self._trouble = trouble
 
     def read(self, timeout: float) -> tuple[list[objects.Event], str]:
         """
-        :param timeout: how long to wait for something new, in seconds
-        :returns: what is new; and why that may not be all, or ''
+        :param timeout: seconds to wait for a change
+        :returns: the new events; and why events cannot be read, or ''
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._news or self.over, timeout)
-            self._news = False
-            found = list(self._events)
+            self._changed.wait_for(
+                lambda: self._unread or self.closed, timeout
+            )
+            self._unread = False
+            events = list(self._events)
             self._events.clear()
-            return found, self._trouble
+            return events, self._trouble
 
     def close(self) -> None:
-        """Read no more; again does no harm."""
-        self._forget(self)
+        """End the subscription; idempotent."""
+        self._remove(self)

@@ -1,4 +1,4 @@
-"""The HTTP server that comes with sgconductor."""
+"""The HTTP server of sgconductor-api."""
 
 import threading
 from collections.abc import Callable
@@ -9,17 +9,17 @@ from cheroot import wsgi
 
 from sgconductor import exception
 
-# In seconds.
-_ENDS_WITHIN = 5
+_SHUTDOWN_TIMEOUT = 5  # seconds
 
-# Bytes; the application refuses smaller ones, with more words.
-_MOST_HEADERS = 256 * 1024
-_MOST_BODY = 1024 * 1024
+# Bytes. The application refuses bodies that are smaller than this, with a
+# clearer error.
+_MAX_HEADERS = 256 * 1024
+_MAX_BODY = 1024 * 1024
 
 
 class _Gateway(wsgi.Gateway_10):
     def start_response(self, status: str, *more: Any) -> Any:
-        # It would read the rest of a body that does not come.
+        # Else cheroot waits for the rest of a body that does not arrive.
         if status.startswith('408'):
             self.req.close_connection = True
         return super().start_response(status, *more)
@@ -28,10 +28,10 @@ class _Gateway(wsgi.Gateway_10):
 class Server:
     """Serves a WSGI application in threads.
 
-    :param port: 0 for any that is free
-    :param threads: how many requests are answered at once
-    :param timeout: seconds to wait for each piece of a request
-    :raises ConfigError: for an address that it cannot have
+    :param port: 0 for any free port
+    :param threads: how many requests are answered at the same time
+    :param timeout: seconds to wait for each part of a request
+    :raises ConfigError: if it cannot listen on the address
     """
 
     def __init__(
@@ -47,18 +47,17 @@ class Server:
             wsgi_app,
             numthreads=threads,
             server_name='sgconductor',
-            shutdown_timeout=_ENDS_WITHIN,
+            shutdown_timeout=_SHUTDOWN_TIMEOUT,
             timeout=timeout,
         )
         self._server.gateway = _Gateway
-        self._server.max_request_header_size = _MOST_HEADERS
-        self._server.max_request_body_size = _MOST_BODY
+        self._server.max_request_header_size = _MAX_HEADERS
+        self._server.max_request_body_size = _MAX_BODY
         try:
             self._server.prepare()
         except OSError as error:
             raise exception.ConfigError(
-                f'[api] host and port: {host}:{port} cannot be listened on: '
-                f'{error}'
+                f'[api] host and port: cannot listen on {host}:{port}: {error}'
             ) from None
         self._thread = threading.Thread(
             target=self._server.serve, name='http', daemon=True
@@ -66,7 +65,6 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it is."""
         host, port = self._server.bind_addr[:2]
         name = f'[{host}]' if ':' in host else host
         return f'http://{name}:{port}/'

@@ -1,4 +1,4 @@
-"""JSON Schemas, and the taking of input by them."""
+"""JSON Schemas, and the validation of input against them."""
 
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ from sgconductor import exception
 from sgconductor.objects import fields
 
 Schema = Mapping[str, Any]
-# Which schema is in force from which microversion on, in their order.
+# For each schema the first microversion in which it is valid, oldest first.
 History = Sequence[tuple[Version, Schema]]
 
-_SHOWN = 300
-_WORDS = {'true': True, 'false': False}
+# How many characters of a caller's input an error message quotes.
+_QUOTED = 300
+_BOOLEANS = {'true': True, 'false': False}
 
 
-COUNT: Schema = {'type': 'integer', 'minimum': 0}
-TRUTH: Schema = {'type': 'boolean'}
-MOMENT: Schema = {'type': 'string', 'format': 'date-time'}
+NATURAL: Schema = {'type': 'integer', 'minimum': 0}
+BOOLEAN: Schema = {'type': 'boolean'}
+DATE_TIME: Schema = {'type': 'string', 'format': 'date-time'}
 UUID: Schema = {'type': 'string', 'format': 'uuid'}
-# What is told of a name or of words; what is taken of them, the functions
-# below say.
-WORDS: Schema = {'type': 'string'}
+# A name or a text in an answer. In a request, name() and text() limit them.
+STRING: Schema = {'type': 'string'}
 
 
 def closed(*required: str, **properties: Any) -> Schema:
@@ -39,7 +39,7 @@ def closed(*required: str, **properties: Any) -> Schema:
 
 
 def name(field: type[fields.NameField]) -> Schema:
-    """What a field of a name takes."""
+    """A value that a field for names accepts."""
     return {
         'type': 'string',
         'minLength': 1,
@@ -49,7 +49,7 @@ def name(field: type[fields.NameField]) -> Schema:
 
 
 def text() -> Schema:
-    """What a field of words takes: no control characters."""
+    """A value that a field for text accepts: no control characters."""
     return {
         'type': 'string',
         'maxLength': fields.TextField.AUTO_TYPE.longest,
@@ -57,59 +57,63 @@ def text() -> Schema:
     }
 
 
-def or_null(schema: Schema) -> Schema:
+def nullable(schema: Schema) -> Schema:
     return {**schema, 'type': [schema['type'], 'null']}
 
 
-def at(schema: Schema | History, version: Version | None) -> Schema:
-    """The schema of a version; where there are no versions, the only one."""
+def in_version(schema: Schema | History, version: Version | None) -> Schema:
+    """The schema that is valid in a microversion.
+
+    :param version: None where there are no microversions
+    """
     if isinstance(schema, Mapping):
         return schema
     assert version is not None
     return [one for since, one in schema if since <= version][-1]
 
 
-def check(schema: Schema, value: Any, what: str) -> None:
+def validate(schema: Schema, value: Any, what: str) -> None:
     """
-    :param what: what the value is, for the message
-    :raises InvalidInput: saying where it is wrong, and how
+    :param what: what the value is, for the error message
+    :raises InvalidInput: naming the place and what is wrong there
     """
     validator = jsonschema.Draft202012Validator(schema)
     error = jsonschema.exceptions.best_match(validator.iter_errors(value))
     if error is not None:
-        where = ''.join(f' {name!r}' for name in error.absolute_path)
+        place = ''.join(f' {name!r}' for name in error.absolute_path)
         raise exception.InvalidInput(
-            f'{what}{where:.{_SHOWN}}: {error.message:.{_SHOWN}}'
+            f'{what}{place:.{_QUOTED}}: {error.message:.{_QUOTED}}'
         )
 
 
 def read_query(
     schema: Schema, pairs: Iterable[tuple[str, str]]
 ) -> dict[str, Any]:
-    """The parameters of a query, as its schema has them.
+    """Convert the parameters of a query to the types of its schema.
 
-    A number and a truth value have to look like one. Of what is given
-    several times, where that has no meaning, the last counts.
+    A parameter that is given several times and is not a list has its last
+    value.
 
-    :param pairs: names and texts, as they came
-    :raises InvalidInput: saying which is wrong, and how
+    :param pairs: names and values as they were sent
+    :raises InvalidInput: naming the parameter and what is wrong with it
     """
     properties = schema['properties']
-    found: dict[str, Any] = {}
+    query: dict[str, Any] = {}
     for name, text in pairs:
         kind = properties.get(name, {}).get('type')
         if kind == 'array':
-            found.setdefault(name, []).append(text)
+            query.setdefault(name, []).append(text)
         else:
-            found[name] = _value(kind, text)
-    check(schema, found, 'query parameter')
-    return found
+            query[name] = _convert(kind, text)
+    validate(schema, query, 'query parameter')
+    return query
 
 
-def _value(kind: str | None, text: str) -> Any:
+def _convert(kind: str | None, text: str) -> Any:
+    """Convert a string; one that cannot be converted fails validation."""
     if kind == 'integer' and text.isascii() and text.isdecimal():
-        # Longer ones are beyond any limit, and slow to convert.
+        # A longer number exceeds every limit, and takes long to convert.
         return int(text[:20])
     if kind == 'boolean':
-        return _WORDS.get(text.lower(), text)
+        return _BOOLEANS.get(text.lower(), text)
     return text

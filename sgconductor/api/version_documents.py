@@ -1,4 +1,4 @@
-"""The version documents, by which clients find their way.
+"""The version documents, by which clients discover the APIs.
 
 https://specs.openstack.org/openstack/api-sig/guidelines/microversion_specification.html
 """
@@ -9,12 +9,13 @@ from typing import Any
 from sgconductor.api import microversion
 from sgconductor.api import operation
 from sgconductor.api import page
+from sgconductor.api import policies
 
 _UPDATED = '2026-11-22T00:00:00Z'
 
 
 def root(call: operation.Call) -> Mapping[str, Any] | operation.Content:
-    """The page for a browser, the versions for all others."""
+    """The web page for a browser, the versions for other clients."""
     if 'text/html' in call.headers.get('accept', ''):
         return page.index()
     return {'versions': [_v1(call), _v2_1(call)]}
@@ -61,3 +62,28 @@ def _v2_1(call: operation.Call) -> Mapping[str, Any]:
             }
         ],
     }
+
+
+OPERATIONS = (
+    operation.Operation(
+        'GET',
+        '/',
+        root,
+        policies.ANYBODY,
+        'Show the web page, or to other clients than browsers the versions',
+    ),
+    operation.Operation(
+        'GET',
+        '/v1',
+        v1,
+        policies.ANYBODY,
+        "Show the version of sgconductor's own API",
+    ),
+    operation.Operation(
+        'GET',
+        '/v2.1',
+        v2_1,
+        policies.ANYBODY,
+        "Show the microversions of Nova's API",
+    ),
+)

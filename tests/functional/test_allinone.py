@@ -77,7 +77,7 @@ class TestAllInOne(base.TestCase):
         port = url.rpartition(':')[2].rstrip('/')
         taken = self.start('--port', port)
         self.assertEqual(1, taken.wait())
-        self.assertIn('cannot be listened on', taken.output)
+        self.assertIn('cannot listen on', taken.output)
         for one in (shown, other):
             one.signal(signal.SIGTERM)
             self.assertEqual(0, one.wait(), one.output)

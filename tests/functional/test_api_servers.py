@@ -35,7 +35,7 @@ OURS = ('sgconductor-api', '--config-file', '{config}')
 
 
 class ServerTest(base.ConductorTest):
-    """A conductor here, and the API as a process."""
+    """A conductor in this process, and the API as another."""
 
     scenarios = [base.ON_MARIADB]
 
@@ -84,19 +84,19 @@ class TestServers(ServerTest):
         ).json()
         self.assertEqual((True, 'up'), (told['disabled'], told['liveness']))
         self.assertEqual(400, self.ask('/v1/services?colour=red').status_code)
-        # As long as a URL gets.
+        # The longest URL of all operations.
         hosts = [f'{"n" * 100}{i}' for i in range(200)]
         answer = self.ask('/v1/what-if', params={'without': hosts})
         self.assertEqual(404, answer.status_code, answer.text)
         with self.ask('/v1/events/stream', stream=True) as stream:
             lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
             self.assertIn('retry', next(lines))
-            # What is looked at meanwhile is not held up by it.
+            # The open stream does not block other requests.
             self.assertTrue(self.ask(path).ok)
             self.conductor.stop()
             answer = self.ask(path)
             self.assertEqual(503, answer.status_code, answer.text)
-            # An open stream does not keep it.
+            # The open stream does not keep it from stopping.
             started.signal(signal.SIGTERM)
             self.assertEqual(0, started.wait(), started.output)
         self.assertNotIn('Traceback', started.output)
@@ -104,13 +104,13 @@ class TestServers(ServerTest):
     def test_ours(self) -> None:
         self.check(OURS)
 
-    def test_ours_while_the_broker_stands_still(self) -> None:
+    def test_ours_while_the_broker_hangs(self) -> None:
         started = self.serve(OURS)
         self.assertTrue(self.ask('/v1/pins').ok)
         self.broker.freeze()
         self.addCleanup(self.broker.thaw)
         self.assertEqual(503, self.ask('/v1/pins').status_code)
-        # Its call goes on, until the broker is given up after a minute.
+        # The call is still waiting: its connection fails after a minute.
         started.signal(signal.SIGTERM)
         self.assertEqual(0, started.wait(base.PATIENCE), started.output)
 
@@ -129,7 +129,7 @@ class TestServers(ServerTest):
         (line,) = started.output.splitlines()
         self.assertIn("pip install 'sgconductor[api]'", line)
 
-    def test_ours_and_a_body_that_does_not_come(self) -> None:
+    def test_ours_and_a_body_that_does_not_arrive(self) -> None:
         wsgi = api.Api(self.deployment.conf(api__auth_strategy='noauth'))
         self.addCleanup(wsgi.close)
         self.member()

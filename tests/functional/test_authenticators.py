@@ -1,4 +1,4 @@
-"""Who may do what: every route, by every way in."""
+"""Authentication and policy: every operation, with every authenticator."""
 
 import base64
 import pathlib
@@ -22,15 +22,15 @@ from tests.servers import keystone
 
 UUID = '5d1d6a55-0a4f-4d8c-9a3d-2f1c39a4c1de'
 PATHS = {'uuid': UUID, 'id': UUID, 'binary': 'nothing', 'name': 'page.css'}
-# A body that can be taken, where one is wanted.
+# A valid body for each operation that has one.
 BODIES = {
     ('PUT', '/v2.1/os-services/{id}'): {'status': 'enabled'},
     ('PATCH', '/v1/services/{uuid}'): {'disabled': True},
     ('PUT', '/v1/pins/{binary}/hold'): {'version': 1},
 }
 QUERIES = {'/v1/what-if': '?without=nowhere'}
-# What there is for whoever is let in: of what is not there, nothing.
-FOUND = {
+# The statuses for callers that are allowed, if they are not 200.
+STATUSES = {
     '/v2.1/os-services/{id}': 404,
     '/v1/services/{uuid}': 404,
     '/v1/services/{uuid}/evidence': 404,
@@ -46,17 +46,17 @@ CHANGES = {
 }
 
 
-def expected(path: str, rule: str, who: str) -> int:
-    """The status that somebody is to see."""
+def expected(path: str, rule: str, caller: str) -> int:
+    """The status that a caller is to get."""
     if rule not in OPEN:
-        if who == 'anonymous':
+        if caller == 'anonymous':
             return 401
-        if who in ('reader', 'service') and rule in CHANGES:
+        if caller in ('reader', 'service') and rule in CHANGES:
             return 403
-    return FOUND.get(path, 200)
+    return STATUSES.get(path, 200)
 
 
-class DoorTest(base.ConductorTest):
+class AuthenticatorTest(base.ConductorTest):
     scenarios = [base.EMBEDDED]
 
     def serve(self, **overrides: Any) -> str:
@@ -80,26 +80,28 @@ class DoorTest(base.ConductorTest):
         ) as answer:
             return answer
 
-    def check_matrix(self, people: Mapping[str, Mapping[str, str]]) -> None:
-        """Have everybody try everything."""
-        stream = events.Stream(event_hub.EventHub(lambda limit, marker: [], 1))
-        table = routes.table(stream, metrics.Metrics())
+    def check_matrix(self, callers: Mapping[str, Mapping[str, str]]) -> None:
+        """Have every caller try every operation."""
+        hub = event_hub.EventHub(lambda limit, marker: [], 1)
+        operations = routes.operations(
+            events.EventStream(hub), metrics.Metrics()
+        )
         seen = {}
         wanted = {}
-        for one in table:
+        for one in operations:
             path = one.path.format(**PATHS) + QUERIES.get(one.path, '')
             body = BODIES.get((one.method, one.path))
-            for who, headers in people.items():
+            for caller, headers in callers.items():
                 answer = self.ask(one.method, path, headers, json=body)
-                key = (one.method, one.path, who)
+                key = (one.method, one.path, caller)
                 seen[key] = answer.status_code
-                wanted[key] = expected(one.path, one.rule, who)
+                wanted[key] = expected(one.path, one.rule, caller)
                 if answer.status_code == 401:
                     self.assertIn('WWW-Authenticate', answer.headers)
         self.assertEqual(wanted, seen)
 
 
-class TestKeystone(DoorTest):
+class TestKeystone(AuthenticatorTest):
     def setUp(self) -> None:
         super().setUp()
         self.keystone = self.useFixture(keystone.Keystone())
@@ -121,7 +123,7 @@ class TestKeystone(DoorTest):
             }
         )
 
-    def test_what_does_not_let_in(self) -> None:
+    def test_invalid_credentials(self) -> None:
         revoked = self.token('admin')
         answer = self.ask('GET', '/v1/pins', revoked)
         self.assertEqual(200, answer.status_code)
@@ -132,7 +134,7 @@ class TestKeystone(DoorTest):
             self.token('admin', lasts=-60),
             {'X-Auth-Token': stranger.issue('ann', ['admin'])},
             {'X-Auth-Token': 'nonsense'},
-            # What only the middleware may say.
+            # Headers that only the middleware may set.
             {
                 'X-Identity-Status': 'Confirmed',
                 'X-Roles': 'admin',
@@ -146,7 +148,7 @@ class TestKeystone(DoorTest):
                 answer.headers['WWW-Authenticate'],
             )
 
-    def test_a_role_and_a_scope_are_needed(self) -> None:
+    def test_role_and_scope_are_required(self) -> None:
         for headers in (
             self.token('member'),
             self.token('admin', scope='domain'),
@@ -154,30 +156,30 @@ class TestKeystone(DoorTest):
             answer = self.ask('GET', '/v1/pins', headers)
             self.assertEqual(403, answer.status_code)
 
-    def test_a_keystone_that_is_away(self) -> None:
+    def test_keystone_is_unreachable(self) -> None:
         token = self.token('admin')
         self.keystone.stop()
-        self.check_away(token)
+        self.check_unreachable(token)
 
-    def test_a_keystone_that_is_another_server(self) -> None:
+    def test_another_server_answers_for_keystone(self) -> None:
         token = self.token('admin')
         url = self.keystone.url.replace('http:', 'https:')
         self.deployment.more = self.deployment.more.replace(
             self.keystone.url, url
         )
         self.serve(api__auth_strategy='keystone')
-        self.check_away(token)
+        self.check_unreachable(token)
 
-    def check_away(self, token: dict[str, str]) -> None:
+    def check_unreachable(self, token: dict[str, str]) -> None:
         answer = self.ask('GET', '/v1/pins', token)
         self.assertEqual(503, answer.status_code, answer.text)
         self.assertIn('Retry-After', answer.headers)
         (error,) = answer.json()['errors']
-        self.assertIn('Keystone cannot be asked', error['detail'])
-        # Nobody's token is asked about for what is for everybody.
+        self.assertIn('Keystone cannot be reached', error['detail'])
+        # Operations for anybody need no token.
         self.assertEqual(200, self.ask('GET', '/', {}).status_code)
 
-    def test_a_project_in_the_path(self) -> None:
+    def test_project_in_the_path(self) -> None:
         token = self.token('reader')
         for project, status in (('p1', 200), ('p2', 400)):
             answer = self.ask('GET', f'/v2.1/{project}/os-services', token)
@@ -187,13 +189,13 @@ class TestKeystone(DoorTest):
         answer = self.ask('GET', '/v2.1/p2/os-services', system)
         self.assertEqual(200, answer.status_code)
 
-    def test_the_token_stays_here(self) -> None:
+    def test_tokens_are_not_logged(self) -> None:
         token = self.token('reader')['X-Auth-Token']
         self.ask('GET', '/v1/pins', {'X-Auth-Token': token})
         self.assertEqual(0, self.logged(token))
 
 
-class TestHttpBasic(DoorTest):
+class TestHttpBasic(AuthenticatorTest):
     def setUp(self) -> None:
         super().setUp()
         self.path = self.deployment.directory / 'htpasswd'
@@ -213,7 +215,7 @@ class TestHttpBasic(DoorTest):
             }
         )
 
-    def test_what_does_not_let_in(self) -> None:
+    def test_invalid_credentials(self) -> None:
         for headers in (
             basic('ann', 'banana'),
             basic('ann', ''),
@@ -232,7 +234,7 @@ class TestHttpBasic(DoorTest):
             self.assertIn('Basic', answer.headers['WWW-Authenticate'])
         self.assertEqual(0, self.logged('ERROR forged'))
 
-    def test_the_file_is_read_again(self) -> None:
+    def test_file_is_read_again(self) -> None:
         write(self.path, cal='cherry')
         for headers, status in (
             (basic('bob', 'banana'), 401),
@@ -241,13 +243,13 @@ class TestHttpBasic(DoorTest):
             answer = self.ask('GET', '/v1/pins', headers)
             self.assertEqual(status, answer.status_code)
 
-    def test_a_file_that_is_gone(self) -> None:
+    def test_missing_file(self) -> None:
         self.path.unlink()
         answer = self.ask('GET', '/v1/pins', basic('bob', 'banana'))
         self.assertEqual(503, answer.status_code)
         self.assertEqual(1, self.logged(f'{self.path} cannot be used'))
 
-    def test_a_file_that_cannot_be_used(self) -> None:
+    def test_unusable_file(self) -> None:
         bad = self.deployment.directory / 'bad'
         bad.write_text('ann:plain\n')
         binary = self.deployment.directory / 'binary'
@@ -269,12 +271,12 @@ class TestHttpBasic(DoorTest):
             self.assertIn(str(path), str(error))
 
 
-class TestNoAuth(DoorTest):
+class TestNoAuth(AuthenticatorTest):
     def test_matrix(self) -> None:
         self.serve()
         self.check_matrix({'admin': {}})
 
-    def test_a_name_that_may_be_anybodys(self) -> None:
+    def test_other_names_and_proxies_are_refused(self) -> None:
         self.serve()
         for headers in (
             {'Host': 'evil.example'},
@@ -289,8 +291,8 @@ class TestNoAuth(DoorTest):
         answer = self.ask('GET', '/v1/pins', {'Host': 'sg.example'})
         self.assertEqual(200, answer.status_code)
 
-    def test_from_elsewhere(self) -> None:
-        """As it is under servers that listen for all the network."""
+    def test_requests_from_other_hosts(self) -> None:
+        """Servers other than sgconductor-api can listen on any address."""
         for anywhere, status in ((False, 401), (True, 200)):
             wsgi = api.Api(
                 self.deployment.conf(
@@ -305,14 +307,14 @@ class TestNoAuth(DoorTest):
             self.assertEqual(status, answer.status_code)
 
 
-class TestPolicy(DoorTest):
-    def test_a_file_of_ones_own(self) -> None:
+class TestPolicy(AuthenticatorTest):
+    def test_policy_file(self) -> None:
         self.write('sgconductor:pins:read: role:nobody')
         self.serve()
         answer = self.ask('GET', '/v1/pins', {})
         self.assertEqual(403, answer.status_code, answer.text)
 
-    def test_a_file_that_cannot_be_used(self) -> None:
+    def test_unusable_policy_file(self) -> None:
         for text in (
             'a: [',
             '- a list',
@@ -330,10 +332,10 @@ class TestPolicy(DoorTest):
         self.deployment.more = f'[oslo_policy]\npolicy_file = {path}'
 
 
-class TestBrowser(DoorTest):
-    """What a browser sends in the name of whoever looks at a page."""
+class TestBrowser(AuthenticatorTest):
+    """Requests that a page makes a browser send, and what a page may do."""
 
-    def test_other_sites(self) -> None:
+    def test_pages_of_other_sites_cannot_change_anything(self) -> None:
         self.serve()
         self.member()
         ours = {
@@ -359,11 +361,11 @@ class TestBrowser(DoorTest):
             answer = self.ask('PATCH', path, headers, json={'disabled': True})
             self.assertEqual(status, answer.status_code, str(change))
 
-    def test_headers_of_all_answers(self) -> None:
+    def test_all_answers_have_security_headers(self) -> None:
         self.serve()
         for path in (
             *('/', '/v1/pins', '/nowhere', '/v2.1/os-services'),
-            # Of other hands than the API's own.
+            # oslo.middleware answers this one.
             '/healthcheck',
         ):
             answer = self.ask('GET', path, {'Accept': 'text/html'})
@@ -381,7 +383,7 @@ def basic(name: str, password: str) -> dict[str, str]:
 
 
 def write(path: pathlib.Path, **people: str) -> None:
-    """A file of names and digests, as quick to check as there are."""
+    """Write a user file, with digests that are quick to check."""
     digests = {
         name: bcrypt.hashpw(word.encode(), bcrypt.gensalt(4)).decode()
         for name, word in people.items()

@@ -1,4 +1,4 @@
-"""What Prometheus is told, as it reads it."""
+"""The metrics, in the form that Prometheus reads."""
 
 import json
 import pathlib
@@ -84,7 +84,7 @@ class TestApi(MetricsTest):
         key = 'sgconductor_api_rpc_errors_total', 'ConductorUnreachable'
         seen = self.read(f'{url}/metrics')
         self.assertEqual(0, seen['sgconductor_group_seen',])
-        # Whoever wants something of it counts: a request, or a stream.
+        # A failed call counts, whether for a request or for a stream.
         before = seen.get(key, 0)
         for path in ('/v1/pins', '/v1/events/stream'):
             requests.get(f'{url}{path}', timeout=base.PATIENCE)

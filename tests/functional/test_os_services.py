@@ -1,6 +1,6 @@
-"""/v2.1/os-services, over HTTP, as Nova's API has it.
+"""/v2.1/os-services over HTTP, in the form of Nova's API.
 
-What is refused, and microversions, are in tests/gabbits.
+tests/gabbits has errors and microversions.
 """
 
 from typing import Any
@@ -54,7 +54,7 @@ class OsServicesTest(base.ConductorTest):
         return [one for one in found if one['binary'] != base.CONDUCTOR]
 
     def fault(self, answer: requests.Response, name: str, code: int) -> str:
-        """The message of an error as Nova's clients read it."""
+        """The message of an error in the form of Nova's API."""
         self.assertEqual(code, answer.status_code, answer.text)
         ((found, fault),) = answer.json().items()
         self.assertEqual((name, code), (found, fault['code']))
@@ -107,13 +107,13 @@ class TestList(OsServicesTest):
         self.assertEqual([('node2', 'acme-worker')], names(host='node2'))
         self.assertEqual(3, len(names(host='', binary='')))
         self.assertEqual([], names(host='nowhere'))
-        # No service can have such a name, which is no mistake in Nova.
+        # In Nova, a name that no service can have is no error.
         self.assertEqual([], names(host='a b/c'))
 
 
 class TestSelect(OsServicesTest):
     def make_fleet(self) -> None:
-        # Without processes, which would ask for something themselves.
+        # Without processes, which would call the conductor themselves.
         with self.deployment.db.writer() as conn:
             for i in range(20):
                 base.join(conn, f'node{i}')
