@@ -12,6 +12,7 @@ from oslo_utils import uuidutils
 
 from sgconductor import app
 from sgconductor import objects
+from sgconductor.app import conductor as conductor_app
 from sgconductor.messaging import shortcuts
 from tests import program
 from tests.functional import base
@@ -65,7 +66,7 @@ class WithoutTest(base.DeploymentTest):
         self.addCleanup(listener.stop)
         return subscriber
 
-    def conductor(self) -> app.Conductor:
+    def conductor(self) -> conductor_app.Conductor:
         return self.deployment.conductor(**_SUBSCRIBED)
 
     def join(self, remote: app.Remote) -> objects.Service:
