@@ -13,39 +13,68 @@ from sgconductor.messaging import broker
 from sgconductor.messaging import transports
 from tests import base
 
-_MEMBER = """
+# What a process loads that reaches a conductor by the message bus alone: the
+# contract and the clients, and neither behaviour nor SQL.
+_CALLER = """
+app app.client
+conf conf.api conf.conductor conf.memcache conf.servicegroup conf.zookeeper
+context exception versions
+member member.database_clock member.driver_heartbeat member.joiner
+member.membership member.periodic_task member.session
+messaging messaging.broker messaging.graceful_server
+messaging.library_options messaging.notification messaging.polling
+messaging.remote_error messaging.serializer messaging.shortcuts
+messaging.topics messaging.transports
+objects objects.base objects.event objects.fast_codec objects.fields
+objects.pin objects.read_ahead objects.service objects.service_list
+rpcapi rpcapi.beats rpcapi.conductor rpcapi.drain rpcapi.pin_cache
+rpcapi.pin_listener rpcapi.pinned
+servicegroup servicegroup.driver
+"""
+# A member loads the driver that is configured, too.
+_DRIVER = 'servicegroup.drivers servicegroup.drivers.db'
+
+_SCRIPT = """
 import json
 import sys
 from sgconductor import app
 with app.connect('fake://') as remote:
-    remote.membership('node1', 'acme-worker', 'worker', 1)
+    {use}
 print(json.dumps(list(sys.modules)))
 """
 
 
 class TestImports(base.TestCase):
-    def test_a_member_imports_no_conductor_no_sql_and_no_unused_driver(
-        self,
-    ) -> None:
+    def loaded(self, use: str) -> list[str]:
+        """The modules that a fresh process has loaded.
+
+        :param use: what it does with ``remote``
+        """
         run = subprocess.run(
-            [sys.executable, '-c', _MEMBER],
+            [sys.executable, '-c', _SCRIPT.format(use=use)],
             check=True,
             capture_output=True,
             text=True,
         )
-        imported = set(json.loads(run.stdout))
-        self.assertIn('oslo_messaging', imported)
-        unwanted = {
-            'alembic',
-            'kazoo',
-            'pymemcache',
-            'sgconductor.api',
-            'sgconductor.app.conductor',
-            'sgconductor.app.local',
-            'sgconductor.conductor',
-            'sqlalchemy',
-        }
-        self.assertEqual(set(), unwanted & imported)
+        names: list[str] = json.loads(run.stdout)
+        self.assertIn('oslo_messaging', names)
+        for name in ('alembic', 'kazoo', 'pymemcache', 'sqlalchemy'):
+            self.assertNotIn(name, names)
+        return sorted(
+            name.removeprefix('sgconductor.')
+            for name in names
+            if name.startswith('sgconductor.')
+        )
+
+    def test_a_remote_caller_loads_the_contract_and_the_clients(self) -> None:
+        use = 'assert remote.context().conductor'
+        self.assertEqual(sorted(_CALLER.split()), self.loaded(use))
+
+    def test_a_member_loads_its_driver_too(self) -> None:
+        use = "remote.membership('node1', 'acme-worker', 'worker', 1)"
+        self.assertEqual(
+            sorted([*_CALLER.split(), *_DRIVER.split()]), self.loaded(use)
+        )
 
 
 class TestRemote(base.TestCase):
