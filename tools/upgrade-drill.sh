@@ -4,10 +4,11 @@
 # tools/upgrade-drill.sh [OPTION ...]
 #
 # --help lists the options. The script starts a private RabbitMQ and MariaDB,
-# conductors, and workers and clients of examples/acme, and ends them all at
-# its end or at Ctrl-C. The last line is "calls N, failed N, above receiver N, restarts
-# N", and the status is 0 if nothing went wrong. The first run makes .venv, as
-# tools/test.sh does.
+# conductors, and workers and clients of examples/acme, and stops all of them
+# when it ends, also at Ctrl-C. Its last line is "calls N, failed N, above
+# receiver N, restarts N": calls above the receiver are those in a version that
+# the receiver does not know. The status is 0 if nothing went wrong. The first
+# run makes .venv, as tools/test.sh does.
 
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
