@@ -36,6 +36,15 @@ EVENT: json_schema.Schema = {
         'type': json_schema.STRING,
         'at': json_schema.DATE_TIME,
         'service': {'type': 'object'},
+        'request_id': {
+            **json_schema.nullable(json_schema.STRING),
+            'description': 'The request that caused it; null if a conductor '
+            'found it.',
+        },
+        'user_id': {
+            **json_schema.nullable(json_schema.STRING),
+            'description': 'The user of that request; null if there is none.',
+        },
     },
     'required': ['id', 'uuid', 'type', 'at', 'service'],
 }
@@ -189,6 +198,11 @@ def _view(event: objects.Event) -> dict[str, Any]:
         'type': event.type,
         'at': event.fields['at'].stringify(event.at),
         'service': json.loads(event.payload)['versioned_object.data'],
+        **{
+            # A conductor of the release before does not know them.
+            name: getattr(event, name) if event.obj_attr_is_set(name) else None
+            for name in ('request_id', 'user_id')
+        },
     }
 
 

@@ -234,6 +234,8 @@ class TestWatch(commands.CommandTest):
                     'type': event.type,
                     'at': event.fields['at'].stringify(event.at),
                     'payload': json.loads(event.payload),
+                    'request_id': event.request_id,
+                    'user_id': event.user_id,
                 }
                 for event in expected
             ],
