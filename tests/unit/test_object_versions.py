@@ -138,7 +138,8 @@ class TestFrozen(FrozenTest):
                 )
 
     def test_a_list_is_backported_with_what_is_in_it(self) -> None:
-        services = self.load(primitives.frozen('ServiceList', '1.4'))
+        newest = primitives.frozen('Service', objects.Service.VERSION)
+        services = objects.ServiceList(objects=[self.load(newest)])
         for to, inner in itertools.product(
             primitives.versions('ServiceList'), primitives.versions('Service')
         ):
