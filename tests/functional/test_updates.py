@@ -232,7 +232,9 @@ class TestOneCall(UpdateTest):
         call = client._call
 
         def counted(context: Any, method: str, **args: Any) -> Any:
-            made.append(args['objmethod'])
+            # The member syncs by itself, now and then.
+            if args['objmethod'] != 'sync':
+                made.append(args['objmethod'])
             return call(context, method, **args)
 
         client._call = counted
