@@ -24,7 +24,7 @@ RARELY: Any = {'report_interval': 10_000, 'down_after': 20_000}
 
 
 class CallerTest(base.ConductorTest):
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
     def setUp(self) -> None:
         super().setUp()
@@ -99,7 +99,7 @@ class TestOlderCaller(CallerTest):
             kwargs={},
         )
         self.assertEqual({'updated_at', 'obj_what_changed'}, set(updates))
-        self.assertTrue(self.look().disabled)
+        self.assertTrue(self.get_service().disabled)
 
     def test_it_can_have_a_newer_object_backported(self) -> None:
         for version in primitives.versions('Service'):
@@ -134,7 +134,7 @@ class TestNewerCaller(CallerTest):
         self.member(**RARELY)
         told = self.run_later_release(self.deployment.config_file())
         self.assertEqual(['1.4', True, False], told['read'])
-        self.assertTrue(self.look().disabled)
+        self.assertTrue(self.get_service().disabled)
         self.assertEqual([True, 1], told['joined'])
         self.assertIn('Service 1.5 sets mood', told['refused'])
         self.assertIn('Upgrade the conductors first', told['refused'])
@@ -441,12 +441,12 @@ class TestBug(CallerTest):
         judge = liveness.judge
 
         def explode(*args: Any) -> Any:
-            if base.is_for_a_caller():
+            if base.in_an_rpc_call():
                 raise ZeroDivisionError('secret')
             return judge(*args)
 
         liveness.judge = explode
-        told = self.assertRaises(exception.UnexpectedFailure, self.look)
+        told = self.assertRaises(exception.UnexpectedFailure, self.get_service)
         self.assertNotIn('secret', str(told))
         self.assertNotIn('Traceback', str(told))
         self.assertEqual(1, self.logged('ERROR Unexpected failure in'))

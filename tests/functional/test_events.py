@@ -305,7 +305,7 @@ class TestSilent(base.ConductorTest):
     def test_an_order_that_is_so_already_is_none(self) -> None:
         self.member()
         for _ in range(3):
-            service = self.look()
+            service = self.get_service()
             service.disabled = True
             service.disabled_reason = 'disk'
             service.save()

@@ -36,10 +36,10 @@ class TestMember(ExampleTest):
 
     def test_it_joins_and_leaves(self) -> None:
         started = self.start('node1')
-        self.assertTrue(self.look().is_up)
+        self.assertTrue(self.get_service().is_up)
         started.signal(signal.SIGTERM)
         self.assertEqual(0, started.wait(), started.output)
-        self.assertIsNotNone(self.look().left_at)
+        self.assertIsNotNone(self.get_service().left_at)
         self.assertNotIn('Traceback', started.output)
 
     def test_it_prints_its_usage(self) -> None:

@@ -95,7 +95,7 @@ class TestTogether(base.ConductorTest):
     def test_old_and_new_ones_and_one_sent_twice(self) -> None:
         again = self.ask('c')
         self.join(self.ask('a'), self.ask('b'), again, self.ask('d'))
-        self.look('a').leave()
+        self.get_service('a').leave()
         self.services(host='d')[0].destroy()
         told = len(self.told())
         before = self.changes()
@@ -112,8 +112,8 @@ class TestTogether(base.ConductorTest):
             ['update b', 'create d', 'up d', 'create e', 'up e', 'up a'],
             self.told()[told:],
         )
-        self.assertEqual('other', self.look('b').topic)
-        self.assertTrue(self.look('a').is_up)
+        self.assertEqual('other', self.get_service('b').topic)
+        self.assertTrue(self.get_service('a').is_up)
 
     def test_all_of_them_move_the_pin_at_once(self) -> None:
         self.join(self.ask('a', 1), self.ask('b', 1))
@@ -172,7 +172,7 @@ class TestTogether(base.ConductorTest):
             self.ask('b', 2), self.ask('a', 1), self.ask('a', 2)
         )
         self.assertEqual([1, 1, 2], joined)
-        self.assertEqual(2, self.look('a').version)
+        self.assertEqual(2, self.get_service('a').version)
 
     def test_versions_are_a_transaction_each(self) -> None:
         before = self.changes()

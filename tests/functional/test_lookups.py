@@ -35,7 +35,7 @@ class TestGet(LookupTest):
 
     def test_a_get_is_one_select(self) -> None:
         self.fill(1)
-        seen = self.statements()
+        seen = self.record_statements()
         objects.Service.get_by_host_and_binary(
             self.context, 'node0', 'acme-api'
         )
@@ -75,12 +75,12 @@ class TestList(LookupTest):
     def test_a_list_is_one_select_whatever_its_length(self) -> None:
         for count in (0, 1, 20):
             self.fill(count)
-            seen = self.statements()
+            seen = self.record_statements()
             page = objects.ServiceList.get_page(self.context)
             # The conductor is one of them.
             self.assertEqual(count + 1, len(page.objects))
             self.assertEqual(1, len(seen), str(seen))
-        seen = self.statements()
+        seen = self.record_statements()
         page = objects.ServiceList.get_page(self.context, host='nowhere')
         self.assertEqual(0, len(page.objects))
         self.assertEqual(1, len(seen), str(seen))
@@ -90,7 +90,7 @@ class TestList(LookupTest):
         overdue = self.services(topic='worker')
         for service in overdue:
             self.deployment.age(service.id, 90)
-        seen = self.statements()
+        seen = self.record_statements()
         page = objects.ServiceList.get_page(self.context, topic='worker')
         self.assertEqual(
             [False] * len(overdue), [service.is_up for service in page]
@@ -135,7 +135,7 @@ class TestList(LookupTest):
         # Without the conductor, which beats.
         mine = 'acme-worker'
         page = objects.ServiceList.get_page(self.context, binary=mine)
-        seen = self.statements()
+        seen = self.record_statements()
         names = ['is_up', 'not yet', 'last_seen_up', 'host']
         table = objects.ServiceList.get_table(self.context, names, binary=mine)
         self.assertEqual(1, len(seen), str(seen))
@@ -208,7 +208,7 @@ class TestList(LookupTest):
 
     def test_a_filter_on_up_takes_few_selects(self) -> None:
         self.fill(30)
-        seen = self.statements()
+        seen = self.record_statements()
         objects.ServiceList.get_page(self.context, limit=1, up=False)
         self.assertEqual(1, len(seen), str(seen))
 
@@ -269,7 +269,7 @@ class TestEdit(LookupTest):
         self.assertNotIn('is_up', [column['name'] for column in columns])
 
     def test_a_save_of_nothing_writes_nothing(self) -> None:
-        seen = self.statements()
+        seen = self.record_statements()
         self.service.save()
         self.assertEqual([], seen)
 

@@ -104,7 +104,7 @@ class TestConductor(MetricsTest):
         self.deployment.beat(remote, service, id_=0)
         self.wait_for(
             'the beats',
-            lambda: conductor.beats.ignored and conductor.beats.garbage,
+            lambda: conductor.beats.stale and conductor.beats.malformed,
         )
         seen = self.read(f'http://{process.LOOPBACK}:{port}/metrics')
         self.assertGreaterEqual(seen['sgconductor_beats_flushed_total',], 1)

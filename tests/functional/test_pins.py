@@ -58,7 +58,7 @@ class PinTest(base.ConductorTest):
         """Wait until the conductor, a member too, confirms an epoch."""
 
         def confirmed() -> bool:
-            own = self.look('conductor1', base.CONDUCTOR)
+            own = self.get_service('conductor1', base.CONDUCTOR)
             return own.pin_epoch >= epoch
 
         self.wait_for('the conductor', confirmed)
@@ -114,7 +114,7 @@ class TestMinimum(PinTest):
     def test_dead_disabled_and_forced_down_services_count(self) -> None:
         self.service('new', 4)
         hold = self.hold(3)
-        self.confirm(self.look('new'), hold.epoch)
+        self.confirm(self.get_service('new'), hold.epoch)
         dead = self.service('dead', 3)
         self.pin().release()
         dead.disabled = True
@@ -311,7 +311,7 @@ class TestAdmission(PinTest):
         before = self.snapshot()
         self.refuse('a', 2)
         self.assertEqual(before, self.snapshot())
-        self.assertTrue(self.look('a').is_up)
+        self.assertTrue(self.get_service('a').is_up)
 
     def test_an_older_one_than_some_may_join(self) -> None:
         self.service('a', 3)
@@ -353,13 +353,13 @@ class TestAdmission(PinTest):
                 exception.UnexpectedFailure, self.service, 'a', 4
             )
             self.assertRaises(
-                exception.UnexpectedFailure, self.look('a').destroy
+                exception.UnexpectedFailure, self.get_service('a').destroy
             )
         self.assertEqual(before, self.snapshot())
 
 
 class TestHold(PinTest):
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
     def test_it_caps_the_pin(self) -> None:
         self.service('a', 3)
@@ -421,7 +421,7 @@ class TestHold(PinTest):
         self.confirm(service, again.epoch)
         # A beat that was overtaken takes nothing back.
         self.deployment.beat(self.remote, service, epoch=1)
-        self.wait_for('it', lambda: self.look('a').report_count == 3)
+        self.wait_for('it', lambda: self.get_service('a').report_count == 3)
         self.service('old', 2)
 
     def test_a_new_process_has_to_confirm_for_itself(self) -> None:
@@ -434,7 +434,7 @@ class TestHold(PinTest):
 class TestUnheard(PinTest):
     """Who could not be heard may be speaking all the same."""
 
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
     def live(self, context: sg_context.RequestContext) -> tuple[int, int]:
         """How many follow the pin, and of how many."""
@@ -450,7 +450,7 @@ class TestUnheard(PinTest):
         self.conductor.stop()
         # As long as that: its beats wait with the broker.
         self.deployment.age(member.id, 600)
-        self.deployment.deafen(600)
+        self.deployment.stop_reception(600)
         self.conductor = conductor_app.Conductor(self.deployment.conf())
         self.addCleanup(self.conductor.stop)
         # Before any beat is heard again,
@@ -473,7 +473,7 @@ class TestUnheard(PinTest):
         self.deployment.age(member.id, 600)
         # When nobody could be heard any more, it was silent for so long.
         self.deployment.age(dead.id, 600 + 90)
-        self.deployment.deafen(600)
+        self.deployment.stop_reception(600)
         self.conductor = conductor_app.Conductor(self.deployment.conf())
         self.addCleanup(self.conductor.stop)
         there = self.deployment.local(self.conductor)
@@ -488,9 +488,9 @@ class TestUnheard(PinTest):
     def test_nor_because_the_database_was_away(self) -> None:
         member = self.service('a', 3)
         epoch = self.hold(2).epoch
-        base.silence(self.conductor)
+        base.stop_beats_of(self.conductor)
         self.deployment.age(member.id, 600)
-        self.deployment.deafen(600)
+        self.deployment.stop_reception(600)
         self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
         # What has waited is no proof of what others can say by now.
         self.deployment.beat(
@@ -498,9 +498,9 @@ class TestUnheard(PinTest):
             member,
             stamp=clock.to_micros(member.last_seen_up) - 500 * 10**6,
         )
-        self.wait_for('it', lambda: self.look('a').report_count)
+        self.wait_for('it', lambda: self.get_service('a').report_count)
         self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
-        own = self.look('conductor1', base.CONDUCTOR)
+        own = self.get_service('conductor1', base.CONDUCTOR)
 
         def heard() -> bool:
             now = own.sync()['now']
@@ -514,7 +514,7 @@ class TestUnheard(PinTest):
 
 
 class TestQuarantine(PinTest):
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
     def test_the_dead_do_not_hold_the_pin_any_more(self) -> None:
         dead = self.service('dead', 3)
@@ -531,7 +531,7 @@ class TestQuarantine(PinTest):
         service = self.service('a', 3)
         error = self.assertRaises(exception.ServiceIsUp, service.quarantine)
         self.assertIn('force it down', str(error))
-        self.assertFalse(self.look('a').quarantined)
+        self.assertFalse(self.get_service('a').quarantined)
 
     def test_it_is_lifted_only_for_who_may_join(self) -> None:
         old = self.service('old', 3)
@@ -539,10 +539,10 @@ class TestQuarantine(PinTest):
         old.leave()
         old.quarantine()
         self.assertRaises(exception.ServiceTooOld, old.unquarantine)
-        self.assertTrue(self.look('old').quarantined)
+        self.assertTrue(self.get_service('old').quarantined)
         self.refuse('old', 3)
         self.hold(3)
-        self.confirm(self.look('new'), self.pin().epoch)
+        self.confirm(self.get_service('new'), self.pin().epoch)
         old.unquarantine()
         self.assertFalse(old.quarantined)
         self.assertEqual(3, self.pin().min_version)
@@ -559,26 +559,26 @@ class TestQuarantine(PinTest):
         lost: list[exception.MembershipLost] = []
         self.member('old', version=3, on_lost=lost.append)
         self.member('new', version=4)
-        old = self.look('old')
+        old = self.get_service('old')
         old.forced_down = True
         old.save()
         old.quarantine()
         self.wait_for('the loss', lambda: lost)
         self.assertEqual('too old', lost[0].word)
-        self.assertTrue(self.look('old').quarantined)
+        self.assertTrue(self.get_service('old').quarantined)
         self.assertEqual(4, self.pin().version)
 
     def test_one_that_is_not_too_old_is_back_by_itself(self) -> None:
         self.member('a', version=3)
-        service = self.look('a')
+        service = self.get_service('a')
         service.forced_down = True
         service.save()
         service.quarantine()
-        self.wait_for('it back', lambda: not self.look('a').quarantined)
+        self.wait_for('it back', lambda: not self.get_service('a').quarantined)
 
 
 class TestWhatIf(PinTest):
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
     def test_where_the_pins_would_go(self) -> None:
         self.service('a', 3)
@@ -609,7 +609,7 @@ class TestWhatIf(PinTest):
 
 
 class TestWho(PinTest):
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
     def test_the_oldest_and_those_that_lag(self) -> None:
         for host, version in (('a', 3), ('b', 4), ('c', 3)):
@@ -620,7 +620,7 @@ class TestWho(PinTest):
         self.assertEqual(['a'], [service.host for service in one])
         self.assertTrue(one[0].is_up)
         epoch = self.pin().epoch
-        self.confirm(self.look('b'), epoch)
+        self.confirm(self.get_service('b'), epoch)
         self.wait_for_conductor(epoch)
         lagging = objects.ServiceList.get_lagging(self.context, epoch)
         self.assertEqual(['a', 'c'], [service.host for service in lagging])
@@ -629,7 +629,7 @@ class TestWho(PinTest):
 class TestFollow(PinTest):
     """What members know."""
 
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
     def follow(self, **more: Any) -> Membership:
         """A member that would ask for nothing in a long time."""
@@ -706,12 +706,12 @@ class TestFollow(PinTest):
             self.deployment.beat(self.remote, member.service, epoch=epoch)
         self.wait_for(
             'them',
-            lambda: self.look('a').report_count >= len(impossible),
+            lambda: self.get_service('a').report_count >= len(impossible),
         )
-        self.look('a').sync()
+        self.get_service('a').sync()
         before = self.pin().epoch
         self.assertEqual(before + 1, self.hold(2).epoch)
-        self.assertEqual(0, self.conductor.beats.garbage)
+        self.assertEqual(0, self.conductor.beats.malformed)
 
     def test_who_leaves_asks_before_it_speaks_again(self) -> None:
         self.hear_nothing()

@@ -77,7 +77,9 @@ class ProcessTest(base.DeploymentTest):
         )
 
     def wait_for_beats(self, host: str, count: int) -> None:
-        self.wait_for('beats', lambda: self.look(host).report_count >= count)
+        self.wait_for(
+            'beats', lambda: self.get_service(host).report_count >= count
+        )
 
     def setUp(self) -> None:
         super().setUp()
@@ -92,11 +94,11 @@ class TestFleet(ProcessTest):
         members['b'].signal(signal.SIGKILL)
         members['c'].signal(signal.SIGTERM)
         self.assertEqual(0, members['c'].wait())
-        service = self.look('c')
+        service = self.get_service('c')
         self.assertFalse(service.is_up)
         self.assertIsNotNone(service.left_at)
         self.wait_for('b down', lambda: self.up() == ['a', 'd'])
-        self.assertIsNone(self.look('b').left_at)
+        self.assertIsNone(self.get_service('b').left_at)
 
     def test_no_host_clock_takes_part(self) -> None:
         if not pathlib.Path(_FAKETIME[0]).exists():
@@ -109,7 +111,7 @@ class TestFleet(ProcessTest):
         for host in hosts:
             self.wait_for_beats(host, 4)
         self.assertEqual(hosts, self.up())
-        stamps = [self.look(host).last_seen_up for host in hosts]
+        stamps = [self.get_service(host).last_seen_up for host in hosts]
         spread = max(stamps) - min(stamps)
         self.assertLess(spread.total_seconds(), 60)
 
@@ -151,8 +153,10 @@ class TestConductor(ProcessTest):
             'them to be ready',
             lambda: daemon.output.count('worker is ready') == 4,
         )
-        count = self.look('node1').report_count
-        self.wait_for('beats', lambda: self.look('node1').report_count > count)
+        count = self.get_service('node1').report_count
+        self.wait_for(
+            'beats', lambda: self.get_service('node1').report_count > count
+        )
 
     def test_it_stops_cleanly_and_loses_no_beat(self) -> None:
         daemon = self.conductor(workers=1)
@@ -174,9 +178,9 @@ class TestConductor(ProcessTest):
         self.conductor(workers=1)
         self.wait_for(
             'all beats',
-            lambda: self.look('node1').report_count >= total,
+            lambda: self.get_service('node1').report_count >= total,
         )
-        self.assertEqual(total, self.look('node1').report_count)
+        self.assertEqual(total, self.get_service('node1').report_count)
 
     def test_no_call_is_lost_when_workers_stop(self) -> None:
         if shortcuts.Shortcut.CANCEL_CONSUMERS not in shortcuts.usable():
@@ -270,8 +274,10 @@ class TestConductor(ProcessTest):
                 == 2
             ),
         )
-        count = self.look('node1').report_count
-        self.wait_for('beats', lambda: self.look('node1').report_count > count)
+        count = self.get_service('node1').report_count
+        self.wait_for(
+            'beats', lambda: self.get_service('node1').report_count > count
+        )
         self.assertEqual(['node1'], self.up())
         self.assertIsNone(member.process.poll())
 
@@ -502,14 +508,14 @@ class TestManage(ProcessTest):
 
         told = self.manage('service', 'disable', uuid, '--reason', 'fan')
         self.assertIn('fan', told)
-        self.assertTrue(self.look('node1').disabled)
+        self.assertTrue(self.get_service('node1').disabled)
         self.manage('service', 'enable', 'node1', 'acme-worker')
-        self.assertFalse(self.look('node1').disabled)
-        self.assertIsNone(self.look('node1').disabled_reason)
+        self.assertFalse(self.get_service('node1').disabled)
+        self.assertIsNone(self.get_service('node1').disabled_reason)
         self.manage('service', 'force-down', uuid)
-        self.assertFalse(self.look('node1').is_up)
+        self.assertFalse(self.get_service('node1').is_up)
         self.manage('service', 'force-up', uuid)
-        self.assertTrue(self.look('node1').is_up)
+        self.assertTrue(self.get_service('node1').is_up)
         shown = json.loads(self.manage('service', 'show', uuid, '-f', 'json'))
         self.assertEqual('up', shown['state'])
         self.manage('service', 'delete', 'node2', 'acme-worker')
