@@ -113,7 +113,7 @@ class TestWindows(ReceptionTest):
         self.join(models.CONDUCTOR)
         self.deployment.age(1, 30)
         self.assertEqual([(self.ever, 30)], self.windows())
-        # By then the broker has given its messages to others.
+        # After that time the broker has given its messages to others.
         self.deployment.age(1, 100)
         self.assertEqual([(self.ever, 0)], self.windows())
 
@@ -145,16 +145,16 @@ class TestWindows(ReceptionTest):
     def test_a_conductor_records_its_stall_before_it_beats(self) -> None:
         remote = self.deployment.remote()
         clock = iter((1000.0, 1000.5, 1030.5, 1031.0)).__next__
-        own = beat_writer.ConductorBeats(
+        beats = beat_writer.ConductorBeats(
             remote.transport, self.deployment.db, 15, clock
         )
-        self.addCleanup(own.close)
-        own.beat(1, 1, 0, 0)
-        own.beat(1, 1, 0, 0)
+        self.addCleanup(beats.close)
+        beats.beat(1, 1, 0, 0)
+        beats.beat(1, 1, 0, 0)
         self.record()
         self.assertEqual([(self.ever, 0)], self.windows())
-        own.beat(1, 1, 0, 0)
-        own.beat(1, 1, 0, 0)
+        beats.beat(1, 1, 0, 0)
+        beats.beat(1, 1, 0, 0)
         self.assertEqual([(0, 0), (self.ever, 30)], self.windows())
 
     def test_a_conductor_that_cannot_record_its_stall_does_not_beat(
@@ -165,13 +165,13 @@ class TestWindows(ReceptionTest):
         db.write.side_effect = exception.DatabaseUnreachable('db', 'gone')
         remote = self.deployment.remote()
         clock = iter((1000.0, 1030.0, 1030.5)).__next__
-        own = beat_writer.ConductorBeats(remote.transport, db, 15, clock)
-        self.addCleanup(own.close)
-        own._sender = mock.Mock(send=lambda *args: sent.append(args))
-        own.beat(1, 1, 0, 0)
+        beats = beat_writer.ConductorBeats(remote.transport, db, 15, clock)
+        self.addCleanup(beats.close)
+        beats._sender = mock.Mock(send=lambda *args: sent.append(args))
+        beats.beat(1, 1, 0, 0)
         for _ in range(2):
             self.assertRaises(
-                exception.DatabaseUnreachable, own.beat, 1, 1, 0, 0
+                exception.DatabaseUnreachable, beats.beat, 1, 1, 0, 0
             )
         self.assertEqual(1, len(sent))
 
@@ -256,11 +256,11 @@ class TestWindows(ReceptionTest):
         self.deployment.stop_reception(100)
         self.record()
         with self.deployment.db.reader() as conn:
-            left = conn.execute(
+            kept = conn.execute(
                 sa.select(sa.func.count()).select_from(models.gaps)
             ).scalar_one()
-        # Those of two days, and the new one.
-        self.assertEqual(48 + 1, left)
+        # The outages of two days, and the new one.
+        self.assertEqual(48 + 1, kept)
 
 
 class TestVerdicts(base.ConductorTest):
@@ -269,19 +269,19 @@ class TestVerdicts(base.ConductorTest):
     scenarios = [base.EMBEDDED, base.ON_MARIADB]
 
     def test_only_silence_within_windows_makes_a_service_down(self) -> None:
-        # Neither of them beats again.
-        for host in ('dead', 'unlucky'):
+        # Neither of them sends another beat.
+        for host in ('dead', 'silent'):
             member = self.member(host, report_interval=50, down_after=60)
             base.stop_beating(member)
         self.deployment.age(self.get_service('dead').id, 200)
-        self.deployment.age(self.get_service('unlucky').id, 101)
+        self.deployment.age(self.get_service('silent').id, 101)
         self.deployment.stop_reception(100)
-        self.wait_for('the outage', self.outages)
-        dead, unlucky = self.get_service('dead'), self.get_service('unlucky')
+        self.wait_for('the outage to be recorded', self.outages)
+        dead, silent = self.get_service('dead'), self.get_service('silent')
         self.assertEqual(('down', False), (dead.liveness, dead.is_up))
-        self.assertEqual(('unknown', True), (unlucky.liveness, unlucky.is_up))
+        self.assertEqual(('unknown', True), (silent.liveness, silent.is_up))
         self.assertIn(
-            'no beats could be received until', unlucky.liveness_reason
+            'no beats could be received until', silent.liveness_reason
         )
         # Its down_after has passed since the end of the outage.
         with self.deployment.db.writer() as conn:
@@ -289,20 +289,21 @@ class TestVerdicts(base.ConductorTest):
             minute = datetime.timedelta(seconds=61)
             conn.execute(models.gaps.update().values(ended=ended - minute))
         self.wait_for(
-            'the dead', lambda: not self.get_service('unlucky').is_up
+            'the silent service to be down',
+            lambda: not self.get_service('silent').is_up,
         )
         self.assertIn(
-            'allowed 60 s', self.get_service('unlucky').liveness_reason
+            'allowed 60 s', self.get_service('silent').liveness_reason
         )
 
-    def test_conductors_are_members(self) -> None:
-        here = objects.Service.get_by_host_and_binary(
+    def test_a_conductor_is_up_while_it_runs_and_down_after_it(self) -> None:
+        conductor = objects.Service.get_by_host_and_binary(
             self.context, 'conductor1', 'sgconductor-conductor'
         )
-        self.assertEqual('up', here.liveness)
+        self.assertEqual('up', conductor.liveness)
         self.wait_for(
-            'its beats',
-            lambda: here.refresh() or here.report_count,
+            'a beat of the conductor',
+            lambda: conductor.refresh() or conductor.report_count,
         )
         self.conductor.stop()
         other = self.deployment.conductor(conductor__host='conductor2')
