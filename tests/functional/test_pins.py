@@ -807,8 +807,7 @@ class TestConcurrency(PinTest):
         ]
         for conductor in made:
             self.addCleanup(conductor.close)
-            # The backend is a frozen dataclass.
-            object.__setattr__(conductor.backend, 'announce', announcements)
+            conductor.backend.roster._announce = announcements
         return made
 
     def test_no_epoch_is_lost_and_pins_rise_with_epochs(self) -> None:
