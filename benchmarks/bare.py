@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import Any
 
-# First, as it chooses threads for oslo.service.
+# First, because it makes oslo.service use threads.
 import sgconductor  # noqa: F401
 
 # isort: split

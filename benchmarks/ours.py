@@ -14,10 +14,10 @@ from tests.servers import postgresql
 from tests.servers import rabbitmq
 
 _BIN = pathlib.Path(sys.executable).parent
-# So long that nobody filled in is down within a run.
+# Seconds: so long that no service of the filled table is down within a run.
 FOR_EVER = 86400
 
-# What an operator has to set, and nothing else.
+# Only what an operator has to set.
 _CONFIGURATION = """\
 [DEFAULT]
 transport_url = {transport_url}

@@ -1,4 +1,4 @@
-"""Load the tests of a package in an order that starts each server once."""
+"""Loading the tests of a package in an order that starts each server once."""
 
 import pathlib
 import unittest

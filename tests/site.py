@@ -1,4 +1,4 @@
-"""The REST API, served in this process, as a fixture."""
+"""The REST API and the web page, served in this process, as a fixture."""
 
 from typing import Any
 
@@ -8,15 +8,17 @@ from sgconductor.api import http_server
 from sgconductor.app import api
 from tests import deployment as sg_deployment
 
-# More than a browser opens, and every stream.
+# More than the connections that a browser opens, and the event streams.
 _THREADS = 16
 
 
 class Site(fixtures.Fixture):
-    """
-    :param deployment: whose conductor it asks
-    :param overrides: of its configuration; as is, everybody is an admin
-    :ivar url: where it is, without a slash at the end
+    """An API server on a port of its own.
+
+    :param deployment: the deployment whose conductors the API asks
+    :param overrides: options of its configuration; by default, every caller
+        is an admin
+    :ivar url: the URL of the API, without a slash at the end
     """
 
     url: str

@@ -82,7 +82,7 @@ class Conductor:
         self._pin_listener = pin_listener.PinListener(self._rpc, self._pins)
         late = conf.servicegroup.down_after / 4
         gap = min(_GAP, late)
-        self._own_beats = beat_writer.OwnBeats(self._rpc, self._db, gap)
+        self._own_beats = beat_writer.ConductorBeats(self._rpc, self._db, gap)
         self._membership = self._member(gap)
         self._events = transports.event_transport(conf)
         self._leader = leader.Leader(self._db)
@@ -129,7 +129,7 @@ class Conductor:
             ),
             calls,
         )
-        self._beat_server = beat_writer.server(
+        self._beat_server = beat_writer.listener(
             self._notifications,
             self.beats,
             conf.conductor.beat_batch_size,
@@ -140,7 +140,7 @@ class Conductor:
             str(conf.conductor.metrics_host),
             None if first is None else first + worker,
             sg_metrics.Group(self._context),
-            metrics.Work(
+            metrics.WorkerMetrics(
                 self.beats,
                 calls,
                 self.backend.judges.drivers,

@@ -1,4 +1,8 @@
-"""From a batch of messages to one statement, and only then the ack."""
+"""The beat writer, which stores beats, and a conductor's own beats.
+
+A batch of messages is one SQL statement. The messages are acknowledged when it
+is committed.
+"""
 
 import datetime
 import logging
@@ -34,32 +38,33 @@ _MAX_STAMP = clock.to_micros(
 )
 
 
-class _Flow(NamedTuple):
-    """How beats came here so far; by the monotonic clock, in seconds.
+class _Progress(NamedTuple):
+    """How beats were written so far; seconds of the monotonic clock.
 
-    :ivar since: without a gap in the writing or in their stamps
-    :ivar wrote_at: a batch
-    :ivar noted_at: that they are heard
-    :ivar newest: of the stamps in the last batch
+    :ivar continuous_since: since then there was no gap, neither between
+        batches nor between their stamps
+    :ivar wrote_at: when the last batch was written
+    :ivar recorded_at: when reception was last recorded
+    :ivar newest_stamp: of the last batch, in microseconds since 1970
     """
 
-    since: float
+    continuous_since: float
     wrote_at: float
-    noted_at: float = float('-inf')
-    newest: int = 0
+    recorded_at: float = float('-inf')
+    newest_stamp: int = 0
 
 
 class BeatWriter(batch_listener.BatchDispatcher):
     """Writes batches of beats.
 
-    :ivar received: how many messages came; those that were given back to the
-        broker come again
-    :ivar garbage: how many messages were no beats
-    :ivar ignored: how many beats found no row: of an older incarnation, or
-        of a service that is deleted
-    :ivar written: how many beats were written
-    :ivar batch_sizes: how many beats a batch had
-    :ivar flush_seconds: how long it took to write
+    :ivar received: the number of messages received; those that were given
+        back to the broker count again
+    :ivar malformed: the number of messages that are not beats
+    :ivar stale: the number of beats without a row: of an older incarnation,
+        or of a deleted service
+    :ivar written: the number of beats written
+    :ivar batch_sizes: how many beats each batch had
+    :ivar flush_seconds: how long each batch took to write
     """
 
     def __init__(
@@ -70,14 +75,15 @@ class BeatWriter(batch_listener.BatchDispatcher):
         retry_after: float = 0.3,
     ) -> None:
         """
-        :param gap: seconds without any beat that are a gap in the hearing
-        :param late: how old, in seconds, a beat may be that proves hearing
-        :param retry_after: seconds to wait before giving a batch back to the
-            broker when the database does not take it
+        :param gap: seconds; a longer time without a beat is an outage of
+            reception
+        :param late: seconds; an older beat does not prove reception
+        :param retry_after: seconds to wait before a batch that could not be
+            written is given back to the broker
         """
         self.received = 0
-        self.garbage = 0
-        self.ignored = 0
+        self.malformed = 0
+        self.stale = 0
         self.written = 0
         self.batch_sizes = prometheus_client.Histogram(
             'sgconductor_beat_batch_size',
@@ -87,58 +93,57 @@ class BeatWriter(batch_listener.BatchDispatcher):
         )
         self.flush_seconds = prometheus_client.Histogram(
             'sgconductor_beat_flush_seconds',
-            'How long it took to write a batch of beats, to the commit.',
+            'How long it took to write a batch of beats and commit it.',
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 1, 10),
             registry=None,
         )
-        self._held_since: float | None = None
+        self._unwritten_since: float | None = None
         self._db = db
         self._gap = int(gap * _SECOND)
         self._late = int(late * _SECOND)
-        # Often enough that no gap is seen where none is.
-        self._note_every = min(1.0, gap / 4)
+        # Often enough that reception is not taken for an outage.
+        self._record_every = min(1.0, gap / 4)
         now = time.monotonic()
-        self._flow = _Flow(since=now, wrote_at=now)
+        self._progress = _Progress(continuous_since=now, wrote_at=now)
         self._retry_after = retry_after
         self._stopping = threading.Event()
         self._failing = False
 
-    def oldest(self) -> float:
-        """Seconds since a beat came here of which none was written; 0 if all
-        that came were.
+    def unwritten_seconds(self) -> float:
+        """The age of the oldest unwritten beat; 0 if all are written.
 
-        While the database is away, they are given back to the broker, and
-        come again.
+        It counts from when the first of them was received. A batch that
+        cannot be written is given back to the broker, and comes again.
         """
-        since = self._held_since
+        since = self._unwritten_since
         return 0.0 if since is None else time.monotonic() - since
 
     def stop(self) -> None:
-        """Wait for the database no longer."""
+        """Stop waiting for a database that is away."""
         self._stopping.set()
 
     def dispatch(self, incoming: Sequence[Any]) -> Sequence[Any]:
         """Write a batch.
 
-        :returns: the messages to give back to the broker: all, if the
-            database did not take them; else none
+        :returns: the messages to give back to the broker: all if the batch
+            could not be written, else none
         """
         begin = time.monotonic()
         self.received += len(incoming)
-        beats = fold(self._read(incoming))
+        beats = merge(self._read(incoming))
         if not beats:
             return ()
-        if self._held_since is None:
-            self._held_since = begin
+        if self._unwritten_since is None:
+            self._unwritten_since = begin
         try:
-            found, self._flow = self._db.write(
+            found, self._progress = self._db.write(
                 lambda conn: self._write(conn, beats)
             )
         except Exception as error:
-            # Whatever it is, it is not the beats, which were looked at.
+            # The beats are not the cause: their values were checked.
             self._fail(error)
             return incoming
-        self._held_since = None
+        self._unwritten_since = None
         self.batch_sizes.observe(len(beats))
         self.flush_seconds.observe(time.monotonic() - begin)
         self._succeed(found, len(beats))
@@ -146,33 +151,33 @@ class BeatWriter(batch_listener.BatchDispatcher):
 
     def _write(
         self, conn: sa.Connection, beats: Sequence[services.Beat]
-    ) -> tuple[int, _Flow]:
-        """How many were found, and how beats come here now."""
+    ) -> tuple[int, _Progress]:
+        """The number of beats that had a row, and the progress after them."""
         found = services.beat_many(conn, beats)
         now = time.monotonic()
-        since, wrote_at, noted_at, before = self._flow
+        since, wrote_at, recorded_at, newest_before = self._progress
         newest = max(beat.stamp for beat in beats)
         pause = now - wrote_at
         paused = pause * _SECOND > self._gap
-        if paused or newest - before > self._gap:
+        if paused or newest - newest_before > self._gap:
             since = now
-        if now - noted_at >= self._note_every:
+        if now - recorded_at >= self._record_every:
             flow = int((now - since) * _SECOND)
             if reception.record_beats(
                 conn, newest, self._gap, self._late, flow
             ):
-                noted_at = now
+                recorded_at = now
         if paused:
             reception.record_stall(conn, pause, self._gap)
-        return found, _Flow(since, now, noted_at, newest)
+        return found, _Progress(since, now, recorded_at, newest)
 
     def _read(self, incoming: Iterable[Any]) -> Iterable[services.Beat]:
         for message in incoming:
             try:
                 yield read(message.message)
             except (KeyError, TypeError, ValueError) as error:
-                self.garbage += 1
-                log = LOG.debug if self.garbage > 1 else LOG.warning
+                self.malformed += 1
+                log = LOG.debug if self.malformed > 1 else LOG.warning
                 log(
                     'Not a beat (%s), ignored: %.200r. Later ones are only '
                     'counted.',
@@ -196,17 +201,18 @@ class BeatWriter(batch_listener.BatchDispatcher):
             LOG.info('Beats are written to the database again.')
             self._failing = False
         self.written += found
-        self.ignored += sent - found
+        self.stale += sent - found
 
 
-class OwnBeats(beats_api.BeatAPI):
-    """Sends a conductor's own beats: they say that it writes what it takes.
+class ConductorBeats(beats_api.BeatAPI):
+    """Sends a conductor's own beats, which prove that beats are received.
 
-    One that stood still notes that first. Its beat may be written by another
-    conductor, and would vouch for beats that it still has to write itself.
+    A conductor that stalled records this before its next beat: another
+    conductor may write that beat, and it would count as proof while the first
+    one still holds beats that it has not written.
 
-    :param gap: seconds without a beat of its own after which it stood still
-    :param monotonic: the host's clock that only goes forward
+    :param gap: seconds; a longer time between two of its beats is a stall
+    :param monotonic: the host's monotonic clock, in seconds
     """
 
     def __init__(
@@ -220,29 +226,31 @@ class OwnBeats(beats_api.BeatAPI):
         self._db = db
         self._gap = gap
         self._monotonic = monotonic
-        self._awake_at: float | None = None
+        self._beat_at: float | None = None
 
     def beat(self, *beat: int) -> None:
-        """
-        :raises DatabaseUnreachable: if it cannot be noted; nothing is sent
+        """Send a beat, after recording the stall before it, if any.
+
+        :raises DatabaseUnreachable: if the stall cannot be recorded; then
+            nothing is sent
         """
         now = self._monotonic()
-        pause = 0.0 if self._awake_at is None else now - self._awake_at
+        pause = 0.0 if self._beat_at is None else now - self._beat_at
         if pause > self._gap:
             gap = int(self._gap * _SECOND)
             self._db.write(
                 lambda conn: reception.record_stall(conn, pause, gap)
             )
-        self._awake_at = now
+        self._beat_at = now
         super().beat(*beat)
 
 
 def read(message: Any) -> services.Beat:
     """The beat in a message.
 
-    :raises KeyError: if it lacks a part
-    :raises TypeError: if it is of another shape
-    :raises ValueError: for a value that no beat can have
+    :raises KeyError: if a part is missing
+    :raises TypeError: if a part has the wrong type
+    :raises ValueError: if a value is out of range
     """
     payload = message['payload']
     return services.Beat(
@@ -253,29 +261,29 @@ def read(message: Any) -> services.Beat:
     )
 
 
-def fold(beats: Iterable[services.Beat]) -> list[services.Beat]:
-    """One beat for each incarnation: how many, the latest stamp and epoch."""
-    folded: dict[tuple[int, int], services.Beat] = {}
+def merge(beats: Iterable[services.Beat]) -> list[services.Beat]:
+    """One beat for each incarnation: their number, newest stamp and epoch."""
+    merged: dict[tuple[int, int], services.Beat] = {}
     for beat in beats:
         key = (beat.id, beat.incarnation)
-        other = folded.get(key, beat._replace(beats=0))
-        folded[key] = beat._replace(
+        other = merged.get(key, beat._replace(beats=0))
+        merged[key] = beat._replace(
             stamp=max(beat.stamp, other.stamp),
             beats=beat.beats + other.beats,
             epoch=max(beat.epoch, other.epoch),
         )
-    return list(folded.values())
+    return list(merged.values())
 
 
-def server(
+def listener(
     transport: transport_types.NotificationTransport,
     beats: BeatWriter,
     batch_size: int,
     batch_timeout: float,
 ) -> batch_listener.BatchListener:
-    """A listener that feeds ``beats``.
+    """A listener that passes batches of beats to a beat writer.
 
-    :param batch_timeout: the longest, in seconds, that a beat waits
+    :param batch_timeout: seconds that a beat waits for others at most
     """
     return batch_listener.BatchListener(
         transport,
@@ -287,16 +295,15 @@ def server(
 
 
 def _epoch(value: Any) -> int:
-    # Members of the release before know of none; and a beat is a beat,
-    # whatever it says of pins.
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and 0 <= value <= pins.MAX_EPOCH else 0
+    # Older members send no epoch. A beat with an invalid one counts too.
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_int and 0 <= value <= pins.MAX_EPOCH else 0
 
 
 def _number(payload: Any, name: str, least: int, most: int) -> int:
     value = payload[name]
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f'{name} is no whole number')
+        raise TypeError(f'{name} is not a whole number')
     if not least <= value <= most:
         raise ValueError(f'{name} is out of range')
     return value

@@ -1,4 +1,4 @@
-"""Running calls: which errors callers get, and which are logged here."""
+"""The dispatcher of RPC calls: what callers get, and what is logged here."""
 
 import functools
 import logging
@@ -27,7 +27,7 @@ class Dispatcher(messaging.RPCDispatcher):
     traceback. Any other error is logged here with its traceback, and the
     caller gets an UnexpectedFailure with the request id of that log entry.
 
-    :ivar calls: how many calls there were, by method and by the name of the
+    :ivar calls: the number of calls by method and by the class name of the
         error, which is '' if there was none
     """
 
@@ -35,7 +35,7 @@ class Dispatcher(messaging.RPCDispatcher):
         super().__init__(*args, **kwargs)
         self.calls = prometheus_client.Counter(
             'sgconductor_rpc_calls',
-            'Calls that were answered, and with which error if any.',
+            'RPC calls answered, by method and error.',
             ['method', 'error'],
             registry=None,
         )
@@ -44,14 +44,14 @@ class Dispatcher(messaging.RPCDispatcher):
         error = ''
         try:
             return self._dispatch(incoming)
-        except _Silent as silent:
-            error = silent.exc_info[0].__name__
+        except _ErrorReply as reply:
+            error = reply.exc_info[0].__name__
             raise
         finally:
-            method = self._known(incoming.message.get('method'))
+            method = self._label(incoming.message.get('method'))
             self.calls.labels(method, error).inc()
 
-    def _known(self, name: Any) -> str:
+    def _label(self, name: Any) -> str:
         # Callers must not be able to make any number of counters.
         known = isinstance(name, str) and any(
             self.access_policy.is_allowed(endpoint, name)
@@ -64,11 +64,11 @@ class Dispatcher(messaging.RPCDispatcher):
             self._check_arguments(incoming.message)
             return super().dispatch(incoming)
         except messaging.NoSuchMethod as error:
-            raise _Silent(
+            raise _ErrorReply(
                 exception.NotRemotable('conductor', str(error.method))
             ) from None
         except messaging.UnsupportedVersion as error:
-            raise _Silent(
+            raise _ErrorReply(
                 exception.InvalidInput(
                     f'this conductor does not speak RPC {error.version} '
                     f'here, only 1.0 without a namespace; a caller of a '
@@ -76,7 +76,7 @@ class Dispatcher(messaging.RPCDispatcher):
                 )
             ) from None
         except _EXPECTED as error:
-            raise _Silent(error) from None
+            raise _ErrorReply(error) from None
         except Exception:
             request_id = str(dict(incoming.ctxt).get('request_id', '-'))
             LOG.exception(
@@ -84,7 +84,9 @@ class Dispatcher(messaging.RPCDispatcher):
                 incoming.message.get('method'),
                 request_id,
             )
-            raise _Silent(exception.UnexpectedFailure(request_id)) from None
+            raise _ErrorReply(
+                exception.UnexpectedFailure(request_id)
+            ) from None
 
     def _check_arguments(self, message: Any) -> None:
         name = str(message.get('method'))
@@ -105,7 +107,7 @@ def _is_compatible(version: str, ours: str) -> bool:
     return compatible
 
 
-class _Silent(messaging.ExpectedException):
+class _ErrorReply(messaging.ExpectedException):
     """An error that the server replies with and does not log again."""
 
     def __init__(self, error: Exception) -> None:

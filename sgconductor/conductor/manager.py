@@ -22,8 +22,8 @@ class ConductorManager:
     """Answers :class:`sgconductor.rpcapi.conductor.ConductorAPI`.
 
     Older and newer releases call each other during an upgrade. So within a
-    major version of an object, its remotable methods never take more; a
-    mapping that they return may grow.
+    major version of an object, its remotable methods get no new arguments;
+    a mapping that they return may get new keys.
     """
 
     target = messaging.Target(version='1.0')
@@ -46,7 +46,7 @@ class ConductorManager:
         versions = _manifest(object_versions)
         if not isinstance(objname, str) or objname not in versions:
             raise exception.InvalidInput(
-                f'object_versions does not say which {objname} is known'
+                f'object_versions has no version of {objname}'
             )
         cls = base.SGObject.newest(objname, versions[objname])
         method = _remotable(cls, objmethod, of_class=True)
@@ -66,8 +66,8 @@ class ConductorManager:
     ) -> tuple[dict[str, Any], Any]:
         """Run a method of an object.
 
-        :returns: the primitives of the fields that it set, beside
-            ``obj_what_changed``; and the method's result
+        :returns: the primitives of the fields that the method set, with
+            ``obj_what_changed``, and the method's result
         """
         if not isinstance(objinst, base.SGObject):
             raise exception.InvalidInput(
@@ -95,8 +95,8 @@ class ConductorManager:
     ) -> Any:
         """The primitive of an object in the caller's versions.
 
-        :raises InvalidInput: if the caller knows a newer version of the
-            object itself than it has: objects are only ported back
+        :raises InvalidInput: if the caller wants a newer version than the
+            object has: objects are only ported back
         """
         if not isinstance(objinst, base.SGObject):
             raise exception.InvalidInput(
@@ -105,7 +105,7 @@ class ConductorManager:
         versions = _manifest(object_versions)
         name = objinst.obj_name()
         wanted = versions.get(name, objinst.VERSION)
-        # Objects within it, of an older conductor, are not ported forward.
+        # An object within it may be of an older conductor; it stays so.
         for one in base.tree(objinst):
             inner = one.obj_name()
             if one is not objinst and inner in versions:
@@ -114,9 +114,9 @@ class ConductorManager:
         if primitive['versioned_object.version'] != wanted:
             raise exception.InvalidInput(
                 f'{name} {objinst.VERSION} cannot become {name} {wanted}: '
-                f'objects are only made older. If it was newer when it was '
-                f'sent, this conductor is what is too old: upgrade the '
-                f'conductors first.'
+                f'objects are only ported back. If it was newer when it was '
+                f'sent, this conductor is too old: upgrade the conductors '
+                f'first.'
             )
         return primitive
 
@@ -125,7 +125,7 @@ def _backport(
     obj: ovo_base.VersionedObject, versions: dict[str, str]
 ) -> dict[str, Any]:
     known = dict(_newest(obj.obj_name()))
-    # The object itself is not ported forward either.
+    # An object is never ported forward.
     known[obj.obj_name()] = obj.VERSION
     agreed = {}
     for name, theirs in versions.items():
@@ -145,12 +145,12 @@ def _newest(name: str) -> dict[str, str]:
 
 
 def _remotable(owner: Any, name: Any, of_class: bool) -> Any:
-    # The name comes off the wire: it may reach nothing but remotables.
+    # The name comes from a caller: it may reach only remotable methods.
     cls = owner if of_class else type(owner)
-    marked = getattr(cls, name, None) if isinstance(name, str) else None
+    method = getattr(cls, name, None) if isinstance(name, str) else None
     if (
-        not getattr(marked, 'remotable', False)
-        or inspect.ismethod(marked) != of_class
+        not getattr(method, 'remotable', False)
+        or inspect.ismethod(method) != of_class
     ):
         raise exception.NotRemotable(cls.obj_name(), str(name))
     return getattr(owner, name)
@@ -169,7 +169,8 @@ def _manifest(value: Any) -> dict[str, str]:
         for version in value.values()
     ):
         raise exception.InvalidInput(
-            f'object_versions must be versions by name, not {value!r:.200}'
+            f'object_versions must map names of objects to versions, not '
+            f'{value!r:.200}'
         )
     return dict(value)
 

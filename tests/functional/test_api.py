@@ -54,7 +54,7 @@ class ApiTest(base.ConductorTest):
         return detail
 
     def path(self, host: str = 'node1') -> str:
-        return f'/v1/services/{self.look(host).uuid}'
+        return f'/v1/services/{self.get_service(host).uuid}'
 
 
 class TestServices(ApiTest):
@@ -114,7 +114,7 @@ class TestServices(ApiTest):
             self.assertEqual(hosts, self.listed(**query), str(query))
 
     def test_a_page_is_one_select_with_its_filters(self) -> None:
-        seen = self.statements()
+        seen = self.record_statements()
         self.listed(limit=10, topic='worker', disabled='false')
         (select,) = seen
         self.assertRegex(select, r'WHERE .*topic.*disabled|disabled.*topic')
@@ -160,14 +160,14 @@ class TestServices(ApiTest):
         self.assertIn('is enabled', said)
         change: dict[str, Any] = {'disabled': True, 'quarantined': True}
         self.bad(409, 'PATCH', self.path(), json=change)
-        self.assertFalse(self.look().disabled)
+        self.assertFalse(self.get_service().disabled)
         change = {
             'forced_down': True,
             'quarantined': True,
             'availability_zone': 'west\n',
         }
         self.bad(400, 'PATCH', self.path(), json=change)
-        self.assertFalse(self.look().quarantined)
+        self.assertFalse(self.get_service().quarantined)
         change = {'forced_down': True, 'quarantined': True}
         self.assertTrue(
             self.good('PATCH', self.path(), json=change)['quarantined']
@@ -251,7 +251,7 @@ class TestInput(ApiTest):
                 headers={'Content-Type': 'application/json'},
             )
         self.bad(415, 'PATCH', path, data='disabled=true')
-        self.assertFalse(self.look().disabled)
+        self.assertFalse(self.get_service().disabled)
 
     def test_odd_requests(self) -> None:
         for method, path, headers, status in (
@@ -356,7 +356,7 @@ class TestCalls(ApiTest):
     def test_each_change_is_one_call(self) -> None:
         self.member('node1')
         self.member('node2')
-        one, other = self.look('node1'), self.look('node2')
+        one, other = self.get_service('node1'), self.get_service('node2')
         names = {'host': 'node1', 'binary': 'acme-worker'}
         every = {
             'availability_zone': 'west',

@@ -26,8 +26,8 @@ class TestVerdicts(commands.CommandTest):
         forced.save()
         # Silent only while no conductor could receive beats: unknown.
         self.service('unheard', 1, age=40)
-        base.silence(self.conductor)
-        self.deployment.deafen(35)
+        base.stop_beats_of(self.conductor)
+        self.deployment.stop_reception(35)
 
         url = self.useFixture(site.Site(self.deployment)).url
         by_rpc = {

@@ -57,7 +57,7 @@ class TestOpenStack(ClientTest):
         ]
 
     def test_list_set_delete(self) -> None:
-        uuid = self.look().uuid
+        uuid = self.get_service().uuid
         one, other = self.listed()
         self.assertEqual(
             (uuid, 'acme-worker', 'node1', 'enabled', 'up', False),
@@ -92,11 +92,11 @@ class TestOpenStack(ClientTest):
         # Old catalogs have the project id in the URL.
         self.endpoint += '/6f70656e737461636b20697320686572'
         one, _ = self.listed(version='2.1')
-        self.assertEqual(self.look().id, one['ID'])
+        self.assertEqual(self.get_service().id, one['ID'])
         self.run_openstack(
             'set', '--disable', 'node1', 'acme-worker', version='2.1'
         )
-        self.assertTrue(self.look().disabled)
+        self.assertTrue(self.get_service().disabled)
 
 
 class TestSdk(ClientTest):

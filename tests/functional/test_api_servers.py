@@ -76,7 +76,7 @@ class TestServers(ServerTest):
     def check(self, command: tuple[str, ...]) -> None:
         started = self.serve(command)
         self.member()
-        path = f'/v1/services/{self.look().uuid}'
+        path = f'/v1/services/{self.get_service().uuid}'
         told = requests.patch(
             f'{self.url}{path}',
             json={'disabled': True},
@@ -134,7 +134,7 @@ class TestServers(ServerTest):
         self.addCleanup(wsgi.close)
         self.member()
         head = (
-            f'PATCH /v1/services/{self.look().uuid} HTTP/1.1\r\n'
+            f'PATCH /v1/services/{self.get_service().uuid} HTTP/1.1\r\n'
             f'Host: localhost\r\nContent-Type: application/json\r\n'
             f'Content-Length: 20\r\n\r\n{{'
         )

@@ -343,7 +343,7 @@ class TestBrowser(AuthenticatorTest):
             'Sec-Fetch-Site': 'same-origin',
             'X-Requested-With': 'sgconductor',
         }
-        path = f'/v1/services/{self.look().uuid}'
+        path = f'/v1/services/{self.get_service().uuid}'
         for change, status in (
             ({}, 200),
             ({'Sec-Fetch-Site': 'cross-site'}, 403),

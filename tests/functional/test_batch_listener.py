@@ -154,7 +154,7 @@ class TestCalls(ShortcutTest):
         self.needs(shortcuts.Shortcut.SLEEP)
         waits = self.counted(impl_rabbit.Connection, 'consume')
         conductor = self.deployment.conductor()
-        base.silence(conductor)
+        base.stop_beats_of(conductor)
         begin = len(waits)
         self.wait_for('some', lambda: len(waits) >= begin + 30)
         # Without the shortcut, they wake up after 1, 2, 4, … ms.

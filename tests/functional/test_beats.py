@@ -172,7 +172,7 @@ class TestGarbage(TableTest):
         self.assertEqual(0, len(writer.dispatch(messages)))
         self.assertEqual(1, self.read(row['id'])['report_count'])
         self.assertEqual(1, writer.written)
-        self.assertEqual(2 * len(bad), writer.garbage)
+        self.assertEqual(2 * len(bad), writer.malformed)
         self.assertEqual(1, self.logged('WARNING Not a beat'))
 
     def test_beats_of_a_later_release_are_read(self) -> None:
@@ -231,7 +231,7 @@ class TestReception(TableTest):
     def setUp(self) -> None:
         super().setUp()
         self.row = self.join('node1')
-        self.deployment.deafen(100)
+        self.deployment.stop_reception(100)
         self.writer = beat_writer.BeatWriter(self.db, gap=15, late=15)
 
     def beat(self, *ago: int) -> None:
@@ -282,9 +282,9 @@ class TestBroker(base.ConductorTest):
             bus._send_notification(target, {}, message, version=2.0)
         service = member.service
         self.deployment.beat(self.remote, service)
-        self.wait_for('a beat', lambda: self.look().report_count)
-        self.wait_for('garbage', lambda: self.conductor.beats.garbage >= 6)
-        self.assertTrue(self.look().is_up)
+        self.wait_for('a beat', lambda: self.get_service().report_count)
+        self.wait_for('garbage', lambda: self.conductor.beats.malformed >= 6)
+        self.assertTrue(self.get_service().is_up)
 
 
 class TestOutage(base.DeploymentTest):
@@ -297,7 +297,7 @@ class TestOutage(base.DeploymentTest):
         service = member.join()
         # After this, there is only the beat below.
         base.stop_beating(member)
-        base.silence(conductor)
+        base.stop_beats_of(conductor)
         self.wait_for(
             'the beats before it',
             lambda: not self.deployment.queue_depth('sgconductor-beats.info'),

@@ -17,7 +17,7 @@ BY_ALICE = f'({ALICE["request_id"]} by alice)'
 class TestLines(base.ConductorTest):
     """Each change of the group is one line of INFO."""
 
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
     def lines(self) -> list[str]:
         """What was logged of acme-worker since this was asked last."""

@@ -28,29 +28,31 @@ class ExampleTest(base.ConductorTest):
 
 class TestMember(ExampleTest):
     def start(self, host: str) -> program.Program:
-        started = self.run_example(
+        example = self.run_example(
             str(EXAMPLES / 'member.py'), self.deployment.transport_url, host
         )
-        self.wait_for('the join', lambda: 'Joined as' in started.output)
-        return started
+        self.wait_for(
+            'the member to join', lambda: 'Joined as' in example.output
+        )
+        return example
 
-    def test_it_joins_and_leaves(self) -> None:
-        started = self.start('node1')
-        self.assertTrue(self.look().is_up)
-        started.signal(signal.SIGTERM)
-        self.assertEqual(0, started.wait(), started.output)
-        self.assertIsNotNone(self.look().left_at)
-        self.assertNotIn('Traceback', started.output)
+    def test_the_member_joins_and_leaves(self) -> None:
+        example = self.start('node1')
+        self.assertTrue(self.get_service().is_up)
+        example.signal(signal.SIGTERM)
+        self.assertEqual(0, example.wait(), example.output)
+        self.assertIsNotNone(self.get_service().left_at)
+        self.assertNotIn('Traceback', example.output)
 
-    def test_it_prints_its_usage(self) -> None:
-        started = self.run_example(str(EXAMPLES / 'member.py'))
-        self.assertEqual(1, started.wait())
-        self.assertIn('usage: member.py TRANSPORT_URL HOST', started.output)
+    def test_the_member_prints_its_usage(self) -> None:
+        example = self.run_example(str(EXAMPLES / 'member.py'))
+        self.assertEqual(1, example.wait())
+        self.assertIn('usage: member.py TRANSPORT_URL HOST', example.output)
 
 
 class TestAcme(ExampleTest):
     def worker(self, host: str, release: int = 2) -> program.Program:
-        started = self.run_example(
+        example = self.run_example(
             '-m',
             'acme.worker',
             '--transport-url',
@@ -59,16 +61,18 @@ class TestAcme(ExampleTest):
             host,
             release=release,
         )
-        self.wait_for('the join', lambda: 'Joined as' in started.output)
-        return started
+        self.wait_for(
+            'the member to join', lambda: 'Joined as' in example.output
+        )
+        return example
 
     def stop(self, worker: program.Program) -> None:
         worker.signal(signal.SIGTERM)
         self.assertEqual(0, worker.wait(), worker.output)
         self.assertNotIn('Traceback', worker.output)
 
-    def ask(self, *args: str, release: int = 2) -> str:
-        """The output of a client."""
+    def run_client(self, *args: str, release: int = 2) -> str:
+        """Run a client to its end, and return its output."""
         client = self.run_example(
             '-m',
             'acme.client',
@@ -82,22 +86,24 @@ class TestAcme(ExampleTest):
         return client.output
 
     def resize(self, release: int = 2, fit: str = '100x100') -> str:
-        return self.ask('resize', '800', '600', '--fit', fit, release=release)
+        return self.run_client(
+            'resize', '800', '600', '--fit', fit, release=release
+        )
 
     def rotate(self, degrees: str = '90') -> str:
-        return self.ask('rotate', '800', '600', '--by', degrees)
+        return self.run_client('rotate', '800', '600', '--by', degrees)
 
     def test_a_client_calls_a_worker_that_is_up(self) -> None:
-        gone = self.worker('gone')
-        self.worker('there')
-        self.stop(gone)
+        stopped = self.worker('node1')
+        self.worker('node2')
+        self.stop(stopped)
         up = [service.host for service in self.services(up=True)]
-        self.assertEqual(['there'], up)
-        self.assertEqual('there: 100 x 75\n', self.resize())
-        self.assertIn('there refused: cannot fit', self.resize(fit='0x100'))
-        self.assertIn('there refused: cannot rotate', self.rotate('45'))
+        self.assertEqual(['node2'], up)
+        self.assertEqual('node2: 100 x 75\n', self.resize())
+        self.assertIn('node2 refused: cannot fit', self.resize(fit='0x100'))
+        self.assertIn('node2 refused: cannot rotate', self.rotate('45'))
 
-    def test_a_client_says_that_no_worker_is_up(self) -> None:
+    def test_a_client_reports_that_no_worker_is_up(self) -> None:
         for release in (1, 2):
             self.assertIn(
                 'no acme-worker is up and enabled', self.resize(release)

@@ -44,7 +44,7 @@ class Subscriber:
 
 
 class NotificationTest(base.DeploymentTest):
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
     def setUp(self) -> None:
         super().setUp()

@@ -149,7 +149,7 @@ class PageTest(base.ConductorTest):
 
     def told(self, host: str) -> Any:
         """A service as the API shows it."""
-        uuid = self.look(host).uuid
+        uuid = self.get_service(host).uuid
         return requests.get(
             f'{self.url}/v1/services/{uuid}', timeout=base.PATIENCE
         ).json()
@@ -217,7 +217,7 @@ class TestFleet(PageTest):
             {'host': 'node14'},
             {'host': 'node15'},
         )
-        fenced, ill = self.look('node14'), self.look('node15')
+        fenced, ill = self.get_service('node14'), self.get_service('node15')
         fenced.forced_down = True
         fenced.save()
         ill.disabled = True
@@ -468,7 +468,7 @@ class TestUpdates(PageTest):
         member.leave()
         self.wait_for_row('node1', state='down', why='left at')
         self.wait_for_text('#events', 'left at')
-        self.look().destroy()
+        self.get_service().destroy()
         self.wait_for_hosts('conductor1')
         self.wait_for_text('#events', 'deleted')
 
@@ -567,7 +567,7 @@ class TestSignIn(PageTest):
         self.press('Disable…')
         self.press('Disable')
         self.wait_for_text('dialog .error', 'You are not allowed to do this.')
-        self.assertFalse(self.look().disabled)
+        self.assertFalse(self.get_service().disabled)
         self.tab.web.refresh()
         self.wait_for_row('node1', state='up')
         self.press('Sign out', 'body > header')

@@ -26,8 +26,8 @@ class WorkerAPI(rpcapi.PinnedAPI):
 
     def work(self, thing: Any = None) -> Any:
         with self.prepare(server='node1') as rpc:
-            way = 'new' if rpc.can_send('1.1') else 'old'
-            return rpc.call({}, f'work_the_{way}_way', thing=thing)
+            version = 'new' if rpc.can_send('1.1') else 'old'
+            return rpc.call({}, f'work_the_{version}_way', thing=thing)
 
 
 class Worker:
@@ -41,7 +41,7 @@ class Worker:
 
 
 class Recorder(messaging.RPCDispatcher):
-    """Keeps the RPC versions of the calls."""
+    """A dispatcher that records the RPC versions of the calls."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -62,6 +62,7 @@ class PinnedTest(base.ConductorTest):
         )
 
     def serve(self) -> Recorder:
+        """Start an RPC server of acme-worker on node1."""
         recorder = Recorder(
             [Worker()],
             messaging.NoOpSerializer(),
@@ -92,14 +93,14 @@ class TestCalls(PinnedTest):
         self.assertEqual('old', self.api.work()[0])
         self.assertFalse(self.api.can_send('1.1'))
         self.member('node1', version=2)
-        self.wait_for('the pin', lambda: self.api.can_send('1.1'))
+        self.wait_for('the new pin', lambda: self.api.can_send('1.1'))
         self.assertEqual('new', self.api.work()[0])
         self.hold(1)
         self.wait_for('the hold', lambda: not self.api.can_send('1.1'))
         self.assertEqual('old', self.api.work()[0])
         self.assertEqual(['1.0', '1.1', '1.0'], recorder.versions)
 
-    def test_a_caller_older_than_the_pin_sends_its_newest(
+    def test_a_caller_older_than_the_pin_sends_its_newest_version(
         self,
     ) -> None:
         recorder = self.serve()
@@ -113,16 +114,16 @@ class TestCalls(PinnedTest):
         with self.api.prepare(server='node1') as rpc:
             self.assertTrue(rpc.can_send('1.1'))
             self.hold(1)
-            self.wait_for('it', lambda: not self.api.can_send('1.1'))
+            self.wait_for('the hold', lambda: not self.api.can_send('1.1'))
             self.assertTrue(rpc.can_send('1.1'))
-            told = rpc.call({}, 'work_the_new_way', thing=1)
-            # Until then, no service of an older version may join.
+            answer = rpc.call({}, 'work_the_new_way', thing=1)
+            # While the hold is not confirmed, no older service may join.
             pin = objects.Pin.get_by_binary(self.context, 'acme-worker')
             self.assertLess(self.remote.pins.epoch, pin.epoch)
-        self.assertEqual(['new', 1], told)
+        self.assertEqual(['new', 1], answer)
         self.assertEqual(pin.epoch, self.remote.pins.epoch)
 
-    def test_objects_are_sent_in_their_versions_of_the_release(self) -> None:
+    def test_objects_are_sent_in_the_versions_of_the_pin(self) -> None:
         self.serve()
         service = objects.Service.obj_from_primitive(
             primitives.frozen('Service', '1.2')
@@ -131,7 +132,7 @@ class TestCalls(PinnedTest):
         _, arrived = self.api.work({'in': [service]})
         self.assertEqual(primitives.frozen('Service', '1.0'), arrived['in'][0])
         self.member('node1', version=2)
-        self.wait_for('the pin', lambda: self.api.can_send('1.1'))
+        self.wait_for('the new pin', lambda: self.api.can_send('1.1'))
         _, arrived = self.api.work(service)
         self.assertEqual(primitives.frozen('Service', '1.1'), arrived)
 
@@ -147,7 +148,7 @@ class TestCalls(PinnedTest):
         nested = arrived[1]['versioned_object.data']['objects']
         self.assertEqual([older], nested)
 
-    def test_objects_in_a_list_that_the_release_does_not_name(
+    def test_objects_in_a_list_without_a_version_are_sent_in_theirs(
         self,
     ) -> None:
         self.serve()
@@ -159,12 +160,12 @@ class TestCalls(PinnedTest):
         nested = arrived['versioned_object.data']['objects']
         self.assertEqual([primitives.frozen('Service', '1.0')], nested)
 
-    def test_a_cast_is_sent_in_that_version_too(self) -> None:
+    def test_a_cast_is_sent_in_the_version_that_the_pin_allows(self) -> None:
         recorder = self.serve()
         self.member('node1', version=1)
         with self.api.prepare(server='node1') as rpc:
             rpc.cast({}, 'work_the_old_way', thing=1)
-        self.wait_for('it', lambda: recorder.versions)
+        self.wait_for('the cast', lambda: recorder.versions)
         self.assertEqual(['1.0'], recorder.versions)
 
 

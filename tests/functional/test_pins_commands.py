@@ -142,7 +142,7 @@ class TestMixedFleet(commands.CommandTest):
     def test_a_service_that_is_up_cannot_be_quarantined(self) -> None:
         told = self.error('service', 'quarantine', 'node1', 'acme-worker')
         self.assertIn('acme-worker on node1 is up', told)
-        self.assertFalse(self.look().quarantined)
+        self.assertFalse(self.get_service().quarantined)
 
 
 class TestPins(commands.CommandTest):
@@ -224,7 +224,7 @@ class TestPins(commands.CommandTest):
         self.assertEqual(2, self.pin().version)
         # The service is older than the pin now.
         self.manage('service', 'disable', *one, '--reason', 'old')
-        found = self.look('node2')
+        found = self.get_service('node2')
         found.forced_down = True
         found.save()
         self.assertTrue(found.disabled and found.forced_down)

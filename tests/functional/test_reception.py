@@ -55,37 +55,37 @@ class TestWindows(ReceptionTest):
         self.assertLess(ended, GAP // SECOND)
 
     def test_a_short_silence_is_no_outage(self) -> None:
-        self.deployment.deafen(10)
+        self.deployment.stop_reception(10)
         self.record()
         self.assertEqual([(self.ever, 0)], self.windows())
 
     def test_a_long_silence_is_an_outage(self) -> None:
-        self.deployment.deafen(100)
+        self.deployment.stop_reception(100)
         self.assertEqual([(self.ever, 100)], self.windows())
         self.record()
         self.assertEqual([(0, 0), (self.ever, 100)], self.windows())
 
     def test_a_late_beat_does_not_end_an_outage(self) -> None:
-        self.deployment.deafen(100)
+        self.deployment.stop_reception(100)
         self.record(ago=50)
         self.assertEqual([(self.ever, 100)], self.windows())
 
     def test_an_outage_ends_when_the_first_late_beat_is_written(self) -> None:
-        self.deployment.deafen(100)
+        self.deployment.stop_reception(100)
         self.record(flow=40)
         self.assertEqual([(40, 0), (self.ever, 100)], self.windows())
 
     def test_beats_that_are_always_late_are_no_outage(self) -> None:
-        self.deployment.deafen(100)
+        self.deployment.stop_reception(100)
         self.record(flow=90)
         self.assertEqual([(self.ever, 0)], self.windows())
-        self.deployment.deafen(100)
+        self.deployment.stop_reception(100)
         self.record(flow=1000)
         self.assertEqual([(self.ever, 0)], self.windows())
 
     def test_a_beat_from_the_future_counts_as_now(self) -> None:
         self.record(ago=-1000)
-        self.deployment.deafen(100)
+        self.deployment.stop_reception(100)
         self.record(ago=-1000)
         self.assertEqual([(0, 0), (self.ever, 100)], self.windows())
 
@@ -95,7 +95,7 @@ class TestWindows(ReceptionTest):
         self.assertEqual([(self.ever, 0)], self.windows())
 
     def test_concurrent_writers_record_one_outage(self) -> None:
-        self.deployment.deafen(100)
+        self.deployment.stop_reception(100)
         start = threading.Barrier(4)
 
         def write() -> None:
@@ -113,7 +113,7 @@ class TestWindows(ReceptionTest):
         self.join(models.CONDUCTOR)
         self.deployment.age(1, 30)
         self.assertEqual([(self.ever, 30)], self.windows())
-        # By then the broker has given its messages to others.
+        # After that time the broker has given its messages to others.
         self.deployment.age(1, 100)
         self.assertEqual([(self.ever, 0)], self.windows())
 
@@ -145,16 +145,16 @@ class TestWindows(ReceptionTest):
     def test_a_conductor_records_its_stall_before_it_beats(self) -> None:
         remote = self.deployment.remote()
         clock = iter((1000.0, 1000.5, 1030.5, 1031.0)).__next__
-        own = beat_writer.OwnBeats(
+        beats = beat_writer.ConductorBeats(
             remote.transport, self.deployment.db, 15, clock
         )
-        self.addCleanup(own.close)
-        own.beat(1, 1, 0, 0)
-        own.beat(1, 1, 0, 0)
+        self.addCleanup(beats.close)
+        beats.beat(1, 1, 0, 0)
+        beats.beat(1, 1, 0, 0)
         self.record()
         self.assertEqual([(self.ever, 0)], self.windows())
-        own.beat(1, 1, 0, 0)
-        own.beat(1, 1, 0, 0)
+        beats.beat(1, 1, 0, 0)
+        beats.beat(1, 1, 0, 0)
         self.assertEqual([(0, 0), (self.ever, 30)], self.windows())
 
     def test_a_conductor_that_cannot_record_its_stall_does_not_beat(
@@ -165,18 +165,18 @@ class TestWindows(ReceptionTest):
         db.write.side_effect = exception.DatabaseUnreachable('db', 'gone')
         remote = self.deployment.remote()
         clock = iter((1000.0, 1030.0, 1030.5)).__next__
-        own = beat_writer.OwnBeats(remote.transport, db, 15, clock)
-        self.addCleanup(own.close)
-        own._sender = mock.Mock(send=lambda *args: sent.append(args))
-        own.beat(1, 1, 0, 0)
+        beats = beat_writer.ConductorBeats(remote.transport, db, 15, clock)
+        self.addCleanup(beats.close)
+        beats._sender = mock.Mock(send=lambda *args: sent.append(args))
+        beats.beat(1, 1, 0, 0)
         for _ in range(2):
             self.assertRaises(
-                exception.DatabaseUnreachable, own.beat, 1, 1, 0, 0
+                exception.DatabaseUnreachable, beats.beat, 1, 1, 0, 0
             )
         self.assertEqual(1, len(sent))
 
     def test_a_recorded_outage_is_not_recorded_as_a_stall(self) -> None:
-        self.deployment.deafen(100)
+        self.deployment.stop_reception(100)
         self.record()
         # The conductor's last beat came a little before the last of all.
         self.deployment.db.write(
@@ -185,7 +185,7 @@ class TestWindows(ReceptionTest):
         self.assertEqual([(0, 0), (self.ever, 100)], self.windows())
 
     def test_the_time_since_the_newest_beat_is_no_stall(self) -> None:
-        self.deployment.deafen(100)
+        self.deployment.stop_reception(100)
         # A late beat does not end the outage.
         self.record(ago=50)
         self.deployment.db.write(
@@ -195,7 +195,7 @@ class TestWindows(ReceptionTest):
 
     def test_a_stall_while_the_beats_of_others_were_late(self) -> None:
         # Until 70 s ago, the others wrote beats, and this one did not.
-        self.deployment.deafen(70)
+        self.deployment.stop_reception(70)
         self.deployment.db.write(
             lambda conn: reception.record_stall(conn, 100, GAP)
         )
@@ -227,12 +227,12 @@ class TestWindows(ReceptionTest):
             base.join(conn, 'node1', binary)
 
     def test_a_clock_that_was_set_back_is_no_outage(self) -> None:
-        self.deployment.deafen(-3600)
+        self.deployment.stop_reception(-3600)
         self.assertEqual([(self.ever, 0)], self.windows())
         self.record()
-        self.deployment.deafen(100)
+        self.deployment.stop_reception(100)
         self.assertEqual([(self.ever, 100)], self.windows())
-        self.deployment.deafen(-3600)
+        self.deployment.stop_reception(-3600)
         self.record()
         with self.deployment.db.reader() as conn:
             at, now = conn.execute(
@@ -253,14 +253,14 @@ class TestWindows(ReceptionTest):
         self.assertEqual(51, len(windows))
         self.assertEqual((3540, 0), windows[0])
         self.assertEqual((self.ever, 50 * 3600), windows[-1])
-        self.deployment.deafen(100)
+        self.deployment.stop_reception(100)
         self.record()
         with self.deployment.db.reader() as conn:
-            left = conn.execute(
+            kept = conn.execute(
                 sa.select(sa.func.count()).select_from(models.gaps)
             ).scalar_one()
-        # Those of two days, and the new one.
-        self.assertEqual(48 + 1, left)
+        # The outages of two days, and the new one.
+        self.assertEqual(48 + 1, kept)
 
 
 class TestVerdicts(base.ConductorTest):
@@ -269,36 +269,41 @@ class TestVerdicts(base.ConductorTest):
     scenarios = [base.EMBEDDED, base.ON_MARIADB]
 
     def test_only_silence_within_windows_makes_a_service_down(self) -> None:
-        # Neither of them beats again.
-        for host in ('dead', 'unlucky'):
+        # Neither of them sends another beat.
+        for host in ('dead', 'silent'):
             member = self.member(host, report_interval=50, down_after=60)
             base.stop_beating(member)
-        self.deployment.age(self.look('dead').id, 200)
-        self.deployment.age(self.look('unlucky').id, 101)
-        self.deployment.deafen(100)
-        self.wait_for('the outage', self.outages)
-        dead, unlucky = self.look('dead'), self.look('unlucky')
+        self.deployment.age(self.get_service('dead').id, 200)
+        self.deployment.age(self.get_service('silent').id, 101)
+        self.deployment.stop_reception(100)
+        self.wait_for('the outage to be recorded', self.outages)
+        dead, silent = self.get_service('dead'), self.get_service('silent')
         self.assertEqual(('down', False), (dead.liveness, dead.is_up))
-        self.assertEqual(('unknown', True), (unlucky.liveness, unlucky.is_up))
+        self.assertEqual(('unknown', True), (silent.liveness, silent.is_up))
         self.assertIn(
-            'no beats could be received until', unlucky.liveness_reason
+            'no beats could be received until', silent.liveness_reason
         )
         # Its down_after has passed since the end of the outage.
         with self.deployment.db.writer() as conn:
             ended = conn.execute(sa.select(models.gaps.c.ended)).scalar_one()
             minute = datetime.timedelta(seconds=61)
             conn.execute(models.gaps.update().values(ended=ended - minute))
-        self.wait_for('the dead', lambda: not self.look('unlucky').is_up)
-        self.assertIn('allowed 60 s', self.look('unlucky').liveness_reason)
+        self.wait_for(
+            'the silent service to be down',
+            lambda: not self.get_service('silent').is_up,
+        )
+        self.assertIn(
+            'allowed 60 s', self.get_service('silent').liveness_reason
+        )
 
-    def test_conductors_are_members(self) -> None:
-        here = objects.Service.get_by_host_and_binary(
+    def test_a_conductor_is_up_while_it_runs_and_down_after_it(self) -> None:
+        conductor = objects.Service.get_by_host_and_binary(
             self.context, 'conductor1', 'sgconductor-conductor'
         )
-        self.assertEqual('up', here.liveness)
+        self.assertEqual('up', conductor.liveness)
         self.wait_for(
-            'its beats',
-            lambda: here.refresh() or here.report_count,
+            'a beat of the conductor',
+            lambda: conductor.refresh() or conductor.report_count,
         )
         self.conductor.stop()
         other = self.deployment.conductor(conductor__host='conductor2')

@@ -119,7 +119,7 @@ class TestOne(WithoutTest):
 class TestAll(WithoutTest):
     """No shortcut is used."""
 
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
     def setUp(self) -> None:
         super().setUp()

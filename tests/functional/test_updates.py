@@ -13,7 +13,7 @@ NOBODY = '5d0dd9a1-33a0-4bca-a62b-1e8d79bb1b6c'
 class UpdateTest(base.ConductorTest):
     """An acme-worker on node1 that is up, and what happens to it."""
 
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
     def setUp(self) -> None:
         super().setUp()
@@ -53,14 +53,14 @@ class TestUpdate(UpdateTest):
         self.assertEqual(['create', 'up', 'update', 'down'], self.events())
 
     def reason(self) -> tuple[bool, str | None]:
-        service = self.look()
+        service = self.get_service()
         return service.disabled, service.disabled_reason
 
     def test_each_key_names_the_service(self) -> None:
         for key in (
             {'uuid': self.uuid},
             {'host': 'node1', 'binary': 'acme-worker'},
-            {'id': self.look().id},
+            {'id': self.get_service().id},
         ):
             self.assertEqual(
                 self.uuid, self.update({'disabled': True}, **key).uuid
@@ -90,7 +90,7 @@ class TestUpdate(UpdateTest):
 
     def test_saving_an_object_clears_it_too(self) -> None:
         self.update({'disabled': True, 'disabled_reason': 'fan'})
-        service = self.look()
+        service = self.get_service()
         service.disabled = False
         service.save()
         self.assertIsNone(service.disabled_reason)
@@ -105,7 +105,7 @@ class TestUpdate(UpdateTest):
                 exception.StateConflict, self.update, changes
             )
             self.assertIn('acme-worker on node1 is enabled', str(error))
-        service = self.look()
+        service = self.get_service()
         service.disabled_reason = 'ghost'
         self.assertRaises(exception.StateConflict, service.save)
         self.assertEqual((False, None), self.reason())
@@ -113,10 +113,10 @@ class TestUpdate(UpdateTest):
 
     def test_what_is_so_already_is_neither_written_nor_an_event(self) -> None:
         self.update({'disabled': True, 'disabled_reason': 'fan'})
-        before = self.look().updated_at
+        before = self.get_service().updated_at
         self.update({'disabled': True, 'disabled_reason': 'fan'})
         self.update({})
-        self.assertEqual(before, self.look().updated_at)
+        self.assertEqual(before, self.get_service().updated_at)
         self.assertEqual(['create', 'up', 'update'], self.events())
 
     def test_nothing_is_done_by_half(self) -> None:
@@ -126,7 +126,7 @@ class TestUpdate(UpdateTest):
             self.update,
             {'availability_zone': 'north', 'quarantined': True},
         )
-        self.assertIsNone(self.look().availability_zone)
+        self.assertIsNone(self.get_service().availability_zone)
         self.assertEqual(['create', 'up'], self.events())
 
     def test_a_service_can_be_forced_down_and_quarantined_at_once(
@@ -163,7 +163,7 @@ class TestUpdate(UpdateTest):
 
 class TestGuarded(UpdateTest):
     def test_it_is_refused_after_an_edit_by_somebody_else(self) -> None:
-        mine = self.look()
+        mine = self.get_service()
         self.update({'availability_zone': 'north'})
         error = self.assertRaises(
             exception.ServiceChanged,
@@ -174,18 +174,19 @@ class TestGuarded(UpdateTest):
         self.assertIn('acme-worker on node1 was changed', str(error))
         mine.refresh()
         mine.update({'availability_zone': 'south'}, guarded=True)
-        self.assertEqual('south', self.look().availability_zone)
+        self.assertEqual('south', self.get_service().availability_zone)
         # It has the new moment now, and goes on from there.
         mine.update({'availability_zone': 'west'}, guarded=True)
-        self.assertEqual('west', self.look().availability_zone)
+        self.assertEqual('west', self.get_service().availability_zone)
 
     def test_beats_do_not_count(self) -> None:
-        mine = self.look()
+        mine = self.get_service()
         self.wait_for(
-            'a beat', lambda: self.look().report_count > mine.report_count
+            'a beat',
+            lambda: self.get_service().report_count > mine.report_count,
         )
         mine.update({'disabled': True}, guarded=True)
-        self.assertTrue(self.look().disabled)
+        self.assertTrue(self.get_service().disabled)
 
     def test_it_wants_a_service_that_was_read(self) -> None:
         error = self.assertRaises(
@@ -194,7 +195,7 @@ class TestGuarded(UpdateTest):
         self.assertIn('updated_at is not set', str(error))
 
     def test_one_of_many_wins(self) -> None:
-        seen = [self.look() for _ in range(6)]
+        seen = [self.get_service() for _ in range(6)]
         won: list[int] = []
         lost: list[int] = []
 
@@ -217,7 +218,7 @@ class TestGuarded(UpdateTest):
         for thread in threads:
             thread.join()
         self.assertEqual(1, len(won), str((won, lost)))
-        self.assertEqual(f'zone{won[0]}', self.look().availability_zone)
+        self.assertEqual(f'zone{won[0]}', self.get_service().availability_zone)
 
 
 class TestOneCall(UpdateTest):

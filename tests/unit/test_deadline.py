@@ -1,4 +1,4 @@
-"""Calls end in time, even if nothing answers."""
+"""Deadline: a call ends in time, even if its transport hangs."""
 
 import threading
 from typing import Any
@@ -12,9 +12,9 @@ from tests import base
 
 
 class Stuck(ovo_base.VersionedObjectIndirectionAPI):
-    """Hangs, as a call does whose broker hangs.
+    """Hangs until ``go_on`` is set, like a call while the broker hangs.
 
-    :ivar started: the methods that were called
+    :ivar started: the names of the methods that were called
     """
 
     def __init__(self) -> None:
@@ -45,12 +45,12 @@ class TestDeadline(base.TestCase):
         self.assertEqual(2, len(failed))
         stuck.go_on.set()
         stuck.ended.wait(base.PATIENCE)
-        # The second was given up before it started, and never starts.
-        self.wait_for('an answer', lambda: self.answers(call))
+        # The second call was given up before it started, and never starts.
+        self.wait_for('a call to be answered', lambda: self.is_answered(call))
         self.assertNotIn('second', stuck.started)
         self.assertEqual('first', stuck.started[0])
 
-    def answers(self, call: Any) -> bool:
+    def is_answered(self, call: Any) -> bool:
         try:
             return bool(call('third') == ({}, 'done'))
         except exception.ConductorUnreachable:

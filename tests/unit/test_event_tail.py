@@ -1,4 +1,4 @@
-"""Each event is yielded once, whatever order they appear in."""
+"""The event tail yields each event once, in whatever order they appear."""
 
 import datetime
 import itertools
@@ -15,9 +15,12 @@ _BEGIN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 class TestEventTail(base.TestCase):
-    """
+    """Tests with a table of events in memory.
+
     :ivar table: the events by id
-    :ivar now: of all clocks
+    :ivar now: the time of the tail's and of the table's clock, in seconds
+    :ivar markers: the marker of each page that the tail has read
+    :ivar fails: whether the next page cannot be read
     """
 
     def setUp(self) -> None:
@@ -28,6 +31,7 @@ class TestEventTail(base.TestCase):
         self.fails = False
 
     def write(self, *ids: int) -> list[objects.Event]:
+        """Add events to the table."""
         written = [
             objects.Event(
                 id=i,
@@ -42,6 +46,7 @@ class TestEventTail(base.TestCase):
         return written
 
     def fetch(self, limit: int, marker: int | None) -> Sequence[objects.Event]:
+        """A page of the table, as EventList.get_page returns it."""
         if self.fails and (marker is None or len(self.markers) > 0):
             raise exception.ConductorUnreachable('sgconductor', 1)
         self.markers.append(marker)
@@ -51,7 +56,11 @@ class TestEventTail(base.TestCase):
         later = (event for event in events if event.id > marker)
         return list(itertools.islice(later, limit))
 
-    def follow(self, since: int = 0) -> event_tail.EventTail:
+    def new_tail(self, since: int = 0) -> event_tail.EventTail:
+        """A tail that has yielded the events that exist already.
+
+        :param since: how many of the existing events it yields
+        """
         tail = event_tail.EventTail(self.fetch, since, lambda: self.now)
         self.existing = list(tail.poll())
         return tail
@@ -59,21 +68,22 @@ class TestEventTail(base.TestCase):
     def poll(
         self, tail: event_tail.EventTail, after: float = 1
     ) -> list[objects.Event]:
+        """The events that a tail yields so many seconds later."""
         self.now += after
         self.markers.clear()
         return list(tail.poll())
 
     def test_it_yields_as_many_existing_events_as_asked_for(self) -> None:
         *_, last = self.write(1, 2, 3)
-        self.follow()
+        self.new_tail()
         self.assertEqual([], self.existing)
-        self.follow(1)
+        self.new_tail(1)
         self.assertEqual([last], self.existing)
-        self.follow(10)
+        self.new_tail(10)
         self.assertEqual(3, len(self.existing))
 
-    def test_the_table_is_empty_at_first(self) -> None:
-        tail = self.follow(5)
+    def test_the_first_event_of_an_empty_table_is_yielded(self) -> None:
+        tail = self.new_tail(5)
         self.assertEqual([], self.poll(tail))
         first = self.write(7)
         self.assertEqual(first, self.poll(tail))
@@ -81,7 +91,7 @@ class TestEventTail(base.TestCase):
 
     def test_late_events_are_yielded_and_none_twice(self) -> None:
         self.write(1)
-        tail = self.follow()
+        tail = self.new_tail()
         later = self.write(4, 5)
         self.assertEqual(later, self.poll(tail))
         late = self.write(3)
@@ -97,8 +107,8 @@ class TestEventTail(base.TestCase):
         self.write(1)
         self.now += 100
         self.write(10)
-        tail = self.follow()
-        # It is older than the tail.
+        tail = self.new_tail()
+        # The gap is older than the tail.
         self.poll(tail)
         self.assertEqual([0], self.markers)
         self.poll(tail, after=61)
@@ -112,14 +122,14 @@ class TestEventTail(base.TestCase):
         self.poll(tail)
         self.assertEqual([19], self.markers)
 
-    def test_more_events_than_a_page_has(self) -> None:
-        tail = self.follow()
+    def test_more_events_than_fit_on_a_page_are_yielded(self) -> None:
+        tail = self.new_tail()
         many = self.write(*range(1, 2 * event_tail.PAGE + 1))
         self.assertEqual(many, self.poll(tail))
         self.assertEqual([0, 1000, 2000], self.markers)
 
     def test_a_failure_between_two_pages_loses_nothing(self) -> None:
-        tail = self.follow()
+        tail = self.new_tail()
         many = self.write(*range(1, event_tail.PAGE + 2))
         self.fails = True
         self.markers.clear()
@@ -133,23 +143,23 @@ class TestEventTail(base.TestCase):
         self.assertEqual(event_tail.PAGE, len(yielded))
         self.assertEqual(many[-1:], self.poll(tail))
 
-    def test_deleted_events_do_not_stop_it(self) -> None:
+    def test_the_tail_goes_on_after_events_were_deleted(self) -> None:
         self.write(1, 2)
-        tail = self.follow()
+        tail = self.new_tail()
         self.table.clear()
         self.assertEqual([], self.poll(tail, after=100))
-        news = self.write(3)
-        self.assertEqual(news, self.poll(tail))
+        new = self.write(3)
+        self.assertEqual(new, self.poll(tail))
         self.assertEqual([], self.poll(tail))
 
-    def test_ids_that_start_again_from_1(self) -> None:
+    def test_events_whose_ids_start_again_are_yielded(self) -> None:
         first, *_ = self.write(1, 2, 3)
-        tail = self.follow()
+        tail = self.new_tail()
         # As in a database that was restored.
         self.table = {1: first}
         self.now += 1
-        news = self.write(2, 3)
-        self.assertEqual(news, self.poll(tail))
+        new = self.write(2, 3)
+        self.assertEqual(new, self.poll(tail))
         self.assertEqual([], self.poll(tail))
-        news = self.write(4)
-        self.assertEqual(news, self.poll(tail))
+        new = self.write(4)
+        self.assertEqual(new, self.poll(tail))

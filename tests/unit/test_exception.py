@@ -1,4 +1,4 @@
-"""Errors cross the bus and stay what they were."""
+"""A caller gets the same error that the conductor raised."""
 
 import inspect
 import sys
@@ -36,7 +36,7 @@ EXAMPLES = (
 
 
 class TestErrors(base.TestCase):
-    def test_each_arrives_as_it_was_sent(self) -> None:
+    def test_an_error_is_the_same_after_it_was_sent(self) -> None:
         for error in EXAMPLES:
             wire = common.serialize_remote_exception(
                 (type(error), error, None)
@@ -44,14 +44,14 @@ class TestErrors(base.TestCase):
             copy = common.deserialize_remote_exception(
                 wire, [exception.__name__]
             )
-            back = remote_error.original(copy)
-            assert back is not None
-            self.assertIs(type(error), type(back))
-            self.assertEqual(str(error), str(back))
-            self.assertEqual(list(error.args), list(back.args))
+            original = remote_error.original(copy)
+            assert original is not None
+            self.assertIs(type(error), type(original))
+            self.assertEqual(str(error), str(original))
+            self.assertEqual(list(error.args), list(original.args))
 
-    def test_each_kind_has_an_example(self) -> None:
-        kinds = {
+    def test_each_class_of_error_has_an_example_here(self) -> None:
+        classes = {
             cls
             for _, cls in inspect.getmembers(
                 sys.modules[exception.__name__], inspect.isclass
@@ -63,7 +63,9 @@ class TestErrors(base.TestCase):
             exception.Unreachable,
             exception.SchemaMismatch,
         }
-        self.assertEqual(kinds - abstract, {type(error) for error in EXAMPLES})
+        self.assertEqual(
+            classes - abstract, {type(error) for error in EXAMPLES}
+        )
 
-    def test_an_error_of_somebody_else_is_not_ours(self) -> None:
+    def test_a_foreign_error_has_no_original(self) -> None:
         self.assertIsNone(remote_error.original(ValueError('x')))

@@ -1,4 +1,4 @@
-"""What is made without the library is what the library would have made."""
+"""The fast codec makes the same as oslo.versionedobjects would make."""
 
 import datetime
 import itertools
@@ -23,7 +23,7 @@ from tests import primitives
 
 _NAMES = st.text(string.ascii_letters + string.digits, min_size=1, max_size=9)
 _TEXTS = st.text(st.characters(exclude_categories=('Cc', 'Cs')), max_size=99)
-# As rows have them.
+# Times as rows have them.
 _MOMENTS = st.datetimes(
     min_value=datetime.datetime(1970, 1, 1),
     timezones=st.just(datetime.UTC),
@@ -41,7 +41,7 @@ _KINDS: dict[type, st.SearchStrategy[Any]] = {
     fields.TrueOrFalseField: st.booleans(),
     fields.MomentField: _MOMENTS,
 }
-_JUDGED = ('is_up', 'liveness', 'liveness_reason')
+_FROM_VERDICT = ('is_up', 'liveness', 'liveness_reason')
 
 
 def _values(name: str) -> st.SearchStrategy[Any]:
@@ -54,7 +54,7 @@ ROWS = st.fixed_dictionaries(
     {
         name: _values(name)
         for name in objects.Service.fields
-        if name not in _JUDGED
+        if name not in _FROM_VERDICT
     }
 )
 VERDICTS = st.builds(
@@ -63,7 +63,7 @@ VERDICTS = st.builds(
 FOUND = st.lists(st.tuples(ROWS, VERDICTS), min_size=1, max_size=3)
 
 
-# A busy machine is slow; and what has passed once passes again.
+# Without a deadline, for busy machines; the same examples in each run.
 SETTINGS = hypothesis.settings(
     max_examples=50,
     deadline=None,
@@ -77,7 +77,7 @@ SERVICE_VERSIONS = primitives.versions('Service')
 LIST_VERSIONS = primitives.versions('ServiceList')
 
 
-def by_library(
+def library_json(
     obj: objects_base.SGObject, version: str, manifest: dict[str, str]
 ) -> str:
     primitive = ovo_base.VersionedObject.obj_to_primitive(
@@ -86,8 +86,8 @@ def by_library(
     return json.dumps(primitive)
 
 
-def listed(found: Any) -> objects.ServiceList:
-    """The list of rows and the verdicts on them."""
+def make_list(found: Any) -> objects.ServiceList:
+    """The list of services made of rows and their verdicts."""
     made = objects.ServiceList(
         CONTEXT, objects=[service_objects.make(CONTEXT, *one) for one in found]
     )
@@ -95,17 +95,19 @@ def listed(found: Any) -> objects.ServiceList:
     return made
 
 
-def held(obj: Any) -> dict[str, Any]:
+def values_of(obj: Any) -> dict[str, Any]:
     """All values of an object by name."""
     return {name: getattr(obj, name) for name in obj.fields}
 
 
 class TestPrimitives(base.TestCase):
-    """Byte for byte, in every version."""
+    """Primitives are the same, in every version."""
 
     @SETTINGS
     @hypothesis.given(ROWS, VERDICTS)
-    def test_a_service(self, row: Any, verdict: liveness.Verdict) -> None:
+    def test_the_primitive_of_a_service(
+        self, row: Any, verdict: liveness.Verdict
+    ) -> None:
         service = service_objects.make(CONTEXT, row, verdict)
         checked = objects.Service(CONTEXT)
         for name, value in service_objects.values(row, verdict).items():
@@ -116,14 +118,14 @@ class TestPrimitives(base.TestCase):
         for version in SERVICE_VERSIONS:
             manifest = {'Service': version}
             self.assertEqual(
-                by_library(checked, version, manifest),
+                library_json(checked, version, manifest),
                 json.dumps(service.obj_to_primitive(version, manifest)),
             )
 
     @SETTINGS
     @hypothesis.given(FOUND)
-    def test_a_list(self, found: Any) -> None:
-        checked = listed(found)
+    def test_the_primitive_of_a_list(self, found: Any) -> None:
+        checked = make_list(found)
         for version, inner in itertools.product(
             LIST_VERSIONS, SERVICE_VERSIONS
         ):
@@ -137,7 +139,7 @@ class TestPrimitives(base.TestCase):
                 by_codec, primitive['versioned_object.data']['objects']
             )
 
-    def test_what_has_changed_goes_by_the_library(self) -> None:
+    def test_a_changed_object_has_its_changes_in_the_primitive(self) -> None:
         frozen = primitives.frozen('Service', SERVICE_VERSIONS[-1])
         service: Any = objects_base.SGObject.obj_from_primitive(frozen)
         service.disabled = True
@@ -146,7 +148,7 @@ class TestPrimitives(base.TestCase):
 
 
 class TestLoad(base.TestCase):
-    """What a conductor has sent, as its caller has it."""
+    """Callers load what a conductor has sent."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -157,20 +159,22 @@ class TestLoad(base.TestCase):
 
     @SETTINGS
     @hypothesis.given(FOUND)
-    def test_it_is_what_the_library_would_load(self, found: Any) -> None:
-        sent = listed(found)
+    def test_a_loaded_list_is_the_same_as_by_the_library(
+        self, found: Any
+    ) -> None:
+        sent = make_list(found)
         primitive = json.loads(json.dumps(sent.obj_to_primitive()))
         library: Any = objects_base.SGObject.obj_from_primitive(primitive)
         for ours, theirs in zip(self.load(primitive), library, strict=True):
-            self.assertEqual(held(theirs), held(ours))
+            self.assertEqual(values_of(theirs), values_of(ours))
             self.assertEqual(set(), ours.obj_what_changed())
             self.assertIs(CONTEXT, ours._context)
 
     @SETTINGS
     @hypothesis.given(FOUND)
-    def test_a_row_of_a_table_is_the_same(self, found: Any) -> None:
+    def test_a_service_made_of_a_table_is_the_same(self, found: Any) -> None:
         for version in SERVICE_VERSIONS:
-            sent = listed(found)
+            sent = make_list(found)
             manifest = {'ServiceList': LIST_VERSIONS[-1], 'Service': version}
             primitive = sent.obj_to_primitive(LIST_VERSIONS[-1], manifest)
             datas = [
@@ -189,7 +193,9 @@ class TestLoad(base.TestCase):
                 self.assertEqual(set(), made.obj_what_changed())
                 self.assertIs(CONTEXT, made._context)
 
-    def test_another_version_or_shape_goes_by_the_library(self) -> None:
+    def test_primitives_of_other_versions_or_with_changes_are_loaded(
+        self,
+    ) -> None:
         newest = primitives.frozen('ServiceList', LIST_VERSIONS[-1])
         for version in SERVICE_VERSIONS:
             service = primitives.frozen('Service', version)

@@ -1,4 +1,4 @@
-"""What is asked for at once is done together."""
+"""Group commit: concurrent requests are executed in batches."""
 
 import threading
 from collections.abc import Sequence
@@ -7,78 +7,85 @@ from sgconductor.conductor import group_commit
 from tests import base
 
 
-class Slow:
-    """Work that waits until it may go on, and notes what it is given."""
+class SlowWork:
+    """Doubles numbers, one batch for each ``go``; records its batches.
+
+    A negative number is a ValueError. A batch with 13 fails as a whole, and
+    one with 666 ends its thread.
+    """
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.busy = threading.Semaphore(0)
         self.go = threading.Semaphore(0)
 
-    def __call__(self, asked: Sequence[int]) -> list[int | Exception]:
-        self.batches.append(sorted(asked))
+    def __call__(self, batch: Sequence[int]) -> list[int | Exception]:
+        self.batches.append(sorted(batch))
         self.busy.release()
         self.go.acquire(timeout=base.PATIENCE)
-        if 13 in asked:
+        if 13 in batch:
             raise ZeroDivisionError
-        if 666 in asked:
+        if 666 in batch:
             raise SystemExit
-        return [ValueError(n) if n < 0 else 2 * n for n in asked]
+        return [ValueError(n) if n < 0 else 2 * n for n in batch]
 
 
-class TestGather(base.TestCase):
+class TestGroupCommit(base.TestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.work = Slow()
+        self.work = SlowWork()
         self.group = group_commit.GroupCommit(self.work, 3)
         self.answers: dict[int, int | str] = {}
 
-    def ask(self, *numbers: int) -> list[threading.Thread]:
-        def one(number: int) -> None:
+    def submit(self, *numbers: int) -> list[threading.Thread]:
+        """Submit each number in a thread of its own."""
+
+        def submit(number: int) -> None:
             try:
                 self.answers[number] = self.group.submit(number)
             except (Exception, SystemExit) as error:
                 self.answers[number] = type(error).__name__
 
-        threads = [threading.Thread(target=one, args=(n,)) for n in numbers]
+        threads = [threading.Thread(target=submit, args=(n,)) for n in numbers]
         for thread in threads:
             thread.start()
         return threads
 
-    def all_ask(self, first: int, *others: int) -> None:
-        """One asks, the others while that is done."""
-        threads = self.ask(first)
+    def submit_while_busy(self, first: int, *others: int) -> None:
+        """Submit a number, and the others while the first is executed."""
+        threads = self.submit(first)
         self.assertTrue(self.work.busy.acquire(timeout=base.PATIENCE))
-        threads += self.ask(*others)
+        threads += self.submit(*others)
         self.wait_for(
-            'the others', lambda: len(self.group._waiting) == len(others)
+            'the others to wait',
+            lambda: len(self.group._waiting) == len(others),
         )
         self.work.go.release(len(others) + 1)
         for thread in threads:
             thread.join(base.PATIENCE)
 
-    def test_one_alone_waits_for_nobody(self) -> None:
+    def test_a_single_request_is_executed_at_once(self) -> None:
         self.work.go.release(2)
         self.assertEqual(2, self.group.submit(1))
         self.assertEqual(4, self.group.submit(2))
         self.assertEqual([[1], [2]], self.work.batches)
 
-    def test_who_asks_meanwhile_is_next_together(self) -> None:
-        self.all_ask(1, 2, 3, 4)
+    def test_requests_that_wait_become_one_batch(self) -> None:
+        self.submit_while_busy(1, 2, 3, 4)
         self.assertEqual([[1], [2, 3, 4]], self.work.batches)
         self.assertEqual({1: 2, 2: 4, 3: 6, 4: 8}, self.answers)
 
-    def test_no_more_than_so_many_at_once(self) -> None:
-        self.all_ask(1, *range(2, 9))
+    def test_a_batch_has_at_most_the_given_size(self) -> None:
+        self.submit_while_busy(1, *range(2, 9))
         self.assertEqual([1, 3, 3, 1], [len(b) for b in self.work.batches])
         self.assertEqual({n: 2 * n for n in range(1, 9)}, self.answers)
 
-    def test_an_error_is_its_own(self) -> None:
-        self.all_ask(1, 2, -3)
+    def test_the_error_of_one_request_fails_no_other(self) -> None:
+        self.submit_while_busy(1, 2, -3)
         self.assertEqual({1: 2, 2: 4, -3: 'ValueError'}, self.answers)
 
-    def test_a_failure_is_everybodys_and_not_the_end(self) -> None:
-        self.all_ask(1, 2, 13)
+    def test_a_failed_batch_fails_its_requests_and_no_later_one(self) -> None:
+        self.submit_while_busy(1, 2, 13)
         failed = 'ZeroDivisionError'
         self.assertEqual({1: 2, 2: failed, 13: failed}, self.answers)
         self.work.go.release()
@@ -91,8 +98,8 @@ class TestGather(base.TestCase):
         answers += [1, 2]
         self.assertRaises(ValueError, group.submit, 1)
 
-    def test_the_end_of_who_does_it_is_no_end_for_others(self) -> None:
-        self.all_ask(1, 666, 3)
+    def test_requests_fail_if_the_executing_thread_exits(self) -> None:
+        self.submit_while_busy(1, 666, 3)
         self.assertEqual({1, 666, 3}, set(self.answers))
         self.assertEqual(
             {'SystemExit', 'RuntimeError'},

@@ -10,7 +10,10 @@ from tests import base
 
 
 class Conductor:
-    """Answers, and counts the requests."""
+    """Stands in for a conductor that answers, or raises an error.
+
+    :ivar asked: how many requests it got
+    """
 
     def __init__(self, epoch: int = 1, **versions: int) -> None:
         self.asked = 0
@@ -94,12 +97,12 @@ class TestFreshness(PinsTest):
     def test_a_beat_does_not_extend_pins_that_are_too_old(self) -> None:
         self.pins.update_from({'epoch': 1, 'pins': {'worker': 1}}, 1060)
         self.conductor.answer = {'epoch': 2, 'pins': {'worker': 0}}
-        # As a process that was stopped and goes on: its beat comes first.
+        # A process that was suspended may beat before it asks.
         self.now = 1100.0
         self.pins.extend(1160)
         self.assertEqual(0, self.pins.version('worker'))
 
-    def test_many_threads_ask_once(self) -> None:
+    def test_concurrent_threads_ask_a_conductor_once(self) -> None:
         gate = threading.Event()
         answer = self.conductor.answer
         conductor = self.conductor
@@ -144,7 +147,7 @@ class TestFailure(PinsTest):
         self.now += pin_cache.MAX_AGE
         for _ in range(2):
             self.assertEqual(1, self.pins.version('worker'))
-        # Each one may take as long as a call may.
+        # Not once for each caller: a request may take as long as a timeout.
         self.assertEqual(2, self.conductor.asked)
         self.now += pin_cache.MAX_AGE
         self.pins.version('worker')
@@ -153,7 +156,7 @@ class TestFailure(PinsTest):
     def test_a_slow_failure_is_not_repeated_by_each_caller(self) -> None:
         def slow() -> Mapping[str, Any]:
             self.conductor()
-            # It takes longer than an answer would be good for.
+            # The failure takes longer than pins stay valid.
             self.now += 2 * pin_cache.MAX_AGE
             raise GONE
 

@@ -89,7 +89,9 @@ class UpgradeTest(base.DeploymentTest):
         self.wait_for('the join', lambda: 'joined' in member.output)
         return member
 
-    def look(self, host: str, binary: str = 'acme-worker') -> objects.Service:
+    def get_service(
+        self, host: str, binary: str = 'acme-worker'
+    ) -> objects.Service:
         """A service, as a caller of this release sees it."""
         return objects.Service.get_by_host_and_binary(
             self.context, host, binary
@@ -103,10 +105,10 @@ class UpgradeTest(base.DeploymentTest):
         self, host: str, more: int = 2, binary: str = 'acme-worker'
     ) -> None:
         """Wait until that many more beats of a service are counted."""
-        goal = self.look(host, binary).report_count + more
+        goal = self.get_service(host, binary).report_count + more
         self.wait_for(
             f'beats of {host}',
-            lambda: self.look(host, binary).report_count >= goal,
+            lambda: self.get_service(host, binary).report_count >= goal,
         )
 
     def wait_for_followers(self, binary: str = 'acme-worker') -> None:

@@ -106,7 +106,7 @@ class TestOldCallers(base.UpgradeTest):
         seen = self.run_old_caller()
         self.assertEqual([True, 'new fan'], seen['disabled'])
         self.assertEqual([False, None], seen['enabled'])
-        self.assertIsNone(self.look('node1').disabled_reason)
+        self.assertIsNone(self.get_service('node1').disabled_reason)
         # The class of the error must be one that the release before has.
         name, message = seen['refused']
         self.assertEqual('InvalidInput', name)
@@ -127,7 +127,7 @@ class TestOldCallers(base.UpgradeTest):
 
     def test_an_old_member_joins_beats_leaves_and_joins_again(self) -> None:
         member = self.old_member('node1')
-        self.assertTrue(self.look('node1').is_up)
+        self.assertTrue(self.get_service('node1').is_up)
         pin = self.pin()
         self.assertEqual((1, 1), (pin.version, pin.min_version))
         self.assertEqual('join of node1 with version 1', pin.cause)
@@ -136,12 +136,12 @@ class TestOldCallers(base.UpgradeTest):
         member.signal(signal.SIGTERM)
         self.assertEqual(0, member.wait(), member.output)
         self.assertEqual(['joined'], self.lines(member))
-        service = self.look('node1')
+        service = self.get_service('node1')
         self.assertFalse(service.is_up)
         self.assertIsNotNone(service.left_at)
 
         self.old_member('node1')
-        service = self.look('node1')
+        service = self.get_service('node1')
         self.assertTrue(service.is_up)
         self.assertEqual(2, service.incarnation)
 
@@ -150,7 +150,7 @@ class TestOldCallers(base.UpgradeTest):
         pin = self.pin()
         pin.hold(0)
         self.wait_for_followers()
-        self.assertGreaterEqual(self.look('node1').pin_epoch, pin.epoch)
+        self.assertGreaterEqual(self.get_service('node1').pin_epoch, pin.epoch)
         self.member('node2', 0)
 
     def test_an_old_member_below_the_pin_gets_the_reason(self) -> None:
@@ -174,15 +174,17 @@ class TestOldCallers(base.UpgradeTest):
 
     def test_an_old_member_in_quarantine_joins_again(self) -> None:
         member = self.old_member('node1')
-        service = self.look('node1')
+        service = self.get_service('node1')
         service.forced_down = True
         service.save()
         member.signal(signal.SIGSTOP)
         self.deployment.age(service.id, 60)
         service.quarantine()
         member.signal(signal.SIGCONT)
-        self.wait_for('a join', lambda: not self.look('node1').quarantined)
-        self.assertEqual(2, self.look('node1').incarnation)
+        self.wait_for(
+            'a join', lambda: not self.get_service('node1').quarantined
+        )
+        self.assertEqual(2, self.get_service('node1').incarnation)
         self.assertIn(
             "joins again: the conductor said 'rejoin'", member.output
         )
@@ -198,9 +200,9 @@ class TestOldCallers(base.UpgradeTest):
         )
         name = ('node1', 'acme-worker')
         self.manage('service', 'disable', *name, '--reason', 'fan', old=True)
-        self.assertEqual('fan', self.look('node1').disabled_reason)
+        self.assertEqual('fan', self.get_service('node1').disabled_reason)
         self.manage('service', 'enable', *name, old=True)
-        self.assertFalse(self.look('node1').disabled)
+        self.assertFalse(self.get_service('node1').disabled)
         self.manage('service', 'explain', *name, old=True)
         explained = self.manage('pins', 'explain', 'acme-worker', old=True)
         self.assertIn('Nothing to do', explained)
@@ -247,14 +249,14 @@ class TestOldConductor(base.UpgradeTest):
         with membership:
             self.assertTrue(membership.service.is_up)
             self.wait_for_beats('node1')
-            service = self.look('node1')
+            service = self.get_service('node1')
             service.forced_down = True
             service.save()
             self.wait_for('a sync', lambda: self.logged('is forced down'))
             service.forced_down = False
             service.save()
             self.wait_for('a sync', lambda: self.logged('no longer forced'))
-        service = self.look('node1')
+        service = self.get_service('node1')
         self.assertFalse(service.is_up)
         self.assertIsNotNone(service.left_at)
         self.assertEqual(0, self.logged('ERROR '))
@@ -264,7 +266,7 @@ class TestOldConductor(base.UpgradeTest):
         for host in ('node1', 'node2', 'node3'):
             self.join(host)
         hosts = ['old', 'node1', 'node2', 'node3']
-        service = self.look('node1')
+        service = self.get_service('node1')
         self.assertEqual(SERVICE, service.VERSION)
         listed = objects.ServiceList.get_page(self.context)
         self.assertEqual(SERVICE_LIST, listed.VERSION)
@@ -286,11 +288,11 @@ class TestOldConductor(base.UpgradeTest):
 
     def test_a_caller_saves_holds_and_quarantines(self) -> None:
         self.join()
-        service = self.look('node1')
+        service = self.get_service('node1')
         service.disabled = True
         service.disabled_reason = 'new fan'
         service.save()
-        self.assertEqual('new fan', self.look('node1').disabled_reason)
+        self.assertEqual('new fan', self.get_service('node1').disabled_reason)
         pin = self.pin()
         pin.hold(0)
         self.assertEqual(0, self.pin().version)
@@ -310,13 +312,13 @@ class TestOldConductor(base.UpgradeTest):
 
     def test_an_update_is_refused_and_names_the_upgrade(self) -> None:
         self.join()
-        service = self.look('node1')
+        service = self.get_service('node1')
         error = self.assertRaises(
             exception.NotRemotable, service.update, {'disabled': True}
         )
         self.assertIn('Service.update', str(error))
         self.assertIn('upgrade the conductors first', str(error))
-        self.assertFalse(self.look('node1').disabled)
+        self.assertFalse(self.get_service('node1').disabled)
 
     def test_pinned_clients_follow_it_and_the_new_conductor(self) -> None:
         self.join(version=1)
@@ -496,7 +498,7 @@ class TestBothConductors(base.UpgradeTest):
                     },
                     {(one.host, one.is_up) for one in listed},
                 )
-                service = self.look('new1')
+                service = self.get_service('new1')
                 service.disabled = not service.disabled
                 service.save()
             self.wait_for_beats('old1', 6)
@@ -623,7 +625,7 @@ class TestBothConductors(base.UpgradeTest):
 
         :param version: of the object in the event
         """
-        self.deployment.age(self.look(host).id, 100)
+        self.deployment.age(self.get_service(host).id, 100)
         down = ('service.down', version)
         self.wait_for('it down', lambda: down in self.events_of(host))
         found = [type_ for type_, _ in self.events_of(host)]
@@ -763,9 +765,11 @@ class TestMigration(base.UpgradeTest):
         done = self.progress(writers)
         self.wait_for(
             'all beats',
-            lambda: self.look('beaten').report_count >= done['beats'],
+            lambda: self.get_service('beaten').report_count >= done['beats'],
         )
-        self.assertEqual(done['beats'], self.look('beaten').report_count)
+        self.assertEqual(
+            done['beats'], self.get_service('beaten').report_count
+        )
         self.assertEqual(
             {
                 'acme-joiner': 2,
