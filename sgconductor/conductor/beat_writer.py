@@ -73,6 +73,7 @@ class BeatWriter(batch_listener.BatchDispatcher):
         gap: float,
         late: float,
         retry_after: float = 0.3,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         :param gap: seconds; a longer time without a beat is an outage of
@@ -80,6 +81,7 @@ class BeatWriter(batch_listener.BatchDispatcher):
         :param late: seconds; an older beat does not prove reception
         :param retry_after: seconds to wait before a batch that could not be
             written is given back to the broker
+        :param monotonic: the host's monotonic clock, in seconds
         """
         self.received = 0
         self.malformed = 0
@@ -103,7 +105,8 @@ class BeatWriter(batch_listener.BatchDispatcher):
         self._late = int(late * _SECOND)
         # Often enough that reception is not taken for an outage.
         self._record_every = min(1.0, gap / 4)
-        now = time.monotonic()
+        self._monotonic = monotonic
+        now = monotonic()
         self._progress = _Progress(continuous_since=now, wrote_at=now)
         self._retry_after = retry_after
         self._stopping = threading.Event()
@@ -116,7 +119,7 @@ class BeatWriter(batch_listener.BatchDispatcher):
         cannot be written is given back to the broker, and comes again.
         """
         since = self._unwritten_since
-        return 0.0 if since is None else time.monotonic() - since
+        return 0.0 if since is None else self._monotonic() - since
 
     def stop(self) -> None:
         """Stop waiting for a database that is away."""
@@ -128,7 +131,7 @@ class BeatWriter(batch_listener.BatchDispatcher):
         :returns: the messages to give back to the broker: all if the batch
             could not be written, else none
         """
-        begin = time.monotonic()
+        begin = self._monotonic()
         self.received += len(incoming)
         beats = merge(self._read(incoming))
         if not beats:
@@ -145,7 +148,7 @@ class BeatWriter(batch_listener.BatchDispatcher):
             return incoming
         self._unwritten_since = None
         self.batch_sizes.observe(len(beats))
-        self.flush_seconds.observe(time.monotonic() - begin)
+        self.flush_seconds.observe(self._monotonic() - begin)
         self._succeed(found, len(beats))
         return ()
 
@@ -154,7 +157,7 @@ class BeatWriter(batch_listener.BatchDispatcher):
     ) -> tuple[int, _Progress]:
         """The number of beats that had a row, and the progress after them."""
         found = services.beat_many(conn, beats)
-        now = time.monotonic()
+        now = self._monotonic()
         since, wrote_at, recorded_at, newest_before = self._progress
         newest = max(beat.stamp for beat in beats)
         pause = now - wrote_at

@@ -1,16 +1,13 @@
 """The dispatcher of RPC calls: what callers get, and what is logged here."""
 
-import functools
 import logging
 from typing import Any
 
 import oslo_messaging as messaging
 import prometheus_client
-from oslo_utils import versionutils
 from oslo_versionedobjects import exception as ovo_exc
 
 from sgconductor import exception
-from sgconductor.conductor import arguments
 
 LOG = logging.getLogger(__name__)
 
@@ -61,7 +58,6 @@ class Dispatcher(messaging.RPCDispatcher):
 
     def _dispatch(self, incoming: Any) -> Any:
         try:
-            self._check_arguments(incoming.message)
             return super().dispatch(incoming)
         except messaging.NoSuchMethod as error:
             raise _ErrorReply(
@@ -87,24 +83,6 @@ class Dispatcher(messaging.RPCDispatcher):
             raise _ErrorReply(
                 exception.UnexpectedFailure(request_id)
             ) from None
-
-    def _check_arguments(self, message: Any) -> None:
-        name = str(message.get('method'))
-        version = str(message.get('version', '1.0'))
-        for endpoint in self.endpoints:
-            # The base class refuses a call of another version.
-            if self.access_policy.is_allowed(
-                endpoint, name
-            ) and _is_compatible(version, endpoint.target.version):
-                method = getattr(endpoint, name)
-                args = message.get('args', {})
-                arguments.check(name, method, [None], args)
-
-
-@functools.lru_cache
-def _is_compatible(version: str, ours: str) -> bool:
-    compatible: bool = versionutils.is_compatible(version, ours)
-    return compatible
 
 
 class _ErrorReply(messaging.ExpectedException):

@@ -4,6 +4,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import oslo_messaging as messaging
@@ -32,17 +33,19 @@ class ConductorManager:
     def object_class_action_versions(
         self,
         context: sg_context.RequestContext,
-        objname: str,
-        objmethod: str,
-        object_versions: dict[str, str],
-        args: list[Any],
-        kwargs: dict[str, Any],
+        objname: Any = None,
+        objmethod: Any = None,
+        object_versions: Any = None,
+        args: Any = None,
+        kwargs: Any = None,
+        **unknown: Any,
     ) -> Any:
         """Run a class method and answer in the caller's versions.
 
         :param object_versions: the versions of the objects that the caller
             knows, by name
         """
+        _refuse(unknown)
         versions = _manifest(object_versions)
         if not isinstance(objname, str) or objname not in versions:
             raise exception.InvalidInput(
@@ -59,16 +62,18 @@ class ConductorManager:
     def object_action(
         self,
         context: sg_context.RequestContext,
-        objinst: base.SGObject,
-        objmethod: str,
-        args: list[Any],
-        kwargs: dict[str, Any],
+        objinst: Any = None,
+        objmethod: Any = None,
+        args: Any = None,
+        kwargs: Any = None,
+        **unknown: Any,
     ) -> tuple[dict[str, Any], Any]:
         """Run a method of an object.
 
         :returns: the primitives of the fields that the method set, with
             ``obj_what_changed``, and the method's result
         """
+        _refuse(unknown)
         if not isinstance(objinst, base.SGObject):
             raise exception.InvalidInput(
                 f'objinst must be an object, not {type(objinst).__name__}'
@@ -90,14 +95,16 @@ class ConductorManager:
     def object_backport_versions(
         self,
         context: sg_context.RequestContext,
-        objinst: base.SGObject,
-        object_versions: dict[str, str],
+        objinst: Any = None,
+        object_versions: Any = None,
+        **unknown: Any,
     ) -> Any:
         """The primitive of an object in the caller's versions.
 
         :raises InvalidInput: if the caller wants a newer version than the
             object has: objects are only ported back
         """
+        _refuse(unknown)
         if not isinstance(objinst, base.SGObject):
             raise exception.InvalidInput(
                 f'objinst must be an object, not {type(objinst).__name__}'
@@ -119,6 +126,18 @@ class ConductorManager:
                 f'first.'
             )
         return primitive
+
+
+def _refuse(unknown: Mapping[str, Any]) -> None:
+    """Refuse arguments that this release does not know.
+
+    :raises InvalidInput: naming them
+    """
+    if unknown:
+        raise exception.InvalidInput(
+            f'this conductor does not know the arguments '
+            f'{", ".join(sorted(map(str, unknown))):.200}'
+        )
 
 
 def _backport(

@@ -232,7 +232,10 @@ class TestReception(TableTest):
         super().setUp()
         self.row = self.join('node1')
         self.deployment.stop_reception(100)
-        self.writer = beat_writer.BeatWriter(self.db, gap=15, late=15)
+        self.seconds = 0.0
+        self.writer = beat_writer.BeatWriter(
+            self.db, gap=15, late=15, monotonic=lambda: self.seconds
+        )
 
     def beat(self, *ago: int) -> None:
         """Write beats that were sent so many seconds ago, each in a batch."""
@@ -241,6 +244,8 @@ class TestReception(TableTest):
             stamp = now - seconds * 10**6
             payload = {'id': self.row['id'], 'incarnation': 1, 'stamp': stamp}
             self.writer.dispatch([Message({'payload': payload})])
+            # The next batch is a second later, for the writer.
+            self.seconds += 1
 
     def outage_end(self) -> int:
         """In microseconds since 1970."""

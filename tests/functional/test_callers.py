@@ -306,11 +306,17 @@ class TestInvalidCalls(CallerTest):
             self.assertTrue(message.startswith('Invalid input: '), message)
 
     def test_invalid_arguments_of_the_endpoint_are_refused(self) -> None:
-        for args in ({}, {'bogus': 1}, {'objinst': 5, 'bogus': 1}):
+        for args, expected in (
+            ({}, 'objinst must be an object'),
+            ({'bogus': 1}, 'does not know the arguments bogus'),
+            ({'objinst': 5, 'bogus': 1}, 'the arguments bogus'),
+        ):
             message = self.call_and_fail(
                 exception.InvalidInput, 'object_backport_versions', **args
             )
-            self.assertIn('object_backport_versions: ', message)
+            self.assertIn(expected, message)
+        for method in ('object_class_action_versions', 'object_action'):
+            self.call_and_fail(exception.InvalidInput, method)
 
     def test_invalid_filters_are_refused_by_name(self) -> None:
         for kwargs in (
