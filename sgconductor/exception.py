@@ -12,8 +12,8 @@
     ├── UnknownBinary          no service of that binary has ever joined
     ├── ServiceTooOld          a join that the pin does not allow
     ├── ServiceIsUp            a quarantine of a service that is up
-    ├── StateConflict          a change that does not go with the state
-    ├── ServiceChanged         somebody else edited the service meanwhile
+    ├── StateConflict          a change that conflicts with the state
+    ├── ServiceChanged         the service was edited or joined meanwhile
     ├── NoBackend              conductor-only code was run elsewhere
     ├── MembershipLost         the conductor no longer counts this process
     ├── Unreachable            a server did not answer
@@ -134,7 +134,7 @@ class ServiceTooOld(SGConductorError):
                 f'sgconductor-manage pins wait {binary} {held}'
             )
         self.message = (
-            f'{binary} on {host} has version {version} and cannot join: '
+            f'{binary} on {host} has version {version} and is not admitted: '
             f'{what}. To see what decides: sgconductor-manage pins '
             f'explain {binary}'
         )
@@ -152,7 +152,7 @@ class ServiceIsUp(SGConductorError):
 
 
 class StateConflict(SGConductorError):
-    """A change does not go with the state that a thing is in."""
+    """A change conflicts with the current state of what it is for."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -163,7 +163,7 @@ class ServiceChanged(SGConductorError):
     def __init__(self, host: str, binary: str) -> None:
         super().__init__(host, binary)
         self.message = (
-            f'{binary} on {host} was changed by somebody else since it was '
+            f'{binary} on {host} was edited, or joined again, since it was '
             f'read. Read it again, and repeat the change if it is still '
             f'wanted.'
         )

@@ -208,16 +208,13 @@ def _with_number(call: operation.Call, id: str) -> objects.Service:
         raise exception.InvalidInput(f'Invalid id {id:.80}')
     if number == 0:
         raise exception.ServiceNotFound(id)
-    return objects.Service(call.context, id=number)
+    return objects.Service.named(call.context, id=number)
 
 
 def _with_names(call: operation.Call) -> objects.Service:
     """A service of which only host and binary are set; nothing is read."""
     host, binary = call.body['host'], call.body['binary']
-    try:
-        return objects.Service(call.context, host=host, binary=binary)
-    except ValueError as error:
-        raise exception.InvalidInput(str(error)) from None
+    return objects.Service.named(call.context, host=host, binary=binary)
 
 
 OPERATIONS = (

@@ -135,9 +135,9 @@ def _view(pin: objects.Pin) -> dict[str, Any]:
 def _of_binary(call: operation.Call, binary: str) -> objects.Pin:
     """A pin of which only the binary is set; nothing is read."""
     try:
-        return objects.Pin(call.context, binary=binary)
-    except ValueError as error:
-        raise faults.NotFound(f'No such pin: {error!s:.200}.') from None
+        return objects.Pin.named(call.context, binary=binary)
+    except exception.InvalidInput as error:
+        raise faults.NotFound(f'No such pin: {error.args[0]:.200}.') from None
 
 
 OPERATIONS = (

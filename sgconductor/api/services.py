@@ -142,8 +142,8 @@ def view(call: operation.Call, service: objects.Service) -> dict[str, Any]:
 def _with_uuid(call: operation.Call, uuid: str) -> objects.Service:
     """A service of which only the UUID is set; nothing is read."""
     try:
-        return objects.Service(call.context, uuid=uuid)
-    except ValueError:
+        return objects.Service.named(call.context, uuid=uuid)
+    except exception.InvalidInput:
         raise exception.ServiceNotFound(f'{uuid:.80}') from None
 
 

@@ -14,6 +14,7 @@ from sgconductor import metrics as sg_metrics
 from sgconductor import objects
 from sgconductor.conductor import backend
 from sgconductor.conductor import beat_writer
+from sgconductor.conductor import conductor_beats
 from sgconductor.conductor import dispatcher
 from sgconductor.conductor import event_publisher
 from sgconductor.conductor import exporter
@@ -82,7 +83,9 @@ class Conductor:
         self._pin_listener = pin_listener.PinListener(self._rpc, self._pins)
         late = conf.servicegroup.down_after / 4
         gap = min(_GAP, late)
-        self._own_beats = beat_writer.ConductorBeats(self._rpc, self._db, gap)
+        self._own_beats = conductor_beats.ConductorBeats(
+            self._rpc, self._db, gap
+        )
         self._membership = self._member(gap)
         self._events = transports.event_transport(conf)
         self._leader = leader.Leader(self._db)
@@ -211,6 +214,7 @@ class Conductor:
             self._pin_listener.close()
             for task in (self._settling, *self._tasks):
                 task.wait(_TASKS_END_WITHIN)
+            self.backend.changes.flush(everything=True)
             with contextlib.suppress(exception.Unreachable):
                 self._leader.release()
         finally:

@@ -105,7 +105,7 @@ class Hold(_PinCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Shown:
         with self.app.context() as context:
-            pin = objects.Pin(context, binary=parsed_args.binary)
+            pin = objects.Pin.named(context, binary=parsed_args.binary)
             pin.hold(parsed_args.version)
         return _DETAILS, _row(pin, _DETAILS)
 
@@ -115,7 +115,7 @@ class Release(_PinCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Shown:
         with self.app.context() as context:
-            pin = objects.Pin(context, binary=parsed_args.binary)
+            pin = objects.Pin.named(context, binary=parsed_args.binary)
             pin.release()
         return _DETAILS, _row(pin, _DETAILS)
 

@@ -118,7 +118,8 @@ class Explain(_ServiceCommand, lister.Lister):
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
         with self.app.context() as context:
-            pieces = _get(context, parsed_args.service).explain()
+            key = _key(parsed_args.service)
+            pieces = objects.Service.named(context, **key).explain()
         return ('source', 'says', 'age', 'speaks_for'), [
             (
                 piece['source'],
@@ -138,7 +139,8 @@ class _Update(_ServiceCommand, show.ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Shown:
         with self.app.context() as context:
-            service = objects.Service(context, **_key(parsed_args.service))
+            key = _key(parsed_args.service)
+            service = objects.Service.named(context, **key)
             service.update(self.changes(parsed_args))
         return _DETAILS, _row(service, _DETAILS)
 
@@ -203,7 +205,8 @@ class Delete(_ServiceCommand):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         with self.app.context() as context:
-            objects.Service(context, **_key(parsed_args.service)).destroy()
+            key = _key(parsed_args.service)
+            objects.Service.named(context, **key).destroy()
 
 
 def _get(

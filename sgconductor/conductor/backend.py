@@ -34,7 +34,7 @@ class Backend:
         self.drivers = drivers
         self.changes = change_log.ChangeLog()
         self.judges = judges.make(db, drivers)
-        self.roster = roster.Roster(db, announce)
+        self.roster = roster.Roster(db, announce, self.changes)
         self.deregistrations = deregistrations.Deregistrations(db, drivers)
         self._parts: Sequence[object] = (
             services.Services(

@@ -1,10 +1,9 @@
-"""The beat writer, which stores beats, and a conductor's own beats.
+"""The beat writer: stores beats in batches.
 
 A batch of messages is one SQL statement. The messages are acknowledged when it
 is committed.
 """
 
-import datetime
 import logging
 import threading
 import time
@@ -20,22 +19,16 @@ import sqlalchemy as sa
 from oslo_messaging import transport as transport_types
 
 from sgconductor import exception
-from sgconductor.db import clock
+from sgconductor.conductor import beat_message
 from sgconductor.db import database
-from sgconductor.db import pins
 from sgconductor.db import reception
 from sgconductor.db import services
 from sgconductor.messaging import batch_listener
 from sgconductor.messaging import topics
-from sgconductor.rpcapi import beats as beats_api
 
 LOG = logging.getLogger(__name__)
 
 _SECOND = 1_000_000
-_MAX_INT = 2**31 - 1
-_MAX_STAMP = clock.to_micros(
-    datetime.datetime.max.replace(tzinfo=datetime.UTC)
-)
 
 
 class _Progress(NamedTuple):
@@ -133,7 +126,7 @@ class BeatWriter(batch_listener.BatchDispatcher):
         """
         begin = self._monotonic()
         self.received += len(incoming)
-        beats = merge(self._read(incoming))
+        beats = beat_message.merge(self._read(incoming))
         if not beats:
             return ()
         if self._unwritten_since is None:
@@ -177,7 +170,7 @@ class BeatWriter(batch_listener.BatchDispatcher):
     def _read(self, incoming: Iterable[Any]) -> Iterable[services.Beat]:
         for message in incoming:
             try:
-                yield read(message.message)
+                yield beat_message.read(message.message)
             except (KeyError, TypeError, ValueError) as error:
                 self.malformed += 1
                 log = LOG.debug if self.malformed > 1 else LOG.warning
@@ -207,77 +200,6 @@ class BeatWriter(batch_listener.BatchDispatcher):
         self.stale += sent - found
 
 
-class ConductorBeats(beats_api.BeatAPI):
-    """Sends a conductor's own beats, which prove that beats are received.
-
-    A conductor that stalled records this before its next beat: another
-    conductor may write that beat, and it would count as proof while the first
-    one still holds beats that it has not written.
-
-    :param gap: seconds; a longer time between two of its beats is a stall
-    :param monotonic: the host's monotonic clock, in seconds
-    """
-
-    def __init__(
-        self,
-        transport: transport_types.RPCTransport,
-        db: database.Database,
-        gap: float,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        super().__init__(transport)
-        self._db = db
-        self._gap = gap
-        self._monotonic = monotonic
-        self._beat_at: float | None = None
-
-    def beat(self, *beat: int) -> None:
-        """Send a beat, after recording the stall before it, if any.
-
-        :raises DatabaseUnreachable: if the stall cannot be recorded; then
-            nothing is sent
-        """
-        now = self._monotonic()
-        pause = 0.0 if self._beat_at is None else now - self._beat_at
-        if pause > self._gap:
-            gap = int(self._gap * _SECOND)
-            self._db.write(
-                lambda conn: reception.record_stall(conn, pause, gap)
-            )
-        self._beat_at = now
-        super().beat(*beat)
-
-
-def read(message: Any) -> services.Beat:
-    """The beat in a message.
-
-    :raises KeyError: if a part is missing
-    :raises TypeError: if a part has the wrong type
-    :raises ValueError: if a value is out of range
-    """
-    payload = message['payload']
-    return services.Beat(
-        _number(payload, 'id', 1, _MAX_INT),
-        _number(payload, 'incarnation', 1, _MAX_INT),
-        _number(payload, 'stamp', 0, _MAX_STAMP),
-        epoch=_epoch(payload.get('epoch')),
-    )
-
-
-def merge(beats: Iterable[services.Beat]) -> list[services.Beat]:
-    """One beat for each incarnation: their number, newest stamp and epoch."""
-    merged: dict[tuple[int, int], services.Beat] = {}
-    for beat in beats:
-        key = (beat.id, beat.incarnation)
-        other = merged.get(key, beat._replace(beats=0))
-        merged[key] = beat._replace(
-            stamp=max(beat.stamp, other.stamp),
-            beats=beat.beats + other.beats,
-            epoch=max(beat.epoch, other.epoch),
-        )
-    return list(merged.values())
-
-
 def listener(
     transport: transport_types.NotificationTransport,
     beats: BeatWriter,
@@ -295,18 +217,3 @@ def listener(
         batch_size=batch_size,
         batch_timeout=batch_timeout,
     )
-
-
-def _epoch(value: Any) -> int:
-    # Older members send no epoch. A beat with an invalid one counts too.
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_int and 0 <= value <= pins.MAX_EPOCH else 0
-
-
-def _number(payload: Any, name: str, least: int, most: int) -> int:
-    value = payload[name]
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f'{name} is not a whole number')
-    if not least <= value <= most:
-        raise ValueError(f'{name} is out of range')
-    return value

@@ -20,7 +20,8 @@ _AT_ONCE = 1000
 
 
 class Deregistrations:
-    """
+    """The queue of members that drivers have to forget.
+
     :param drivers: those that members register with
     """
 

@@ -11,7 +11,8 @@ _AT_ONCE = 100
 
 
 class EventPublisher:
-    """
+    """Sends recorded events while this conductor leads.
+
     :param send: sends one event; raises Unreachable if it may not have
         arrived
     """

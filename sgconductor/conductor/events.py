@@ -24,7 +24,7 @@ _MARKER = fields.WholeNumber(0, fields.MAX_INT)
 
 
 class Happening(NamedTuple):
-    """What an event tells.
+    """An event that is to be recorded.
 
     :ivar type: for example 'service.update'
     :ivar row: the service as it is then

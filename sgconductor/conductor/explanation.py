@@ -51,7 +51,10 @@ def _table(
         speaks_for,
     )
     yield _piece(
-        'reception', 'newest beat of anybody', windows[0].ended / _SECOND, ''
+        'reception',
+        'newest beat of any member',
+        windows[0].ended / _SECOND,
+        '',
     )
     if len(windows) > 1:
         outage = (windows[1].ended - windows[0].began) / _SECOND

@@ -50,7 +50,7 @@ class JoiningPins:
         taken_over = {
             join.binary
             for join, each in zip(asked, joined, strict=True)
-            if each.news != 'create'
+            if each.change != 'create'
         }
         self._lowest |= pins.minimum(self._conn, taken_over)
         for join in asked:

@@ -21,7 +21,6 @@ from sgconductor.db import announced_state
 from sgconductor.db import clock
 from sgconductor.db import joins as db_joins
 from sgconductor.db import pins
-from sgconductor.db import services
 from sgconductor.objects import base
 from sgconductor.objects import fields
 
@@ -44,12 +43,12 @@ class Request(NamedTuple):
 class Answer(NamedTuple):
     """What became of a join.
 
-    :ivar row: of the member
+    :ivar joined: the row of the member, and what the join has changed
     :ivar now: the database's, in microseconds since 1970
     :ivar pins: as they are after it
     """
 
-    row: services.Row
+    joined: db_joins.Joined
     now: int
     pins: pins.State
 
@@ -74,7 +73,7 @@ class Joins:
         try:
             answer = self._group.submit(asked)
         except exception.ServiceTooOld as error:
-            self._changes.write(
+            self._changes.count(
                 'Join refused',
                 service.binary,
                 service.host,
@@ -82,14 +81,15 @@ class Joins:
                 asked.by,
             )
             raise
-        self._changes.write(
-            'Joined',
-            service.binary,
-            service.host,
-            f'version {service.version}, incarnation '
-            f'{answer.row["incarnation"]}',
-            asked.by,
-        )
+        row = answer.joined.row
+        if not answer.joined.is_repeat:
+            self._changes.count(
+                'Joined',
+                row['binary'],
+                row['host'],
+                f'version {row["version"]}, incarnation {row["incarnation"]}',
+                asked.by,
+            )
         return answer
 
     def join_all(
@@ -149,7 +149,7 @@ class Joins:
 
         def work(
             conn: sa.Connection, locked: pins.Locked
-        ) -> tuple[tuple[int, dict[db_joins.Join, services.Row]], bool]:
+        ) -> tuple[tuple[int, dict[db_joins.Join, db_joins.Joined]], bool]:
             moving = joining_pins.JoiningPins(
                 conn, locked, {join.binary for join in by}
             )
@@ -158,18 +158,16 @@ class Joins:
             happenings = _happenings(conn, joined, [by[j] for j in admitted])
             events.record(conn, happenings, locked.now)
             moving.settle(admitted, joined)
-            rows = {
-                join: each.row
-                for join, each in zip(admitted, joined, strict=True)
-            }
-            return (clock.to_micros(locked.now), rows), moving.moved
+            done = dict(zip(admitted, joined, strict=True))
+            return (clock.to_micros(locked.now), done), moving.moved
 
-        first = next(iter(by.values()))
-        (now, rows), state = self._roster.commit(work, first)
+        # Of each binary, its first join is what moves the pin.
+        movers = {join.binary: by[join] for join in reversed(by)}
+        (now, done), state = self._roster.commit(work, movers)
         return {
-            i: Answer(rows[request.join], now, state)
+            i: Answer(done[request.join], now, state)
             for i, request in requests.items()
-            if request.join in rows
+            if request.join in done
         }
 
 
@@ -254,18 +252,18 @@ def _happenings(
     joined: Sequence[db_joins.Joined],
     by: Sequence[sg_requester.Requester],
 ) -> list[events.Happening]:
-    """What the events of joins tell."""
+    """The events of joins, of which each announces its service only once."""
     happenings = []
     turning: dict[str, dict[int, events.Happening]] = {'up': {}, 'down': {}}
-    for (row, news), whose in zip(joined, by, strict=True):
+    for (row, change, _), requester in zip(joined, by, strict=True):
         # The driver learns of the member only after this.
         verdict = liveness.of_joined(row)
         turn = events.Happening(
-            f'service.{verdict.liveness}', row, verdict, whose
+            f'service.{verdict.liveness}', row, verdict, requester
         )
-        if news:
-            happenings.append(turn._replace(type=f'service.{news}'))
-        if news == 'create':
+        if change:
+            happenings.append(turn._replace(type=f'service.{change}'))
+        if change == 'create':
             happenings.append(turn)
         elif row['state'] != verdict.liveness:
             turning[verdict.liveness][row['id']] = turn

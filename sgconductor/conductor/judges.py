@@ -13,7 +13,8 @@ from sgconductor.servicegroup import monitored_driver
 
 @dataclasses.dataclass(frozen=True)
 class Judges:
-    """
+    """Those that judge services.
+
     :ivar primary: whose verdict counts
     :ivar shadow: judges for comparison; None without a shadow driver
     """

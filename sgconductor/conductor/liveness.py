@@ -137,7 +137,7 @@ def of_joined(row: services.Row) -> Verdict:
 
 
 def by_order(row: services.Row) -> Verdict | None:
-    """Down, where a person or the process said so; None without a word."""
+    """Down, where a person or the process said so; None without an order."""
     if row['forced_down']:
         return Verdict('down', 'forced down')
     if row['quarantined']:
@@ -212,7 +212,7 @@ def _may_be_on_its_way(row: services.Row, windows: Windows) -> bool:
 def _no_reception(age: int, windows: Windows) -> str:
     began, ended = windows[0]
     if began > age:
-        return f'no beat of anybody came for {ended / _SECOND:.1f} s'
+        return f'no beat of any member arrived for {ended / _SECOND:.1f} s'
     return f'no beats could be received until {began / _SECOND:.1f} s ago'
 
 

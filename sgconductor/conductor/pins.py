@@ -38,9 +38,7 @@ class Pins(pin_objects.PinBackend):
     def get(
         self, context: sg_context.RequestContext, binary: str
     ) -> objects.Pin:
-        pin = objects.Pin(
-            context, **base.take(objects.Pin, {'binary': binary})
-        )
+        pin = objects.Pin.named(context, binary=binary)
         self._refresh(pin)
         return pin
 
@@ -85,11 +83,15 @@ class Pins(pin_objects.PinBackend):
             raise exception.InvalidInput('a pin is named by its binary')
         by = requester.of(pin.obj_context)
 
-        def put(conn: sa.Connection) -> None:
-            db_pins.hold(conn, _row(conn, pin.binary), version, cause)
+        def put(conn: sa.Connection) -> bool:
+            row = _row(conn, pin.binary)
+            if row['held_version'] == version:
+                return False
+            db_pins.hold(conn, row, version, cause)
+            return True
 
-        self._roster.change(pin.binary, cause, put, by)
-        self._changes.write_pin(pin.binary, cause, by)
+        if self._roster.change(pin.binary, cause, put, by):
+            self._changes.write_pin(pin.binary, cause, by)
         self._refresh(pin)
 
     def _refresh(self, pin: objects.Pin) -> None:

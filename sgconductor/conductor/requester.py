@@ -6,7 +6,8 @@ from sgconductor import context as sg_context
 
 
 class Requester(NamedTuple):
-    """
+    """Whose request causes a change, as logs and events tell it.
+
     :ivar request_id: of the request; None if the conductor acts by itself
     :ivar user_id: of the user, where the REST API knows one
     :ivar user_name: the same for people
@@ -33,7 +34,7 @@ def of(context: sg_context.RequestContext) -> Requester:
 
 
 def _clean(value: object, longest: int) -> str | None:
-    """What a database and a log can take of a value off the wire."""
+    """A value off the wire, cut and without control characters."""
     if value is None:
         return None
     return ''.join(c if c.isprintable() else '?' for c in str(value)[:longest])

@@ -3,18 +3,16 @@
 A change of the roster and of the pins that it moves is one transaction.
 """
 
-import logging
 from collections.abc import Callable
 from collections.abc import Mapping
 from typing import TypeVar
 
 import sqlalchemy as sa
 
+from sgconductor.conductor import change_log
 from sgconductor.conductor import requester as sg_requester
 from sgconductor.db import database
 from sgconductor.db import pins
-
-LOG = logging.getLogger(__name__)
 
 T = TypeVar('T')
 
@@ -32,20 +30,22 @@ class Roster:
         self,
         db: database.Database,
         announce: Callable[[int, Mapping[str, int]], None],
+        changes: change_log.ChangeLog,
     ) -> None:
         self._db = db
         self._announce = announce
+        self._changes = changes
 
     def commit(
         self,
         work: Callable[[sa.Connection, pins.Locked], tuple[T, bool]],
-        by: sg_requester.Requester = sg_requester.NOBODY,
+        by: Mapping[str, sg_requester.Requester],
     ) -> tuple[T, pins.State]:
         """Lock the roster, do ``work``, commit, and announce moved pins.
 
         :param work: takes a connection and what there is under the lock; may
             be started over; returns a result, and whether it wrote a pin
-        :param by: whose request it is
+        :param by: whose request moves a pin, by binary
         :returns: the result, and the pins as they are after it
         """
 
@@ -60,7 +60,7 @@ class Roster:
         result, before, after = self._db.write(attempt)
         if after.epoch != before.epoch:
             self._announce(after.epoch, after.versions)
-            _log_moves(before, after, by)
+            self._log_moves(before, after, by)
         return result, after
 
     def change(
@@ -86,7 +86,7 @@ class Roster:
             pins.settle(conn, [binary], cause)
             return result, True
 
-        return self.commit(settled, by)[0]
+        return self.commit(settled, {binary: by})[0]
 
     def settle(self) -> None:
         """Set pins right that do not say what the services do.
@@ -110,7 +110,7 @@ class Roster:
             pins.settle(conn, pins.binaries(conn), FOUND)
             return None, True
 
-        self.commit(found)
+        self.commit(found, {})
 
     def raise_epoch(self, epoch: int) -> pins.State:
         """Begin an epoch newer than one that a member knows.
@@ -124,21 +124,23 @@ class Roster:
             pins.raise_epoch(conn, epoch)
             return None, True
 
-        return self.commit(work)[1]
+        return self.commit(work, {})[1]
 
-
-def _log_moves(
-    before: pins.State, after: pins.State, by: sg_requester.Requester
-) -> None:
-    for binary, version in after.versions.items():
-        old = before.versions.get(binary)
-        if old != version:
-            LOG.info(
-                'Pin of %s moved from %s to %d, epoch %d: %s (%s)',
-                binary,
-                'none' if old is None else old,
-                version,
-                after.epoch,
-                after.causes[binary],
-                by,
+    def _log_moves(
+        self,
+        before: pins.State,
+        after: pins.State,
+        by: Mapping[str, sg_requester.Requester],
+    ) -> None:
+        for binary, version in after.versions.items():
+            old = before.versions.get(binary)
+            cause = after.causes[binary]
+            if old == version:
+                continue
+            requester = sg_requester.NOBODY
+            if cause != FOUND:
+                requester = by.get(binary, requester)
+            moved = f'{"none" if old is None else old} -> {version}'
+            self._changes.write_pin(
+                binary, f'{moved}, epoch {after.epoch}: {cause}', requester
             )

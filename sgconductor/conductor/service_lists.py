@@ -1,4 +1,4 @@
-"""Lists of services: pages, tables, and who holds or lags behind a pin."""
+"""Lists of services: pages, tables, and those that pins depend on."""
 
 import functools
 import json

@@ -26,6 +26,9 @@ from sgconductor.db import services
 from sgconductor.objects import base
 from sgconductor.objects import service as service_interface
 
+# The version of Service whose callers know StateConflict.
+_CONFLICTS = '1.4'
+
 
 class Services(service_interface.ServiceBackend):
     """Answers for :class:`sgconductor.objects.Service`."""
@@ -54,10 +57,10 @@ class Services(service_interface.ServiceBackend):
 
     def join(self, service: objects.Service, token: str) -> dict[str, Any]:
         answer = self._joins.join(service, token)
-        verdict = liveness.of_joined(answer.row)
-        service_objects.fill(service, answer.row, verdict)
+        row = answer.joined.row
+        service_objects.fill(service, row, liveness.of_joined(row))
         return {
-            **_news(answer.now, answer.pins),
+            **_clock_and_pins(answer.now, answer.pins),
             'driver': self._judges.primary.driver.name,
         }
 
@@ -68,24 +71,25 @@ class Services(service_interface.ServiceBackend):
         if row is not None and row['pin_epoch'] > state.epoch:
             state = self._roster.raise_epoch(row['pin_epoch'])
         word = _word(row, service.incarnation)
-        return {'word': word, **_news(clock.to_micros(now), state)}
+        return {'word': word, **_clock_and_pins(clock.to_micros(now), state)}
 
     def leave(self, service: objects.Service) -> bool:
         by = requester.of(service.obj_context)
 
-        def leave(conn: sa.Connection) -> services.Row | None:
-            row = services.leave(conn, service.uuid, service.incarnation)
-            if row is not None:
-                left = liveness.by_table(row, ())
-                announcement.announce(conn, row, left, by)
-                self._deregistrations.enqueue(conn, row)
-            return row
+        def leave(conn: sa.Connection) -> services.Left | None:
+            left = services.leave(conn, service.uuid, service.incarnation)
+            if left is not None and left.is_new:
+                verdict = liveness.by_table(left.row, ())
+                announcement.announce(conn, left.row, verdict, by)
+                self._deregistrations.enqueue(conn, left.row)
+            return left
 
-        row = self._db.write(leave)
-        if row is not None:
-            self._changes.write('Left', row['binary'], row['host'], by=by)
+        left = self._db.write(leave)
+        if left is not None and left.is_new:
+            row = left.row
+            self._changes.count('Left', row['binary'], row['host'], by=by)
         self._deregistrations.flush(service.uuid)
-        return row is not None
+        return left is not None
 
     def update(
         self,
@@ -109,9 +113,9 @@ class Services(service_interface.ServiceBackend):
         try:
             self._update(service, updates.Update(changes))
         except exception.StateConflict as error:
-            if service.VERSION == objects.Service.VERSION:
+            if base.older(service.VERSION, _CONFLICTS) == _CONFLICTS:
                 raise
-            # A caller of the release before cannot rebuild a new error.
+            # A caller of the release before cannot rebuild the new error.
             raise exception.InvalidInput(str(error)) from None
 
     def refresh(self, service: objects.Service) -> None:
@@ -166,7 +170,7 @@ class Services(service_interface.ServiceBackend):
 
 
 def _key(service: objects.Service) -> dict[str, Any]:
-    """What names a service: the values of its key, by field name.
+    """The key of a service: its values, by field name.
 
     :raises InvalidInput: if none is set
     """
@@ -179,8 +183,8 @@ def _key(service: objects.Service) -> dict[str, Any]:
     )
 
 
-def _news(now: int, state: pins.State) -> dict[str, Any]:
-    """What keeps a member's clock and pins right.
+def _clock_and_pins(now: int, state: pins.State) -> dict[str, Any]:
+    """The part of an answer that keeps a member's clock and pins right.
 
     :param now: the database's, in microseconds since 1970
     """
@@ -188,7 +192,7 @@ def _news(now: int, state: pins.State) -> dict[str, Any]:
 
 
 def _word(row: services.Membership | None, incarnation: int) -> str:
-    """How a member stands that syncs."""
+    """The word that a member gets when it syncs."""
     if row is None or row['deleted']:
         return 'deleted'
     if row['incarnation'] > incarnation:

@@ -1,25 +1,29 @@
 """The shadow comparison: counts how often two drivers disagree."""
 
-import logging
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from sgconductor.conductor import change_log
 from sgconductor.conductor import judges
 from sgconductor.conductor import liveness
 from sgconductor.db import database
 from sgconductor.db import disagreements
 from sgconductor.db import services
 
-LOG = logging.getLogger(__name__)
-
 
 class ShadowComparison:
     """Compares the driver that counts with the shadow driver."""
 
-    def __init__(self, db: database.Database, judges: judges.Judges) -> None:
+    def __init__(
+        self,
+        db: database.Database,
+        judges: judges.Judges,
+        changes: change_log.ChangeLog,
+    ) -> None:
         self._db = db
         self._judges = judges
+        self._changes = changes
 
     def compare(
         self,
@@ -54,25 +58,22 @@ class ShadowComparison:
             disagreements.end(conn, over)
 
         self._db.write(record)
+        names = [driver.name for driver in self._judges.drivers]
         for i in sorted(new):
-            row, one, other = differ[i]
-            LOG.warning(
-                'The drivers disagree on %s on %s: %s says %s, %s says %s',
+            row, *verdicts_on_it = differ[i]
+            self._changes.count(
+                'Drivers disagree',
                 row['binary'],
                 row['host'],
-                self._judges.primary.driver.name,
-                _words(one),
-                shadow.driver.name,
-                _words(other),
+                ', '.join(
+                    f'{name} says {verdict.liveness} {verdict.reason}'.rstrip()
+                    for name, verdict in zip(
+                        names, verdicts_on_it, strict=True
+                    )
+                ),
             )
         for row in rows:
             if row['id'] in over:
-                LOG.info(
-                    'The drivers agree again on %s on %s.',
-                    row['binary'],
-                    row['host'],
+                self._changes.count(
+                    'Drivers agree again', row['binary'], row['host']
                 )
-
-
-def _words(verdict: liveness.Verdict) -> str:
-    return f'{verdict.liveness} {verdict.reason}'.rstrip()

@@ -35,6 +35,8 @@ _FORGET_EVERY = 600.0
 
 
 class Sweep:
+    """Sweeps over the group while this conductor leads."""
+
     def __init__(
         self,
         db: database.Database,
@@ -48,7 +50,9 @@ class Sweep:
         self._leader = leader
         self._deregistrations = deregistrations
         self._changes = changes
-        self._comparison = shadow_comparison.ShadowComparison(db, judges)
+        self._comparison = shadow_comparison.ShadowComparison(
+            db, judges, changes
+        )
         self._rest_until = float('-inf')
         self._forget_at = float('-inf')
 
@@ -114,7 +118,7 @@ class Sweep:
                 functools.partial(_turn, turning=turning, state=state)
             )
             for _, row, verdict, _ in turned:
-                self._changes.write(
+                self._changes.count(
                     state.capitalize(),
                     row['binary'],
                     row['host'],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -23,7 +24,7 @@ from sgconductor.objects import fields
 
 
 class Update:
-    """What is asked for.
+    """An update that a caller asks for.
 
     :param changes: new values by field name
     :param unchanged_since: the service as the caller has seen it, if the
@@ -50,9 +51,9 @@ class Update:
         self._updated_at = unchanged_since and _updated_at(unchanged_since)
 
     @property
-    def counts_for_pin(self) -> bool:
-        """Whether it may change which services count for the pin."""
-        return 'quarantined' in self._changes
+    def quarantined(self) -> bool | None:
+        """The quarantine that is asked for, which moves the pin; or None."""
+        return self._changes.get('quarantined')
 
     def effect(self, row: services.Row) -> dict[str, Any]:
         """What has to be written, by column; nothing where all is so already.
@@ -75,6 +76,17 @@ class Update:
                 wanted['disabled_reason'] = None
         now: Mapping[str, Any] = row
         return {name: v for name, v in wanted.items() if now[name] != v}
+
+
+class Written(NamedTuple):
+    """What an update has written.
+
+    :ivar row: as it was before
+    :ivar values: the new values, by column
+    """
+
+    row: services.Row
+    values: dict[str, Any]
 
 
 class Updates:
@@ -108,29 +120,29 @@ class Updates:
         :param verdict: on that row
         :raises Exception: what :meth:`Service.update` promises
         """
-        effect = update.effect(row)
-        if not effect:
+        if not update.effect(row):
             return
 
-        def work(conn: sa.Connection) -> dict[str, Any]:
+        def work(conn: sa.Connection) -> Written | None:
             locked = services.lock(conn, row['uuid'])
             if locked is None:
                 raise exception.ServiceNotFound(row['uuid'])
             # Somebody else may have written it meanwhile.
             values = update.effect(locked)
-            if values:
-                _check_quarantine(conn, locked, values)
-                services.save(conn, row['uuid'], values)
-                self._record(conn, row['uuid'], verdict, by)
-            return values
+            if not values:
+                return None
+            _check_quarantine(conn, locked, values)
+            services.save(conn, row['uuid'], values)
+            self._record(conn, row['uuid'], verdict, by)
+            return Written(locked, values)
 
-        if update.counts_for_pin:
-            cause = _cause(row, effect)
-            written = self._roster.change(row['binary'], cause, work, by)
-        else:
+        if update.quarantined is None:
             written = self._db.write(work)
-        if written:
-            self._log(row, written, by)
+        else:
+            cause = _cause(row['host'], update.quarantined)
+            written = self._roster.change(row['binary'], cause, work, by)
+        if written is not None:
+            self._log(written, by)
 
     def _record(
         self,
@@ -146,30 +158,28 @@ class Updates:
         row = services.get(conn, uuid=uuid)
         assert row is not None
         ordered = liveness.by_order(row)
-        told = events.Happening('service.update', row, ordered or verdict, by)
-        events.record(conn, [told])
+        events.record(
+            conn,
+            [events.Happening('service.update', row, ordered or verdict, by)],
+        )
         if ordered is None and self._judge.driver.trouble:
             # No driver can say that it is up again.
             ordered = liveness.by_table(row, reception.windows(conn))
         if ordered is not None and ordered.liveness != 'unknown':
             announcement.announce(conn, row, ordered, by)
 
-    def _log(
-        self,
-        row: services.Row,
-        written: Mapping[str, Any],
-        by: sg_requester.Requester,
-    ) -> None:
+    def _log(self, written: Written, by: sg_requester.Requester) -> None:
+        row, values = written
         before: Mapping[str, Any] = row
         changes = ', '.join(
             f'{name} {before[name]!r} -> {value!r}'
-            for name, value in written.items()
+            for name, value in values.items()
         )
         kind = next(
             (
                 kind
                 for (name, value), kind in _KINDS.items()
-                if written.get(name) is value
+                if values.get(name) is value
             ),
             'Edited',
         )
@@ -201,18 +211,17 @@ def _check_quarantine(
         pin = pins.get(conn, binary)
         admission.admit(conn, pin, host, binary, row['version'])
     if values.get('quarantined') is True:
-        forced_down = values.get('forced_down', row['forced_down'])
-        if forced_down:
-            return
-        if liveness.by_table(row, reception.windows(conn)).up:
+        after = row.copy()
+        after['forced_down'] = values.get('forced_down', row['forced_down'])
+        if liveness.by_table(after, reception.windows(conn)).up:
             raise exception.ServiceIsUp(host, binary)
 
 
-def _cause(row: services.Row, values: Mapping[str, Any]) -> str:
+def _cause(host: str, quarantined: bool) -> str:
     """Why the pin of a service moves, for people."""
-    if values.get('quarantined') is False:
-        return f'end of the quarantine of {row["host"]}'
-    return f'quarantine of {row["host"]}'
+    if quarantined:
+        return f'quarantine of {host}'
+    return f'end of the quarantine of {host}'
 
 
 def _updated_at(service: objects.Service) -> str | None:

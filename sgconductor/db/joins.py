@@ -58,12 +58,14 @@ class Joined(NamedTuple):
     """The result of a join.
 
     :ivar row: the row, with its new incarnation
-    :ivar news: 'create' for a new service, 'update' for one that reports
+    :ivar change: 'create' for a new service, 'update' for one that reports
         something else than before, None for any other
+    :ivar is_repeat: whether the same join was done before
     """
 
     row: services.Row
-    news: str | None
+    change: str | None
+    is_repeat: bool
 
 
 def join(
@@ -79,7 +81,7 @@ def join(
         meanwhile. After either error, repeat the transaction.
     """
     known = _known(conn, joins)
-    news: list[str | None] = []
+    results: list[tuple[str | None, bool]] = []
     uuids = []
     new = []
     old = []
@@ -88,15 +90,17 @@ def join(
         if row is None:
             new.append(_new(join, now))
             uuids.append(new[-1]['uuid'])
-            news.append('create')
+            results.append(('create', False))
             continue
         old.append((row, join))
         uuids.append(row.uuid)
-        is_retry = row.join_token == join.token
+        is_repeat = row.join_token == join.token
         changed = any(
             getattr(row, name) != getattr(join, name) for name in _REPORTED
         )
-        news.append('update' if changed and not is_retry else None)
+        results.append(
+            ('update' if changed and not is_repeat else None, is_repeat)
+        )
     if new:
         conn.execute(_T.insert(), new)
     # Lock the rows in the order in which a batch of beats locks them.
@@ -115,8 +119,8 @@ def join(
         if uuid not in rows:
             raise _retry(join)
     return [
-        Joined(rows[uuid], each)
-        for uuid, each in zip(uuids, news, strict=True)
+        Joined(rows[uuid], *result)
+        for uuid, result in zip(uuids, results, strict=True)
     ]
 
 

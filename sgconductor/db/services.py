@@ -138,17 +138,34 @@ def beat_many(conn: sa.Connection, beats: Collection[Beat]) -> int:
     return int(result.rowcount)
 
 
-def leave(conn: sa.Connection, uuid: str, incarnation: int) -> Row | None:
+class Left(NamedTuple):
+    """
+    :ivar is_new: whether the member had not left before
+    """
+
+    row: Row
+    is_new: bool
+
+
+def leave(conn: sa.Connection, uuid: str, incarnation: int) -> Left | None:
     """Record that a member has left.
 
-    :returns: the row; None if the row has another incarnation
+    :returns: None if the row has another incarnation
     """
     result = conn.execute(
         _T.update()
-        .where(_T.c.uuid == uuid, _T.c.incarnation == incarnation, _LIVING)
+        .where(
+            _T.c.uuid == uuid,
+            _T.c.incarnation == incarnation,
+            _T.c.left_at.is_(None),
+            _LIVING,
+        )
         .values(left_at=clock.utcnow())
     )
-    return get(conn, uuid=uuid) if result.rowcount else None
+    row = get(conn, uuid=uuid)
+    if row is None or row['incarnation'] != incarnation:
+        return None
+    return Left(row, bool(result.rowcount))
 
 
 def get_membership(
@@ -337,20 +354,18 @@ def count(conn: sa.Connection) -> list[Counts]:
     return typed_rows.fetch(found, Counts)
 
 
-def save(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> bool:
-    """Write an admin's edit.
+def save(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> None:
+    """Write an operator's edit.
 
     It changes nothing that beats or joins write.
 
     :param values: by column name
-    :returns: whether there is such a service
     """
-    result = conn.execute(
+    conn.execute(
         _T.update()
         .where(_T.c.uuid == uuid, _LIVING)
         .values(updated_at=clock.utcnow(), **values)
     )
-    return bool(result.rowcount)
 
 
 def destroy(conn: sa.Connection, uuid: str) -> Row | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 from typing import ClassVar
+from typing import Self
 
 from oslo_utils import versionutils
 from oslo_versionedobjects import base as ovo_base
@@ -104,6 +105,15 @@ class SGObject(ovo_base.VersionedObject):
         raise exception.InvalidInput(
             f'{self.obj_name()} {self.VERSION} has no {attrname} set'
         )
+
+    @classmethod
+    def named(cls, context: sg_context.RequestContext, **key: Any) -> Self:
+        """An object of which only the key is set; nothing is read.
+
+        :param key: the fields that name it
+        :raises InvalidInput: for a value that no such object can have
+        """
+        return cls(context, **take(cls, key))
 
     @classmethod
     @functools.lru_cache

@@ -143,14 +143,15 @@ class Service(fast_codec.Flat):
         is writes nothing and is no event. Liveness is not touched.
 
         :param changes: new values by the names of ``UPDATES``
-        :param guarded: refuse if the service was edited since this object
-            was read, which its ``updated_at`` tells
+        :param guarded: refuse if the service was edited, or joined again,
+            since this object was read, which its ``updated_at`` tells. (On
+            SQLite, not within the same millisecond.)
         :raises ServiceNotFound:
         :raises InvalidInput: for a value that its field does not take, or an
             object without its key
         :raises ReadOnlyField: for a name that is not in ``UPDATES``
         :raises StateConflict: for a reason on a service that is enabled
-        :raises ServiceChanged: if ``guarded``, and somebody else was faster
+        :raises ServiceChanged: if ``guarded``, and it was edited or joined
         :raises ServiceIsUp: for the quarantine of a service that is up
         :raises ServiceTooOld: for the end of a quarantine, if the pin is
             beyond its version by now

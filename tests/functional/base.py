@@ -71,7 +71,7 @@ def join(
         host, binary, uuidutils.generate_uuid(), topic, version, 10, 60
     )
     now = conn.execute(sa.select(clock.utcnow())).scalar_one()
-    ((row, _),) = db_joins.join(conn, [request], now)
+    ((row, *_),) = db_joins.join(conn, [request], now)
     return row
 
 

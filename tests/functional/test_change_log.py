@@ -2,8 +2,12 @@
 
 import json
 
+from oslo_utils import uuidutils
+
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.conductor import joins
+from sgconductor.conductor import requester
 from tests.functional import base
 
 ALICE = {
@@ -50,7 +54,7 @@ class TestLines(base.ConductorTest):
         service.join('5d0dd9a1-33a0-4bca-a62b-1e8d79bb1b6c')
         self.assertEqual(
             [
-                f'Pin of acme-worker moved from none to 1, epoch '
+                f'Pin of acme-worker: none -> 1, epoch '
                 f'{self.epoch()}: join of node1 with version 1 {BY_ALICE}',
                 f'Joined: acme-worker on node1: version 1, incarnation 1 '
                 f'{BY_ALICE}',
@@ -82,10 +86,10 @@ class TestLines(base.ConductorTest):
         )
         pin = objects.Pin(context, binary='acme-worker')
         pin.hold(0)
-        moved, held = sorted(self.lines())
+        moved, held = self.lines()
         self.assertEqual(f'Pin of acme-worker: hold at 0 {BY_ALICE}', held)
         self.assertEqual(
-            f'Pin of acme-worker moved from 1 to 0, epoch {self.epoch()}: '
+            f'Pin of acme-worker: 1 -> 0, epoch {self.epoch()}: '
             f'hold at 0 {BY_ALICE}',
             moved,
         )
@@ -104,6 +108,64 @@ class TestLines(base.ConductorTest):
             self.lines(),
         )
 
+    def test_what_changes_nothing_has_no_line(self) -> None:
+        member = self.member()
+        service = member.service
+        token = '5d0dd9a1-33a0-4bca-a62b-1e8d79bb1b6c'
+        twice = objects.Service(
+            self.context,
+            host='node2',
+            binary='acme-worker',
+            topic='worker',
+            version=1,
+            report_interval=10,
+            down_after=60,
+        )
+        twice.join(token)
+        pin = objects.Pin(self.context, binary='acme-worker')
+        pin.hold(1)
+        member.leave()
+        self.lines()
+        again = objects.Service(
+            self.context,
+            host='node2',
+            binary='acme-worker',
+            topic='worker',
+            version=1,
+            report_interval=10,
+            down_after=60,
+        )
+        again.join(token)
+        pin.hold(1)
+        self.assertTrue(service.leave())
+        service.update({'disabled': False})
+        self.assertEqual([], self.lines())
+
+    def test_each_pin_names_the_join_that_moved_it(self) -> None:
+        requests = []
+        for name, binary in (('alice', 'bin1'), ('carol', 'bin2')):
+            service = objects.Service(
+                self.deployment.local(self.conductor),
+                host='node1',
+                binary=binary,
+                topic='worker',
+                version=1,
+                report_interval=10,
+                down_after=60,
+            )
+            one = joins.request(service, uuidutils.generate_uuid())
+            by = requester.Requester(f'req-{name}', None, name)
+            requests.append(one._replace(by=by))
+        backend = self.conductor.backend
+        joins.Joins(backend.roster, backend.changes).join_all(requests)
+        for name, binary in (('alice', 'bin1'), ('carol', 'bin2')):
+            (line,) = [
+                line
+                for line in self.log.output.splitlines()
+                if line.startswith(f'INFO Pin of {binary}: none -> 1')
+            ]
+            self.assertTrue(line.endswith(f'(req-{name} by {name})'), line)
+
     def epoch(self) -> int:
         epoch: int = objects.PinList.in_force(self.context)['epoch']
         return epoch
@@ -118,7 +180,7 @@ class TestLines(base.ConductorTest):
         self.assertTrue(
             line.startswith('Join refused: acme-worker on node2: '), line
         )
-        self.assertIn('has version 1 and cannot join: the pin is 2', line)
+        self.assertIn('has version 1 and is not admitted: the pin is 2', line)
 
     def test_down_and_up_tell_the_reason(self) -> None:
         member = self.member(down_after=2)

@@ -42,7 +42,7 @@ class TestTogether(base.ConductorTest):
     def join(self, *requests: joins.Request) -> list[Any]:
         """Join; return for each request its incarnation or error's name."""
         return [
-            answer.row['incarnation']
+            answer.joined.row['incarnation']
             if isinstance(answer, joins.Answer)
             else type(answer).__name__
             for answer in self.joins(self.conductor.backend.roster).join_all(
@@ -162,7 +162,9 @@ class TestTogether(base.ConductorTest):
             raise exception.DatabaseUnreachable('db', 'gone')
 
         # Only these joins: the conductor itself still has its database.
-        unreachable = roster.Roster(mock.Mock(write=away), mock.Mock())
+        unreachable = roster.Roster(
+            mock.Mock(write=away), mock.Mock(), mock.Mock()
+        )
         requests = [
             self.request('a'),
             self.request('b'),

@@ -232,7 +232,7 @@ class TestPins(commands.CommandTest):
         self.assertEqual(2, self.pin().version)
 
         told = self.error('service', 'unquarantine', *one)
-        self.assertIn('has version 1 and cannot join: the pin is 2', told)
+        self.assertIn('has version 1 and is not admitted: the pin is 2', told)
         self.hold(1)
         shown = json.loads(
             self.manage('service', 'unquarantine', *one, '-f', 'json')

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor.conductor import beat_writer
+from sgconductor.conductor import conductor_beats
 from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.db import reception
@@ -145,7 +145,7 @@ class TestWindows(ReceptionTest):
     def test_a_conductor_records_its_stall_before_it_beats(self) -> None:
         remote = self.deployment.remote()
         clock = iter((1000.0, 1000.5, 1030.5, 1031.0)).__next__
-        beats = beat_writer.ConductorBeats(
+        beats = conductor_beats.ConductorBeats(
             remote.transport, self.deployment.db, 15, clock
         )
         self.addCleanup(beats.close)
@@ -165,7 +165,7 @@ class TestWindows(ReceptionTest):
         db.write.side_effect = exception.DatabaseUnreachable('db', 'gone')
         remote = self.deployment.remote()
         clock = iter((1000.0, 1030.0, 1030.5)).__next__
-        beats = beat_writer.ConductorBeats(remote.transport, db, 15, clock)
+        beats = conductor_beats.ConductorBeats(remote.transport, db, 15, clock)
         self.addCleanup(beats.close)
         beats._sender = mock.Mock(send=lambda *args: sent.append(args))
         beats.beat(1, 1, 0, 0)

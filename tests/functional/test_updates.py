@@ -82,13 +82,13 @@ class TestUpdate(UpdateTest):
         )
         self.assertIn(NOBODY, str(error))
 
-    def test_enabling_clears_the_reason(self) -> None:
+    def test_enabling_a_service_clears_its_reason(self) -> None:
         self.update({'disabled': True, 'disabled_reason': 'fan'})
         service = self.update({'disabled': False})
         self.assertIsNone(service.disabled_reason)
         self.assertEqual((False, None), self.reason())
 
-    def test_saving_an_object_clears_it_too(self) -> None:
+    def test_saving_an_enabled_object_clears_the_reason(self) -> None:
         self.update({'disabled': True, 'disabled_reason': 'fan'})
         service = self.get_service()
         service.disabled = False
@@ -111,7 +111,9 @@ class TestUpdate(UpdateTest):
         self.assertEqual((False, None), self.reason())
         self.assertEqual(['create', 'up'], self.events())
 
-    def test_what_is_so_already_is_neither_written_nor_an_event(self) -> None:
+    def test_an_update_without_a_change_writes_nothing(
+        self,
+    ) -> None:
         self.update({'disabled': True, 'disabled_reason': 'fan'})
         before = self.get_service().updated_at
         self.update({'disabled': True, 'disabled_reason': 'fan'})
@@ -119,7 +121,7 @@ class TestUpdate(UpdateTest):
         self.assertEqual(before, self.get_service().updated_at)
         self.assertEqual(['create', 'up', 'update'], self.events())
 
-    def test_nothing_is_done_by_half(self) -> None:
+    def test_a_refused_quarantine_leaves_other_fields_unchanged(self) -> None:
         # Quarantine is refused, for it is up; so the rest is not done.
         self.assertRaises(
             exception.ServiceIsUp,
@@ -136,13 +138,24 @@ class TestUpdate(UpdateTest):
         self.assertTrue(service.quarantined)
         self.assertEqual(['create', 'up', 'update', 'down'], self.events())
 
+    def test_a_service_with_beats_is_not_quarantined_as_its_force_down_ends(
+        self,
+    ) -> None:
+        self.update({'forced_down': True})
+        self.assertRaises(
+            exception.ServiceIsUp,
+            self.update,
+            {'forced_down': False, 'quarantined': True},
+        )
+        self.assertTrue(self.get_service().forced_down)
+
     def test_the_end_of_a_quarantine_is_an_admission(self) -> None:
         self.update({'forced_down': True, 'quarantined': True})
         self.member('node2', version=2)
         error = self.assertRaises(
             exception.ServiceTooOld, self.update, {'quarantined': False}
         )
-        self.assertIn('cannot join', str(error))
+        self.assertIn('is not admitted: the pin is 2', str(error))
 
     def test_values_and_names_are_checked(self) -> None:
         for changes in (
@@ -162,7 +175,7 @@ class TestUpdate(UpdateTest):
 
 
 class TestGuarded(UpdateTest):
-    def test_it_is_refused_after_an_edit_by_somebody_else(self) -> None:
+    def test_a_guarded_update_is_refused_after_another_edit(self) -> None:
         mine = self.get_service()
         self.update({'availability_zone': 'north'})
         error = self.assertRaises(
@@ -171,7 +184,7 @@ class TestGuarded(UpdateTest):
             {'availability_zone': 'south'},
             guarded=True,
         )
-        self.assertIn('acme-worker on node1 was changed', str(error))
+        self.assertIn('acme-worker on node1 was edited', str(error))
         mine.refresh()
         mine.update({'availability_zone': 'south'}, guarded=True)
         self.assertEqual('south', self.get_service().availability_zone)
@@ -179,7 +192,18 @@ class TestGuarded(UpdateTest):
         mine.update({'availability_zone': 'west'}, guarded=True)
         self.assertEqual('west', self.get_service().availability_zone)
 
-    def test_beats_do_not_count(self) -> None:
+    def test_a_guarded_update_is_refused_after_another_join(self) -> None:
+        mine = self.get_service()
+        self.member()
+        error = self.assertRaises(
+            exception.ServiceChanged,
+            mine.update,
+            {'disabled': True},
+            guarded=True,
+        )
+        self.assertIn('was edited, or joined again', str(error))
+
+    def test_a_guarded_update_is_not_refused_after_beats(self) -> None:
         mine = self.get_service()
         self.wait_for(
             'a beat',
@@ -188,13 +212,13 @@ class TestGuarded(UpdateTest):
         mine.update({'disabled': True}, guarded=True)
         self.assertTrue(self.get_service().disabled)
 
-    def test_it_wants_a_service_that_was_read(self) -> None:
+    def test_a_guarded_update_of_an_unread_service_is_refused(self) -> None:
         error = self.assertRaises(
             exception.InvalidInput, self.update, {'disabled': True}, True
         )
         self.assertIn('updated_at is not set', str(error))
 
-    def test_one_of_many_wins(self) -> None:
+    def test_one_of_many_concurrent_guarded_updates_succeeds(self) -> None:
         seen = [self.get_service() for _ in range(6)]
         won: list[int] = []
         lost: list[int] = []
@@ -233,15 +257,15 @@ class TestOneCall(UpdateTest):
         call = client._call
 
         def counted(context: Any, method: str, **args: Any) -> Any:
-            # The member syncs by itself, now and then.
-            if args['objmethod'] != 'sync':
+            # The member syncs by itself, and joins again if it has to.
+            if args['objmethod'] not in ('sync', 'join'):
                 made.append(args['objmethod'])
             return call(context, method, **args)
 
         client._call = counted
         return made
 
-    def test_each_change_is_one(self) -> None:
+    def test_each_change_is_one_call(self) -> None:
         made = self.calls()
         objects.Service(self.context, uuid=self.uuid).update(
             {'forced_down': True}

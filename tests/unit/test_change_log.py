@@ -31,8 +31,8 @@ class TestChangeLog(base.TestCase):
     def test_fifty_thousand_are_a_few_lines(self) -> None:
         for i in range(50_000):
             binary = 'acme' if i % 2 else 'other'
-            self.changes.write('Down', binary, f'node{i}')
-        self.changes.write('Up', 'acme', 'node1')
+            self.changes.count('Down', binary, f'node{i}')
+        self.changes.count('Up', 'acme', 'node1')
         self.assertEqual(21, len(self.lines()))
         self.now = 10.0
         self.changes.flush()
@@ -45,12 +45,26 @@ class TestChangeLog(base.TestCase):
 
     def test_the_next_change_tells_the_counts_too(self) -> None:
         for i in range(22):
-            self.changes.write('Left', 'acme', f'node{i}')
+            self.changes.count('Left', 'acme', f'node{i}')
         self.now = 30.0
-        self.changes.write('Left', 'acme', 'node99')
+        self.changes.count('Left', 'acme', 'node99')
         *_, counts, last = self.lines()
         self.assertIn('Left: 2 more in the last 30 s: 2 acme', counts)
         self.assertIn('Left: acme on node99', last)
+
+    def test_each_act_of_an_operator_has_a_line(self) -> None:
+        for i in range(100):
+            self.changes.write('Disabled', 'acme', f'node{i}', by=ALICE)
+        self.assertEqual(100, len(self.lines()))
+        self.assertTrue(
+            all(line.endswith('(req-1 by alice)') for line in self.lines())
+        )
+
+    def test_the_end_of_a_conductor_loses_no_count(self) -> None:
+        for i in range(25):
+            self.changes.count('Left', 'acme', f'node{i}')
+        self.changes.flush(everything=True)
+        self.assertIn('Left: 5 more in the last 0 s: 5 acme', self.lines()[-1])
 
 
 class TestRequester(base.TestCase):

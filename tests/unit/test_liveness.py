@@ -208,7 +208,7 @@ class TestReception(RuleTest):
         self.assertEqual('unknown', self.liveness(610))
         self.assertTrue(self.verdict('a', age=610 * S).up)
         self.assertIn(
-            'no beat of anybody came for 600.0 s',
+            'no beat of any member arrived for 600.0 s',
             self.verdict('a', age=610 * S).reason,
         )
 
