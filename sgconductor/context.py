@@ -12,6 +12,10 @@ from sgconductor import exception
 
 Interface = TypeVar('Interface')
 
+# Of a text of a context, in characters; and of its lists.
+_LONGEST = 255
+_MOST_ITEMS = 100
+
 
 class Backend(Protocol):
     """What a conductor gives to objects: the behaviour behind them."""
@@ -56,10 +60,14 @@ class RequestContext(oslo_context.RequestContext):
     def from_dict(cls, values: dict[str, Any], **kwargs: Any) -> Self:
         """Rebuild a context that came over the bus.
 
+        What comes off the wire goes into each line of the log, so texts are
+        cut, and have no control characters.
+
         :param values: what ``to_dict()`` gave on the other side
         :param kwargs: ``backend=`` or ``conductor=``, as here
         """
-        return super().from_dict(values, **kwargs)
+        cleaned = {name: clean(value) for name, value in values.items()}
+        return super().from_dict(cleaned, **kwargs)
 
     def part(self, interface: type[Interface]) -> Interface:
         """The part of this conductor that implements an interface.
@@ -69,3 +77,19 @@ class RequestContext(oslo_context.RequestContext):
         if self.backend is None:
             raise exception.NoBackend()
         return self.backend.part(interface)
+
+
+def clean(value: Any) -> Any:
+    """A value of a context off the wire, as a log can take it.
+
+    Texts and lists are cut, control characters become ``?``, and values of
+    other types than those of a context become None.
+    """
+    if isinstance(value, list):
+        return [clean(item) for item in value[:_MOST_ITEMS]]
+    if not isinstance(value, str):
+        return value if isinstance(value, bool | int | None) else None
+    text = value[:_LONGEST]
+    if text.isprintable():
+        return text
+    return ''.join(c if c.isprintable() else '?' for c in text)

@@ -33,6 +33,9 @@ is the sentence for people.
 
 from collections.abc import Sequence
 
+# How many names a message lists.
+_MOST_NAMED = 20
+
 
 class SGConductorError(Exception):
     """The root; never raised itself."""
@@ -95,10 +98,12 @@ class ServiceNotFound(SGConductorError):
 
 class UnknownBinary(SGConductorError):
     def __init__(self, binary: str, known: Sequence[str]) -> None:
-        super().__init__(binary, list(known))
+        super().__init__(binary, list(known[:_MOST_NAMED]))
+        named = ', '.join(self.args[1]) or 'none yet'
+        more = ', …' if len(known) > _MOST_NAMED else ''
         self.message = (
             f'No service of binary {binary!r} has ever joined, so it has no '
-            f'pin. Known: {", ".join(known) or "none yet"}.'
+            f'pin. Known: {named}{more}.'
         )
 
 

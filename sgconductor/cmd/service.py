@@ -7,6 +7,7 @@ from typing import Any
 from cliff import command
 from cliff import lister
 from cliff import show
+from oslo_utils import uuidutils
 
 from sgconductor import context as sg_context
 from sgconductor import exception
@@ -157,7 +158,11 @@ class Disable(_Update):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument('--reason', help='Why, for other operators.')
+        parser.add_argument(
+            '--reason',
+            help='Why, for other operators. Without it, a reason that was '
+            'given before is cleared.',
+        )
         return parser
 
     def changes(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
@@ -221,8 +226,13 @@ def _get(
 def _key(words: list[str]) -> dict[str, str]:
     """The fields that name a service, from a command line's words."""
     match words:
-        case [uuid]:
+        case [uuid] if uuidutils.is_uuid_like(uuid):
             return {'uuid': uuid}
+        case [word]:
+            raise exception.InvalidInput(
+                f'{word!r} is not a UUID; name the service by its UUID, or '
+                f'by HOST BINARY'
+            )
         case [host, binary]:
             return {'host': host, 'binary': binary}
     raise exception.InvalidInput(

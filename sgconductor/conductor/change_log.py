@@ -17,6 +17,8 @@ LOG = logging.getLogger(__name__)
 # Seconds, and how many lines of a kind are written in so many.
 _WINDOW = 10.0
 _MOST_LINES = 20
+# How many binaries a line of counts names.
+_MOST_BINARIES = 10
 
 
 class ChangeLog:
@@ -31,6 +33,7 @@ class ChangeLog:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._windows: dict[str, _Window] = {}
+        self._ended: list[_Window] = []
 
     def write(
         self,
@@ -65,17 +68,16 @@ class ChangeLog:
     ) -> None:
         """Write a change of a service, or only count it if there are many.
 
-        Of each kind, a few lines are written in some seconds. The counts of
-        the others, by binary, are written when that time is over: by the
-        next change of the kind, or by :meth:`flush`. It takes what
-        :meth:`write` takes.
+        Of each kind, a few lines are written in some seconds. :meth:`flush`
+        writes the counts of the others, by binary, when that time is over.
+        It takes what :meth:`write` takes.
         """
         with self._lock:
             now = self._monotonic()
             window = self._windows.get(kind)
             if window is None or now - window.since >= _WINDOW:
-                self._summarize(kind, now)
-                window = self._windows[kind] = _Window(now)
+                self._end(kind, now)
+                window = self._windows[kind] = _Window(kind, now)
             if window.lines >= _MOST_LINES:
                 window.counts[binary] += 1
                 return
@@ -94,37 +96,46 @@ class ChangeLog:
     def flush(self, everything: bool = False) -> None:
         """Write the counts of which the time is over.
 
+        It is called where no request is served, whose id the lines would
+        carry.
+
         :param everything: write all counts, for nothing follows
         """
         with self._lock:
             now = self._monotonic()
-            for kind in list(self._windows):
-                over = now - self._windows[kind].since >= _WINDOW
-                if over or everything:
-                    self._summarize(kind, now)
-                    del self._windows[kind]
+            for kind, window in list(self._windows.items()):
+                if everything or now - window.since >= _WINDOW:
+                    self._end(kind, now)
+            ended, self._ended = self._ended, []
+        for window in ended:
+            LOG.info(
+                '%s: %d more in the last %.0f s: %s',
+                window.kind,
+                window.counts.total(),
+                window.until - window.since,
+                _words(window.counts),
+            )
 
-    def _summarize(self, kind: str, now: float) -> None:
-        window = self._windows.get(kind)
-        if window is None or not window.counts:
-            return
-        counts = ', '.join(
-            f'{count} {binary}'
-            for binary, count in sorted(window.counts.items())
-        )
-        LOG.info(
-            '%s: %d more in the last %.0f s: %s',
-            kind,
-            window.counts.total(),
-            now - window.since,
-            counts,
-        )
+    def _end(self, kind: str, now: float) -> None:
+        window = self._windows.pop(kind, None)
+        if window is not None and window.counts:
+            window.until = now
+            self._ended.append(window)
 
 
 class _Window:
-    """The lines and counts of a kind since a moment."""
+    """The lines and counts of a kind from one moment until another."""
 
-    def __init__(self, since: float) -> None:
+    def __init__(self, kind: str, since: float) -> None:
+        self.kind = kind
         self.since = since
+        self.until = since
         self.lines = 0
         self.counts: collections.Counter[str] = collections.Counter()
+
+
+def _words(counts: collections.Counter[str]) -> str:
+    most = sorted(counts.most_common(_MOST_BINARIES))
+    words = [f'{count} {binary}' for binary, count in most]
+    others = counts.total() - sum(count for _, count in most)
+    return ', '.join([*words, f'{others} of others'] if others else words)

@@ -7,6 +7,7 @@ import oslo_messaging as messaging
 import prometheus_client
 from oslo_versionedobjects import exception as ovo_exc
 
+from sgconductor import context as sg_context
 from sgconductor import exception
 
 LOG = logging.getLogger(__name__)
@@ -74,10 +75,11 @@ class Dispatcher(messaging.RPCDispatcher):
         except _EXPECTED as error:
             raise _ErrorReply(error) from None
         except Exception:
-            request_id = str(dict(incoming.ctxt).get('request_id', '-'))
+            given = dict(incoming.ctxt).get('request_id')
+            request_id = str(sg_context.clean(given) or '-')
             LOG.exception(
                 'Unexpected failure in %s, request %s',
-                incoming.message.get('method'),
+                self._label(incoming.message.get('method')),
                 request_id,
             )
             raise _ErrorReply(

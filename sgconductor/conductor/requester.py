@@ -27,17 +27,15 @@ class Requester(NamedTuple):
 def of(context: sg_context.RequestContext) -> Requester:
     """The requester that a context names."""
     return Requester(
-        _clean(context.request_id, 64),
-        _clean(context.user_id, 255),
-        _clean(context.user_name, 255),
+        _cut(context.request_id, 64),
+        _cut(context.user_id, 255),
+        _cut(context.user_name, 255),
     )
 
 
-def _clean(value: object, longest: int) -> str | None:
-    """A value off the wire, cut and without control characters."""
-    if value is None:
-        return None
-    return ''.join(c if c.isprintable() else '?' for c in str(value)[:longest])
+def _cut(text: str | None, longest: int) -> str | None:
+    """A text as the database has room for it."""
+    return text and text[:longest]
 
 
 # What the conductor does by itself.

@@ -24,6 +24,7 @@ from sgconductor.db import database
 from sgconductor.db import pins
 from sgconductor.db import services
 from sgconductor.objects import base
+from sgconductor.objects import fields
 from sgconductor.objects import service as service_interface
 
 # The version of Service whose callers know StateConflict.
@@ -97,6 +98,7 @@ class Services(service_interface.ServiceBackend):
         changes: dict[str, Any],
         guarded: bool,
     ) -> None:
+        guarded = base.coerce(fields.TrueOrFalse(), 'guarded', guarded)
         self._update(
             service, updates.Update(changes, service if guarded else None)
         )

@@ -43,7 +43,7 @@ class Update:
                 f'changes must be values by name, not {changes!r:.200}'
             )
         may = objects.Service.UPDATES
-        refused = sorted(str(name) for name in set(changes) - set(may))
+        refused = [f'{name!s:.80}' for name in changes if name not in may][:10]
         if refused:
             raise exception.ReadOnlyField('Service.update', refused, may)
         self._changes = base.take(objects.Service, changes)
@@ -68,9 +68,9 @@ class Update:
         if not wanted.get('disabled', row['disabled']):
             if wanted.get('disabled_reason') is not None:
                 raise exception.StateConflict(
-                    f'{binary} on {host} is enabled, and only a disabled '
-                    f'service has a disabled_reason. Set disabled to true as '
-                    f'well.'
+                    f'{binary} on {host} is enabled, or would be, and only a '
+                    f'disabled service has a disabled_reason. Set disabled '
+                    f'to true as well.'
                 )
             if 'disabled' in wanted:
                 wanted['disabled_reason'] = None
@@ -175,18 +175,16 @@ class Updates:
             f'{name} {before[name]!r} -> {value!r}'
             for name, value in values.items()
         )
-        kind = next(
-            (
-                kind
-                for (name, value), kind in _KINDS.items()
-                if values.get(name) is value
-            ),
-            'Edited',
-        )
+        kinds = [
+            kind
+            for (name, value), kind in _KINDS.items()
+            if values.get(name) is value
+        ]
+        kind = ', '.join(kinds) or 'Edited'
         self._changes.write(kind, row['binary'], row['host'], changes, by)
 
 
-# What the log calls an update, by the first of these that it does.
+# What the log calls an update that does these.
 _KINDS = {
     ('quarantined', True): 'Quarantined',
     ('quarantined', False): 'Quarantine ended',

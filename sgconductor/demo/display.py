@@ -180,7 +180,8 @@ def _table(elapsed: float, services: Sequence[objects.Service]) -> table.Table:
     shown.add_column('version', justify='right', no_wrap=True)
     shown.add_column('state', no_wrap=True)
     shown.add_column('last beat', justify='right', no_wrap=True)
-    shown.add_column('reason', no_wrap=True)
+    # The only column that shrinks on a narrow terminal.
+    shown.add_column('reason')
     # SQLite's clock, which stamps the beats, is the clock of this host.
     now = datetime.datetime.now(datetime.UTC)
     for service in services:
@@ -191,7 +192,9 @@ def _table(elapsed: float, services: Sequence[objects.Service]) -> table.Table:
             str(service.version),
             _state(service),
             f'{max(age, 0):.1f} s',
-            service.liveness_reason,
+            text.Text(
+                service.liveness_reason, no_wrap=True, overflow='ellipsis'
+            ),
         )
     return shown
 

@@ -22,6 +22,7 @@ from oslo_messaging import server
 from oslo_messaging import transport
 from oslo_messaging.notify import listener
 from oslo_messaging.rpc import server as rpc_server
+from oslo_utils import strutils
 
 # A later release may have other modules.
 try:
@@ -40,8 +41,9 @@ else:
 
 LOG = logging.getLogger(__name__)
 
-# For tests, and for ruling the shortcuts out when hunting a fault: with any
-# value, this process and those that it starts use none of them.
+# For tests, and for ruling the shortcuts out when hunting a fault: if it is
+# set, and not to 0, false or no, this process and those that it starts use
+# none of them.
 VARIABLE = 'SGCONDUCTOR_NO_SHORTCUTS'
 
 
@@ -134,7 +136,8 @@ Parts = Mapping[Shortcut, Sequence[Part]]
 @functools.cache
 def usable() -> frozenset[Shortcut]:
     """The shortcuts that this process uses; it logs once which it does not."""
-    if os.environ.get(VARIABLE):
+    value = os.environ.get(VARIABLE, '')
+    if value and strutils.bool_from_string(value, default=True):
         LOG.info(
             '%s is set: nothing uses the inside of oslo.messaging, kombu and '
             'amqp. All works, but slower.',

@@ -138,9 +138,10 @@ class Service(fast_codec.Flat):
         """Change what operators set, all of it or nothing.
 
         The object needs only its key: ``uuid``, or ``host`` and ``binary``,
-        or ``id``. It has all of its fields afterwards. Enabling a service
-        clears its ``disabled_reason``. An update to what the service already
-        is writes nothing and is no event. Liveness is not touched.
+        or ``id``; the first of these that is set counts. It has all of its
+        fields afterwards. Enabling a service clears its ``disabled_reason``.
+        An update to what the service already is writes nothing and is no
+        event. Liveness is not touched.
 
         :param changes: new values by the names of ``UPDATES``
         :param guarded: refuse if the service was edited, or joined again,

@@ -87,7 +87,8 @@ class PinCache:
                 return False
             self._known = Snapshot(epoch, dict(versions))
         if known is not None:
-            LOG.info('Pins of epoch %d: %s', epoch, _words(versions))
+            moved = dict(versions.items() - known.versions.items())
+            LOG.info('Pins of epoch %d: %s', epoch, _words(moved))
         return True
 
     def update_from(

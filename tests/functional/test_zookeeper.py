@@ -50,7 +50,7 @@ class ZooKeeperTest(testresources.ResourcedTestCase, base.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.hosts: str = self.server.hosts
-        self.root = f'/test/{uuid.uuid4()}'
+        self.root = f'/test-{uuid.uuid4()}'
 
     def driver(self, timeout: float = 10, **more: Any) -> sg_driver.Driver:
         more = {'hosts': self.hosts, 'root': self.root} | more

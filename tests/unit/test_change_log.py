@@ -1,5 +1,8 @@
 """The change log: a line for a change, a count for thousands."""
 
+from typing import Any
+
+from sgconductor import context as sg_context
 from sgconductor.conductor import change_log
 from sgconductor.conductor import requester
 from tests import base
@@ -43,14 +46,23 @@ class TestChangeLog(base.TestCase):
         self.changes.flush()
         self.assertEqual(22, len(self.lines()))
 
-    def test_the_next_change_tells_the_counts_too(self) -> None:
+    def test_counts_are_not_lost_to_the_next_change(self) -> None:
         for i in range(22):
             self.changes.count('Left', 'acme', f'node{i}')
         self.now = 30.0
         self.changes.count('Left', 'acme', 'node99')
-        *_, counts, last = self.lines()
-        self.assertIn('Left: 2 more in the last 30 s: 2 acme', counts)
-        self.assertIn('Left: acme on node99', last)
+        self.assertIn('Left: acme on node99', self.lines()[-1])
+        self.changes.flush()
+        self.assertIn(
+            'Left: 2 more in the last 30 s: 2 acme', self.lines()[-1]
+        )
+
+    def test_a_line_of_counts_names_a_few_binaries(self) -> None:
+        for i in range(520):
+            self.changes.count('Joined', f'acme-{i}', 'node1')
+        self.changes.flush(everything=True)
+        self.assertIn('490 of others', self.lines()[-1])
+        self.assertLess(len(self.lines()[-1]), 300)
 
     def test_each_act_of_an_operator_has_a_line(self) -> None:
         for i in range(100):
@@ -68,10 +80,33 @@ class TestChangeLog(base.TestCase):
 
 
 class TestRequester(base.TestCase):
-    def test_what_comes_off_the_wire_forges_no_line(self) -> None:
-        context = base.context(
-            request_id='req-1\nINFO forged\x00', user_name='x' * 1000
+    def received(self, **values: Any) -> sg_context.RequestContext:
+        """A context as it comes off the wire."""
+        return sg_context.RequestContext.from_dict(
+            values, backend=base.NoBackend()
         )
+
+    def test_a_context_off_the_wire_forges_no_line(self) -> None:
+        names = (
+            *('request_id', 'global_request_id', 'user', 'user_name'),
+            *('project_id', 'user_domain', 'system_scope', 'resource_uuid'),
+        )
+        for forged in ('a\nINFO b', 'a\x1b[31mb', 'a\ud800b', 'a\rb'):
+            context = self.received(**dict.fromkeys(names, forged))
+            prefix = str(context.get_logging_values())
+            self.assertNotIn(forged, prefix)
+            self.assertIn("'a?", prefix)
+            self.assertTrue(str(requester.of(context)).startswith('a?'))
+
+    def test_a_context_off_the_wire_is_cut(self) -> None:
+        context = self.received(
+            request_id='x' * 10**6, user='x' * 10**6, roles=['x'] * 10**6
+        )
+        self.assertLess(len(str(context.get_logging_values())), 5000)
         by = requester.of(context)
-        self.assertEqual('req-1?INFO forged?', by.request_id)
-        self.assertEqual(255, len(by.user_name or ''))
+        self.assertEqual((64, 255), (len(by[0] or ''), len(by[1] or '')))
+
+    def test_other_types_in_a_context_are_dropped(self) -> None:
+        context = self.received(request_id={'a': 1}, user=7, project_id=[{}])
+        self.assertNotIn('{', context.request_id)
+        self.assertEqual([None], context.project_id)
