@@ -542,7 +542,7 @@ class TestManage(ProcessTest):
             (('service', 'show', uuid), f'Service {uuid} was not found.'),
             (('service', 'show', 'a/b', 'c'), "host 'a/b' must begin"),
             (('service', 'show', 'a', 'b', 'c'), 'not 3 words: a b c'),
-            (('service', 'delete', 'no'), "uuid 'no' is not a UUID"),
+            (('service', 'delete', 'no'), "'no' is not a UUID; name the"),
             (('service', 'delete', uuid), f'Service {uuid} was not found.'),
             (('service', 'disable', 'a/b', 'c'), "host 'a/b' must begin"),
             (('service', 'enable', 'a', 'b'), 'was not found.'),
