@@ -8,6 +8,7 @@ libraries' public ways are used.
 
 import enum
 import functools
+import importlib
 import importlib.metadata
 import inspect
 import logging
@@ -15,29 +16,9 @@ import os
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from types import ModuleType
 from typing import NamedTuple
 
-from oslo_messaging import server
-from oslo_messaging import transport
-from oslo_messaging.notify import listener
-from oslo_messaging.rpc import server as rpc_server
 from oslo_utils import strutils
-
-# A later release may have other modules.
-try:
-    import kombu
-    from amqp import connection as amqp_connection
-    from amqp import transport as amqp_transport
-    from oslo_messaging._drivers import amqp as drivers_amqp
-    from oslo_messaging._drivers import amqpdriver
-    from oslo_messaging._drivers import base as drivers_base
-    from oslo_messaging._drivers import common as drivers_common
-    from oslo_messaging._drivers import impl_rabbit
-except ImportError as error:
-    _MISSING_MODULE = str(error)
-else:
-    _MISSING_MODULE = ''
 
 LOG = logging.getLogger(__name__)
 
@@ -45,6 +26,21 @@ LOG = logging.getLogger(__name__)
 # set, and not to 0, false or no, this process and those that it starts use
 # none of them.
 VARIABLE = 'SGCONDUCTOR_NO_SHORTCUTS'
+
+
+# Where the attributes are.
+_DRIVERS_BASE = 'oslo_messaging._drivers.base'
+_AMQPDRIVER = 'oslo_messaging._drivers.amqpdriver'
+_DRIVERS_COMMON = 'oslo_messaging._drivers.common'
+_IMPL_RABBIT = 'oslo_messaging._drivers.impl_rabbit'
+_DRIVERS_AMQP = 'oslo_messaging._drivers.amqp'
+_KOMBU = 'kombu'
+_AMQP_CONNECTION = 'amqp.connection'
+_AMQP_TRANSPORT = 'amqp.transport'
+_TRANSPORT = 'oslo_messaging.transport'
+_SERVER = 'oslo_messaging.server'
+_LISTENER = 'oslo_messaging.notify.listener'
+_RPC_SERVER = 'oslo_messaging.rpc.server'
 
 
 class Shortcut(enum.Enum):
@@ -95,18 +91,24 @@ class Shortcut(enum.Enum):
 class Part(NamedTuple):
     """An attribute that a shortcut needs.
 
+    :ivar module: by its name: it is loaded when a transport is made, which
+        loads it too, and may not be there in a later release
     :ivar args: with how many arguments it is called; None if it is not
     :ivar kwargs: the names of further arguments
     """
 
-    module: ModuleType
+    module: str
     owner: str
     name: str
     args: int | None = None
     kwargs: tuple[str, ...] = ()
 
     def is_there(self) -> bool:
-        owner = getattr(self.module, self.owner, None)
+        try:
+            module = importlib.import_module(self.module)
+        except ImportError:
+            return False
+        owner = getattr(module, self.owner, None)
         if owner is None:
             return False
         attribute = getattr(owner, self.name, None)
@@ -127,7 +129,7 @@ class Part(NamedTuple):
         return True
 
     def __str__(self) -> str:
-        return f'{self.module.__name__}.{self.owner}.{self.name}'
+        return f'{self.module}.{self.owner}.{self.name}'
 
 
 Parts = Mapping[Shortcut, Sequence[Part]]
@@ -142,13 +144,6 @@ def usable() -> frozenset[Shortcut]:
             '%s is set: nothing uses the inside of oslo.messaging, kombu and '
             'amqp. All works, but slower.',
             VARIABLE,
-        )
-        return frozenset()
-    if _MISSING_MODULE:
-        LOG.warning(
-            'Nothing uses the inside of oslo.messaging, kombu and amqp (%s). '
-            'All works, but slower.',
-            _MISSING_MODULE,
         )
         return frozenset()
     return look_for(needed())
@@ -176,41 +171,43 @@ def look_for(needs: Parts) -> frozenset[Shortcut]:
 def needed() -> Parts:
     """What each shortcut needs."""
     listening = (
-        Part(drivers_base, 'PollStyleListenerAdapter', '_poll_style_listener'),
-        Part(amqpdriver, 'AMQPListener', 'conn'),
-        Part(drivers_common, 'ConnectionContext', 'connection'),
+        Part(
+            _DRIVERS_BASE, 'PollStyleListenerAdapter', '_poll_style_listener'
+        ),
+        Part(_AMQPDRIVER, 'AMQPListener', 'conn'),
+        Part(_DRIVERS_COMMON, 'ConnectionContext', 'connection'),
     )
     operations = (
         *listening[:1],
-        Part(amqpdriver, 'AMQPListener', '_message_operations_handler'),
-        Part(amqpdriver, 'MessageOperationsHandler', 'do', 1),
+        Part(_AMQPDRIVER, 'AMQPListener', '_message_operations_handler'),
+        Part(_AMQPDRIVER, 'MessageOperationsHandler', 'do', 1),
     )
     read_all = (
         *listening,
-        Part(impl_rabbit, 'Connection', 'connection'),
-        Part(kombu, 'Connection', 'drain_events', 0, ('timeout',)),
-        Part(kombu, 'Connection', 'connection'),
-        Part(amqp_connection, 'Connection', 'transport'),
-        Part(amqp_transport, '_AbstractTransport', 'sock'),
+        Part(_IMPL_RABBIT, 'Connection', 'connection'),
+        Part(_KOMBU, 'Connection', 'drain_events', 0, ('timeout',)),
+        Part(_KOMBU, 'Connection', 'connection'),
+        Part(_AMQP_CONNECTION, 'Connection', 'transport'),
+        Part(_AMQP_TRANSPORT, '_AbstractTransport', 'sock'),
     )
     sleep = (
         *listening,
-        Part(impl_rabbit, 'Connection', 'consume', 0, ('timeout',)),
+        Part(_IMPL_RABBIT, 'Connection', 'consume', 0, ('timeout',)),
     )
     return {
         Shortcut.READ_ALL: read_all,
         Shortcut.SLEEP: sleep,
         Shortcut.READ_REPLIES: (
-            Part(transport, 'Transport', '_driver'),
-            Part(amqpdriver, 'AMQPDriverBase', '_get_reply_q', 0),
-            Part(amqpdriver, 'AMQPDriverBase', '_reply_q_lock'),
-            Part(amqpdriver, 'AMQPDriverBase', '_waiter'),
-            Part(amqpdriver, 'ReplyWaiter', 'conn'),
+            Part(_TRANSPORT, 'Transport', '_driver'),
+            Part(_AMQPDRIVER, 'AMQPDriverBase', '_get_reply_q', 0),
+            Part(_AMQPDRIVER, 'AMQPDriverBase', '_reply_q_lock'),
+            Part(_AMQPDRIVER, 'AMQPDriverBase', '_waiter'),
+            Part(_AMQPDRIVER, 'ReplyWaiter', 'conn'),
             *read_all,
             *sleep,
         ),
         Shortcut.ACK_BATCH: (
-            Part(listener, 'BatchNotificationServer', '_process_incoming', 1),
+            Part(_LISTENER, 'BatchNotificationServer', '_process_incoming', 1),
             *_of_a_message(
                 'message',
                 'listener',
@@ -218,34 +215,34 @@ def needed() -> Parts:
                 '_message_operations_handler',
             ),
             *operations,
-            Part(impl_rabbit, 'RabbitMessage', '_raw_message'),
-            Part(kombu, 'Message', 'ack', 0, ('multiple',)),
-            Part(amqpdriver, 'AMQPListener', 'msg_id_cache'),
-            Part(drivers_amqp, '_MsgIdCache', 'add', 1),
+            Part(_IMPL_RABBIT, 'RabbitMessage', '_raw_message'),
+            Part(_KOMBU, 'Message', 'ack', 0, ('multiple',)),
+            Part(_AMQPDRIVER, 'AMQPListener', 'msg_id_cache'),
+            Part(_DRIVERS_AMQP, '_MsgIdCache', 'add', 1),
         ),
         Shortcut.LAST_ACKS: (
             *operations,
-            Part(amqpdriver, 'AMQPListener', 'cleanup', 0),
+            Part(_AMQPDRIVER, 'AMQPListener', 'cleanup', 0),
         ),
         Shortcut.STOP_WORKERS: (
-            Part(server, 'MessageHandlingServer', '_executor_cls'),
+            Part(_SERVER, 'MessageHandlingServer', '_executor_cls'),
         ),
         Shortcut.STOP_SERVER: (
-            Part(rpc_server, 'RPCServer', '_create_listener', 0),
-            Part(rpc_server, 'RPCServer', '_target'),
-            Part(transport, 'Transport', '_listen', 3),
+            Part(_RPC_SERVER, 'RPCServer', '_create_listener', 0),
+            Part(_RPC_SERVER, 'RPCServer', '_target'),
+            Part(_TRANSPORT, 'Transport', '_listen', 3),
         ),
         Shortcut.CANCEL_CONSUMERS: (
             *listening,
             *operations,
-            Part(server, 'MessageHandlingServer', 'listener'),
-            Part(impl_rabbit, 'Connection', '_connection_lock'),
-            Part(impl_rabbit, 'Connection', '_consumers'),
-            Part(impl_rabbit, 'Consumer', 'cancel', 1),
+            Part(_SERVER, 'MessageHandlingServer', 'listener'),
+            Part(_IMPL_RABBIT, 'Connection', '_connection_lock'),
+            Part(_IMPL_RABBIT, 'Connection', '_consumers'),
+            Part(_IMPL_RABBIT, 'Consumer', 'cancel', 1),
         ),
         Shortcut.SEND_NOTIFICATION: (
             Part(
-                *(transport, 'Transport', '_send_notification', 3),
+                *(_TRANSPORT, 'Transport', '_send_notification', 3),
                 kwargs=('version', 'retry'),
             ),
         ),
@@ -254,7 +251,7 @@ def needed() -> Parts:
 
 def _of_a_message(*names: str) -> Iterator[Part]:
     for name in names:
-        yield Part(amqpdriver, 'NotificationAMQPIncomingMessage', name)
+        yield Part(_AMQPDRIVER, 'NotificationAMQPIncomingMessage', name)
 
 
 def _is_set_by(owner: type, name: str) -> bool:
@@ -266,6 +263,6 @@ def _is_set_by(owner: type, name: str) -> bool:
     return False
 
 
-def _release(module: ModuleType) -> str:
-    package = module.__name__.partition('.')[0].replace('_', '.')
+def _release(module: str) -> str:
+    package = module.partition('.')[0].replace('_', '.')
     return f'{package} {importlib.metadata.version(package)}'
