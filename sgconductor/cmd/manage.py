@@ -94,6 +94,7 @@ class Manage(cliff_app.App):
             'oslo',
             'oslo_db',
             'oslo_messaging',
+            'sgconductor.messaging',
             'stevedore',
         ):
             logging.getLogger(name).setLevel(level)
