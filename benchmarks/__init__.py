@@ -1,6 +1,6 @@
-"""Benchmarks: ratios to a peer and to a limit, taken in one run.
+"""Benchmarks: sgconductor beside a peer and a limit, in one run.
 
-The peer is Nova's own conductor, the limit is what bare oslo.messaging does
-with an endpoint that does nothing; all use the same broker and database
-server, one after the other and again. ``benchmarks/run --help`` names them.
+The peer is Nova's own conductor; the limit is bare oslo.messaging, with an
+endpoint that does nothing. All sides use the same broker and database server,
+and are measured in turn. ``benchmarks/run --help`` lists the parts of a run.
 """

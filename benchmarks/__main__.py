@@ -21,23 +21,23 @@ from benchmarks import stage as stages
 from tests import drills
 from tests.servers import rabbitmq
 
-# Cores that a machine uses that is free for this.
+# Other processes of an idle machine use fewer cores than this.
 _QUIET = 0.2
 
 _DIFFERENCES = (
     'All sides have one worker, the same threads of oslo.messaging for calls,',
     'and their defaults for the rest. What differs: a beat of Nova is a call,',
     'ours is a notification. Nova has its own tables in the same MariaDB, and',
-    'no cells, scheduler or computes. Its list is one message, and its caller',
-    'says who is up; ours is pages, and the conductor says it. Its services',
-    'are of one binary; ours join as ten, and move the pins. Nova is not',
-    'measured on PostgreSQL, which it does not support.',
+    'no cells, scheduler or computes. Its list is one message, and the caller',
+    'decides which services are up; ours is pages, and the conductor decides.',
+    'Its services are of one binary; ours join as ten, and move the pins.',
+    'Nova is not measured on PostgreSQL, which it does not support.',
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
-    # What a driver warns of is in its log.
+    # A driver's own warnings are in its log.
     logging.getLogger().addHandler(logging.NullHandler())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('benchmarks: ended'))
     try:
@@ -59,11 +59,11 @@ def _run(options: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(f'{time.monotonic() - begin:7.1f} s  {text}', flush=True)
 
-    # Not after all the time that it takes.
+    # A folder that cannot be made is an error now, not after the run.
     options.output.mkdir(parents=True, exist_ok=True)
     used = report.others()
     if used > _QUIET:
-        say(f'somebody else uses {used} cores here: figures will be rough')
+        say(f'other processes use {used} cores: figures will be rough')
     found: dict[str, part.Outcome] = {}
     with contextlib.ExitStack() as stack:
         directory = pathlib.Path(
@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> int:
         )
         stack.callback(stage.close)
         if stage.peer is None:
-            say(f'no Nova in {options.peer}: what is compared with it says -')
+            say(f'no Nova in {options.peer}: the column peer shows -')
         for one in catalogue.PARTS:
             if options.only and one not in options.only:
                 continue
@@ -98,7 +98,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _draw(directory: pathlib.Path) -> None:
-    """Draw pictures, in a process that may lack what draws them."""
+    """Draw pictures, in a process that may fail without matplotlib."""
     drawn = subprocess.run(
         [sys.executable, '-m', 'benchmarks.pictures', directory.resolve()],
         cwd=process.ROOT,
@@ -107,8 +107,8 @@ def _draw(directory: pathlib.Path) -> None:
         check=False,
     )
     if drawn.returncode:
-        why = drawn.stderr.splitlines()[-1:]
-        print(f'benchmarks: no pictures: {"".join(why)}', file=sys.stderr)
+        error = drawn.stderr.splitlines()[-1:]
+        print(f'benchmarks: no pictures: {"".join(error)}', file=sys.stderr)
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -121,14 +121,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--quick',
         action='store_true',
-        help='measure little, in 3 minutes; the ratios are rough',
+        help='measure less, in 3 minutes; the ratios are rough',
     )
     parser.add_argument(
         '--only',
         action='append',
         type=_part,
         metavar='PART',
-        help='run this part alone; may be given again',
+        help='run only this part; may be repeated',
     )
     parser.add_argument(
         '--rounds',
@@ -164,7 +164,7 @@ def _part(name: str) -> part.Part:
             return one
     names = ', '.join(one.name for one in catalogue.PARTS)
     raise argparse.ArgumentTypeError(
-        f'there is no {name!r}; there are {names}'
+        f'there is no part {name!r}; choose from: {names}'
     )
 
 

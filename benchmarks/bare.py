@@ -9,7 +9,7 @@ import sys
 import threading
 from typing import Any
 
-# First, as it chooses threads for oslo.service.
+# First, because it makes oslo.service use threads.
 import sgconductor  # noqa: F401
 
 # isort: split
@@ -17,7 +17,8 @@ import oslo_messaging as messaging
 from oslo_config import cfg
 
 from sgconductor import conf as sg_conf
-from sgconductor.rpcapi import base
+from sgconductor.messaging import topics
+from sgconductor.messaging import transports
 
 TOPIC = 'bare'
 
@@ -38,18 +39,18 @@ class Ignore:
 
 def client(url: str) -> Any:
     """A client of the RPC server on a broker."""
-    transport = base.rpc_transport(_conf(url))
+    bus = transports.rpc_transport(_conf(url))
     return messaging.get_rpc_client(
-        transport, messaging.Target(topic=TOPIC), timeout=120
+        bus, messaging.Target(topic=TOPIC), timeout=120
     )
 
 
 def main(url: str) -> None:
     conf = _conf(url)
     group = conf.conductor
-    rpc = base.rpc_transport(conf)
-    beats = base.beat_transport(conf)
-    base.limit_prefetch(conf, 4 * group.beat_batch_size)
+    rpc = transports.rpc_transport(conf)
+    beats = transports.beat_transport(conf)
+    transports.limit_prefetch(conf, 4 * group.beat_batch_size)
     server = messaging.get_rpc_server(
         rpc,
         messaging.Target(topic=TOPIC, server='bare'),
@@ -58,7 +59,7 @@ def main(url: str) -> None:
     )
     listener = messaging.get_batch_notification_listener(
         beats,
-        [messaging.Target(exchange=base.EXCHANGE, topic=base.BEATS_TOPIC)],
+        [messaging.Target(exchange=topics.EXCHANGE, topic=topics.BEATS_TOPIC)],
         [Ignore()],
         executor='threading',
         allow_requeue=True,
@@ -75,7 +76,7 @@ def _conf(url: str) -> cfg.ConfigOpts:
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[], default_config_dirs=[])
     sg_conf.register_conductor_opts(conf)
-    base.use_url(conf, url)
+    transports.use_url(conf, url)
     return conf
 
 

@@ -9,7 +9,7 @@ from benchmarks.parts import join
 from benchmarks.parts import listing
 from benchmarks.parts import pin
 
-# Those who want the same sides with the same tables come one after the other.
+# Parts that use the same sides with the same tables follow each other.
 PARTS = (
     beats.PART,
     get.PART,

@@ -1,8 +1,8 @@
-"""What all drivers have in common: arguments in, one line out.
+"""The main function of all drivers, which call a side and measure.
 
-A driver makes everything ready, says so, waits for a line, makes its calls in
-some threads, and prints one line of JSON. It runs in the environment of the
-side that it drives, so there is nothing here but the standard library.
+A driver gets ready, prints this, waits for a line, makes its calls in some
+threads, and prints one line of JSON. It runs in the environment of the side
+that it calls, so this module uses only the standard library.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Mapping
 
-# Makes the call of a number, and tells how many units of work that was.
+# Makes the call of this number; returns how many units of work that was.
 Call = Callable[[int], int]
 Verb = Callable[[argparse.Namespace], Call]
 
@@ -25,17 +25,17 @@ def main(verbs: Mapping[str, Verb]) -> None:
     parser.add_argument('verb', choices=verbs)
     parser.add_argument('--config', help='a file, or a transport URL')
     parser.add_argument('--threads', type=int, default=1)
-    parser.add_argument('--calls', type=int, help='of all threads')
+    parser.add_argument('--calls', type=int, help='by all threads')
     parser.add_argument('--seconds', type=float, default=3600.0)
     parser.add_argument('--process', type=int, default=0, help='its number')
     parser.add_argument('--rows', type=int, default=1)
-    parser.add_argument('--tag', default='', help='makes names new')
+    parser.add_argument('--tag', default='', help='makes names unique')
     options = parser.parse_args()
     call = verbs[options.verb](options)
     print('ready', flush=True)
     sys.stdin.readline()
     print(json.dumps(_run(call, options)), flush=True)
-    # Connections are left to the end of the process.
+    # The end of the process closes its connections.
     sys.stdin.readline()
 
 
@@ -64,10 +64,10 @@ def _run(call: Call, options: argparse.Namespace) -> dict[str, float]:
         threading.Thread(target=work, args=(first,))
         for first in range(options.threads)
     ]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     seconds = time.monotonic() - begin
     if failed:
         raise failed[0]

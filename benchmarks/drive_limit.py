@@ -1,4 +1,4 @@
-"""Calls a bare RPC server, as the best that any of the sides could do."""
+"""Calls the bare RPC server, which is the limit."""
 
 import argparse
 
@@ -7,7 +7,7 @@ from benchmarks import drive
 
 
 def ping(options: argparse.Namespace) -> drive.Call:
-    """One call that gives back its argument."""
+    """Make a call that returns its argument."""
     client = bare.client(options.config)
 
     def call(number: int) -> int:

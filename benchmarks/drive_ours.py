@@ -8,7 +8,7 @@ from sgconductor import app
 from sgconductor import objects
 
 BINARY = 'acme-worker'
-# Of the services that a round of joins brings.
+# The number of binaries of the services that join in a round.
 BINARIES = 10
 _TIMEOUT = 120.0
 

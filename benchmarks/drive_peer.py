@@ -1,6 +1,6 @@
 """Calls Nova's conductor, as Nova's services do.
 
-It runs in an environment of its own, where Nova is and nothing of ours.
+It runs in an environment of its own, which has Nova and not sgconductor.
 """
 
 import argparse
@@ -26,7 +26,7 @@ BINARY = 'nova-compute'
 
 
 def _remote(options: argparse.Namespace) -> nova_context.RequestContext:
-    """Have objects ask the conductor, as nova-compute does."""
+    """Have Nova's objects call the conductor, as in nova-compute."""
     _configure(options)
     nova_db.DISABLE_DB_ACCESS = True
     objects.register_all()
@@ -40,9 +40,9 @@ def _configure(options: argparse.Namespace) -> None:
 
 
 def beat(options: argparse.Namespace) -> drive.Call:
-    """Beat, as servicegroup.drivers.db does, with stand-ins for numbers.
+    """Beat as servicegroup.drivers.db does, with stand-ins for numbers.
 
-    The call is for others to send again, and so finds no such service.
+    The call is a template of others; there is no service with its id.
     """
     context = _remote(options)
     service = objects.Service.get_by_host_and_binary(context, 'node1', BINARY)
@@ -95,8 +95,7 @@ def list_(options: argparse.Namespace) -> drive.Call:
 def pin(options: argparse.Namespace) -> drive.Call:
     """Ask for the lowest version of a binary.
 
-    The conductor looks it up once, and answers the same until it is told to
-    start anew.
+    The conductor looks it up once, and returns the same until it is restarted.
     """
     context = _remote(options)
 
@@ -109,7 +108,7 @@ def pin(options: argparse.Namespace) -> drive.Call:
 
 
 def minimum(options: argparse.Namespace) -> drive.Call:
-    """Look the lowest version up in the table, as the conductor does then."""
+    """Look the lowest version up in the table, as the conductor does once."""
     _configure(options)
     context = nova_context.get_admin_context()
 
@@ -124,7 +123,7 @@ def minimum(options: argparse.Namespace) -> drive.Call:
 def join(options: argparse.Namespace) -> drive.Call:
     """Create a service, each time a new one.
 
-    Of one binary, for Nova's notifications know no others than its own.
+    All are of one binary: Nova's notifications know only Nova's binaries.
     """
     context = _remote(options)
 

@@ -1,4 +1,4 @@
-"""Having driver processes make their calls at one moment."""
+"""Driver processes, which start their calls at the same moment."""
 
 import contextlib
 import json
@@ -15,12 +15,13 @@ _DONE_WITHIN = 900.0
 
 
 class Load(NamedTuple):
-    """How much is asked of a side.
+    """How much drivers call a side.
 
-    :ivar processes: that call
-    :ivar threads: in each of them
-    :ivar calls: of each process; None for as many as the time allows
-    :ivar seconds: for how long; None for as long as the calls take
+    :ivar processes: the number of driver processes
+    :ivar threads: the number of threads in each process
+    :ivar calls: how many calls each process makes; None for as many as fit
+        into the time
+    :ivar seconds: for how long they call; None for as long as the calls take
     """
 
     processes: int = 1
@@ -30,11 +31,13 @@ class Load(NamedTuple):
 
 
 class Drivers:
-    """Processes that are ready to call.
+    """Driver processes.
 
-    :param module: of the driver
-    :param python: the interpreter that has what it drives
-    :param log: where their stderr goes
+    :param module: the driver's module
+    :param python: the interpreter of the side's environment
+    :param log: the file for their stderr
+    :param verb: the call to make
+    :param options: more options of the driver
     """
 
     def __init__(
@@ -65,27 +68,36 @@ class Drivers:
         ]
 
     def wait_ready(self) -> None:
-        for each in self._programs:
-            each.line(_READY_WITHIN)
+        """Wait until all are ready to call."""
+        for program in self._programs:
+            program.line(_READY_WITHIN)
 
     def go(self) -> None:
-        for each in self._programs:
-            each.say('go')
+        """Have all start their calls."""
+        for program in self._programs:
+            program.say('go')
 
     def results(self) -> dict[str, float]:
-        """What they have done: the sum of all, the time of the slowest."""
-        told = [json.loads(each.line(_DONE_WITHIN)) for each in self._programs]
+        """Wait for the end of the calls, and combine the results of all.
+
+        Counts are sums, ``seconds`` and ``p99`` those of the slowest, and
+        ``p50`` is the mean.
+        """
+        results = [
+            json.loads(program.line(_DONE_WITHIN))
+            for program in self._programs
+        ]
         return {
-            'calls': sum(one['calls'] for one in told),
-            'units': sum(one['units'] for one in told),
-            'seconds': max(one['seconds'] for one in told),
-            'p50': sum(one['p50'] for one in told) / len(told),
-            'p99': max(one['p99'] for one in told),
+            'calls': sum(one['calls'] for one in results),
+            'units': sum(one['units'] for one in results),
+            'seconds': max(one['seconds'] for one in results),
+            'p50': sum(one['p50'] for one in results) / len(results),
+            'p99': max(one['p99'] for one in results),
         }
 
     def stop(self) -> None:
-        for each in self._programs:
-            each.stop()
+        for program in self._programs:
+            program.stop()
 
 
 @contextlib.contextmanager

@@ -5,13 +5,13 @@ from typing import Any
 from benchmarks import bare
 from benchmarks import drivers
 from benchmarks import sides
-from sgconductor.rpcapi import base
+from sgconductor.messaging import topics
 
 
 class Limit(sides.Side):
     NAME = 'limit'
     DRIVER = 'benchmarks.drive_limit'
-    QUEUES = (bare.TOPIC, f'{base.BEATS_TOPIC}.info')
+    QUEUES = (bare.TOPIC, f'{topics.BEATS_TOPIC}.info')
 
     def _prepare(
         self, url: str, rows: int, **more: Any

@@ -1,4 +1,4 @@
-"""What a measure comes to: a line of the table."""
+"""The lines of the table: a measure of each side, and whether it is good."""
 
 import dataclasses
 import statistics
@@ -26,11 +26,11 @@ class Spread(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """What is promised.
+    """A bound for the ratio of ours to another side.
 
     :ivar against: what ours is compared with
-    :ivar bound: ours divided by that is at most so much, or at least
-    :ivar most: whether it is the most
+    :ivar bound: the bound of ours divided by that
+    :ivar most: whether it is an upper bound; else it is a lower one
     """
 
     against: Against
@@ -44,12 +44,17 @@ class Goal(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """
+    """A line of the table.
+
     :ivar measure: what was measured, with its unit
-    :ivar ours: None where it could not be measured, as the others
-    :ivar base: what ``ours`` is compared with, where that is neither
-    :ivar verdict: where it is no ratio that decides: what was found, and
-        whether that is good
+    :ivar ours: the values of sgconductor; None if it was not measured
+    :ivar peer: likewise for Nova
+    :ivar limit: likewise for bare oslo.messaging
+    :ivar goal: None if any ratio is good
+    :ivar base: other values of ours, to compare with if the goal is against
+        'itself'
+    :ivar wanted: the column 'goal' if there is no ``goal``
+    :ivar verdict: the result and whether it is good, if no ratio decides
     """
 
     measure: str
@@ -63,7 +68,7 @@ class Line:
 
     @property
     def ratio(self) -> float | None:
-        """Ours divided by what the goal compares it with."""
+        """Ours divided by what the goal compares it with, by medians."""
         if self.goal is None:
             return None
         other = {
@@ -77,7 +82,7 @@ class Line:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; None where there is none."""
+        """Whether the goal is met; None if there is none."""
         if self.verdict is not None:
             return self.verdict[1]
         if self.goal is None:
@@ -90,19 +95,19 @@ class Line:
 
     def cells(self) -> list[str]:
         """The columns of the table."""
-        found = '-' if self.ratio is None else _times(self.ratio)
+        result = '-' if self.ratio is None else _times(self.ratio)
         if self.verdict is not None:
-            found = self.verdict[0]
+            result = self.verdict[0]
         return [
             self.measure,
             *('-' if one is None else str(one) for one in self._sides()),
-            found,
+            result,
             self.wanted if self.goal is None else str(self.goal),
             {True: 'yes', False: 'NO', None: '-'}[self.met],
         ]
 
     def primitive(self) -> dict[str, object]:
-        """The line for JSON."""
+        """The line as JSON has it."""
         ours, peer, limit = (
             None if one is None else _primitive(one) for one in self._sides()
         )
@@ -126,7 +131,7 @@ HEAD = ['measure', 'ours', 'peer', 'limit', 'ratio', 'goal', 'met']
 
 
 def table(lines: Sequence[Line]) -> str:
-    """All lines, in columns."""
+    """The table of all lines, as text."""
     rows = [HEAD, *(line.cells() for line in lines)]
     widths = [
         max(len(cell) for cell in column) for column in zip(*rows, strict=True)

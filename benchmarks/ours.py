@@ -8,16 +8,16 @@ from benchmarks import sides
 from benchmarks import tables
 from sgconductor.db import database
 from sgconductor.db import schema
-from sgconductor.rpcapi import base
+from sgconductor.messaging import topics
 from tests.servers import mariadb
 from tests.servers import postgresql
 from tests.servers import rabbitmq
 
 _BIN = pathlib.Path(sys.executable).parent
-# So long that nobody filled in is down within a run.
+# Seconds: so long that no service of the filled table is down within a run.
 FOR_EVER = 86400
 
-# What an operator has to set, and nothing else.
+# Only what an operator has to set.
 _CONFIGURATION = """\
 [DEFAULT]
 transport_url = {transport_url}
@@ -32,7 +32,7 @@ workers = 1
 class Ours(sides.Side):
     NAME = 'ours'
     DRIVER = 'benchmarks.drive_ours'
-    QUEUES = (base.RPC_TOPIC, f'{base.BEATS_TOPIC}.info')
+    QUEUES = (topics.RPC_TOPIC, f'{topics.BEATS_TOPIC}.info')
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A part of a run."""
+"""A part of a run, and its results."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,8 +12,9 @@ from benchmarks import stage
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """
-    :ivar lines: of the table
+    """The results of a part.
+
+    :ivar lines: its lines of the table
     :ivar data: all that was measured, for JSON
     """
 
@@ -23,10 +24,11 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """
-    :ivar name: for ``--only``
+    """A part of a run.
+
+    :ivar name: its name, for ``--only``
     :ivar summary: what it measures, for ``--help``
-    :ivar run: measures
+    :ivar run: the function that measures
     """
 
     name: str

@@ -10,8 +10,8 @@ from benchmarks import tables
 from tests.servers import mariadb
 from tests.servers import rabbitmq
 
-# What it has to be told, and what it wants to start without the rest of a
-# cloud. Nobody is down within a run, as on our side.
+# What an operator has to set, and what nova-conductor needs to start without
+# the rest of a cloud. No service is down within a run, as on our side.
 _CONFIGURATION = """\
 [DEFAULT]
 transport_url = {transport_url}
@@ -35,10 +35,11 @@ endpoint_override = http://127.0.0.1:9
 
 
 class Peer(sides.Side):
-    """
-    :cvar QUEUE: where its calls go, and so do its beats
-    :cvar EXCHANGE: the way there
-    :param bin_: of the environment where Nova is
+    """Nova's side.
+
+    :cvar QUEUE: the queue of its calls, which its beats are too
+    :cvar EXCHANGE: the exchange of that queue
+    :param bin_: the bin of the environment that has Nova
     """
 
     NAME = 'peer'
@@ -63,8 +64,8 @@ class Peer(sides.Side):
         self._version = 0
 
     def version(self) -> str:
-        """Of Nova."""
-        return self._ask(_RELEASE).strip()
+        """The version of Nova."""
+        return self._evaluate(_RELEASE).strip()
 
     def _prepare(
         self, url: str, rows: int, **more: Any
@@ -86,24 +87,24 @@ class Peer(sides.Side):
         if new:
             self._manage(*options, 'api_db', 'sync')
             self._manage(*options, 'db', 'sync', '--local_cell')
-            self._version = int(self._ask(_SERVICE_VERSION))
+            self._version = int(self._evaluate(_SERVICE_VERSION))
         tables.fill_nova(self.database, rows, self._version)
         return [str(self._bin / 'nova-conductor'), *options], str(config)
 
     def _manage(self, *arguments: str) -> None:
-        made = subprocess.run(
+        done = subprocess.run(
             [self._bin / 'nova-manage', *arguments],
             capture_output=True,
             text=True,
             check=False,
         )
-        if made.returncode:
+        if done.returncode:
             raise process.BenchmarkError(
-                f'nova-manage failed:\n{made.stdout}{made.stderr}'
+                f'nova-manage failed:\n{done.stdout}{done.stderr}'
             )
 
-    def _ask(self, code: str) -> str:
-        """What a piece of Python prints where Nova is."""
+    def _evaluate(self, code: str) -> str:
+        """Run Python code in the environment of Nova; return its output."""
         return subprocess.run(
             [self.python, '-c', code],
             capture_output=True,

@@ -1,4 +1,4 @@
-"""Has Nova run on threads, as its own programs do before any import."""
+"""Makes Nova use threads, as its own programs do before any import."""
 
 from nova import monkey_patch
 

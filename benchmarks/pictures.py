@@ -1,8 +1,8 @@
 """Pictures of a run: python -m benchmarks.pictures DIRECTORY
 
-``costs`` shows what costs depend on how many services there are, ``fleet``
-how many beats waited while a large fleet was alive, both from what
-``results.json`` has of it.
+``costs`` shows how costs depend on the number of services, and ``fleet`` how
+many beats waited in the queue of a large fleet. Both are drawn from
+``results.json``.
 """
 
 import json
@@ -30,7 +30,7 @@ _LABELS = {
     'peer': 'Nova',
     'limit': 'bare oslo.messaging',
 }
-# Told apart without colours too.
+# Markers and lines differ too, for readers who do not see the colours.
 _STYLES = {
     'ours': {'color': '#0060a0', 'marker': 'o', 'linestyle': '-'},
     'peer': {'color': '#c04010', 'marker': 's', 'linestyle': '--'},
@@ -44,7 +44,7 @@ Found = Mapping[str, Any]
 def main(directory: pathlib.Path) -> None:
     found = json.loads((directory / report.NAME).read_text())
     mpl.use('Agg')
-    # The same run gives the same file.
+    # The same results give the same file.
     mpl.rcParams['svg.hashsalt'] = 'sgconductor'
     _costs(directory, found)
     if 'fleet' in found['data']:
@@ -94,14 +94,14 @@ def _costs(directory: pathlib.Path, found: Found) -> None:
 def _by_side(
     found: Found, cost: str, part: str
 ) -> dict[str, dict[int, list[float]]]:
-    every = {side: _points(found, cost, part, side) for side in _LABELS}
-    return {side: points for side, points in every.items() if points}
+    points = {side: _points(found, cost, part, side) for side in _LABELS}
+    return {side: values for side, values in points.items() if values}
 
 
 def _points(
     found: Found, cost: str, part: str, side: str
 ) -> dict[int, list[float]]:
-    """What was measured, by the number of services."""
+    """The values of a cost, by the number of services."""
     points = {
         int(rows): [one[cost] for one in sides.get(side, []) if cost in one]
         for rows, sides in found['data'].get('flat', {}).items()
@@ -115,7 +115,7 @@ def _points(
 
 
 def _draw(panel: Any, points: Mapping[int, Sequence[float]], side: str) -> Any:
-    """A line through the medians, with bars from the least to the most."""
+    """Draw a line through the medians, with bars from minimum to maximum."""
     middles = [statistics.median(values) for values in points.values()]
     below = [
         middle - min(values)
@@ -142,7 +142,7 @@ def _fleet(directory: pathlib.Path, found: Found) -> None:
         f'{found["scale"]["fleet"]:,} services that beat each 10 s, one worker'
     )
     panel.set_xlabel('seconds')
-    panel.set_ylabel('beats that wait')
+    panel.set_ylabel('beats in the queue')
     panel.set_ylim(bottom=0)
     panel.grid(alpha=0.3)
     _save(figure, directory, 'fleet')

@@ -1,4 +1,4 @@
-"""A process of a benchmark: what it says, and what it costs."""
+"""A process of a benchmark: its output, CPU time and memory."""
 
 import contextlib
 import pathlib
@@ -22,12 +22,12 @@ class BenchmarkError(Exception):
 
 
 class Program:
-    """A started process; it ends with this one, whatever ends that.
+    """A started process; it is killed when this process ends.
 
     :param command: the program and its arguments
     :param log: what it writes to stderr, and to stdout too if ``talks`` is
         false
-    :param talks: whether its stdout is for :meth:`line`
+    :param talks: whether :meth:`line` reads its stdout
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Program:
             threading.Thread(target=self._read, daemon=True).start()
 
     def line(self, timeout: float) -> str:
-        """The next line that it prints.
+        """Wait for the next line that it prints.
 
         :param timeout: seconds
         :raises BenchmarkError: if none comes, with the end of its log
@@ -66,29 +66,30 @@ class Program:
         try:
             line = self._lines.get(timeout=timeout)
         except queue.Empty:
-            raise self._error(f'said nothing for {timeout:g} s') from None
+            raise self._error(f'printed nothing for {timeout:g} s') from None
         if line is None:
             raise self._error('ended')
         return line
 
     def say(self, text: str) -> None:
-        """Give it a line."""
+        """Write a line to its stdin."""
         assert self._popen.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._popen.stdin.write(f'{text}\n')
             self._popen.stdin.flush()
 
     def check(self) -> None:
-        """
+        """Check that it still runs.
+
         :raises BenchmarkError: if it has ended, with the end of its log
         """
         if self._popen.poll() is not None:
             raise self._error('ended')
 
     def wait(self, timeout: float) -> None:
-        """Wait until it ends well.
+        """Wait until it ends.
 
-        :raises BenchmarkError: if it does not
+        :raises BenchmarkError: if it takes too long or fails
         """
         try:
             status = self._popen.wait(timeout)
@@ -98,7 +99,7 @@ class Program:
             raise self._error(f'ended with {status}')
 
     def cpu(self) -> float:
-        """Seconds of CPU that it and its workers have used so far."""
+        """Seconds of CPU time that it and its workers have used so far."""
         times = [one.cpu_times() for one in self._tree()]
         return float(sum(one.user + one.system for one in times))
 
@@ -107,7 +108,7 @@ class Program:
         return float(max(one.memory_info().rss for one in self._tree()) / 1e6)
 
     def peak(self) -> float:
-        """The largest that :meth:`rss` was since :meth:`forget_peak`."""
+        """The maximum of :meth:`rss` since :meth:`forget_peak`."""
         return max(_high_water(one.pid) for one in self._tree())
 
     def forget_peak(self) -> None:
@@ -125,7 +126,7 @@ class Program:
             one.resume()
 
     def stop(self) -> None:
-        """End it and all that it has started, by SIGKILL."""
+        """Kill it and all its descendants with SIGKILL."""
         # The root first, so that it starts no others meanwhile.
         for one in self._tree():
             with contextlib.suppress(psutil.NoSuchProcess):

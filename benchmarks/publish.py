@@ -1,9 +1,9 @@
-"""Messages in numbers, faster than those would send them who do.
+"""Sends many copies of a message, faster than its real sender could.
 
-What is sent is one real message, taken from a broker byte by byte, with other
-numbers and other ids in it: a beat of sgconductor.rpcapi.beats.BeatAPI, or a
-call of Nova's. So it is what they send, whatever that is in a release. As a
-program it beats for many services at their own pace.
+The template is one real message, taken from a queue: a beat of
+sgconductor.rpcapi.beats.BeatAPI, or a call of Nova's. Each copy gets other
+numbers and ids. So the copies are what a release really sends. As a program,
+it sends the beats of many services at the pace of their members.
 """
 
 import argparse
@@ -25,10 +25,10 @@ import amqp
 from benchmarks import process
 from benchmarks import stand_ins
 from sgconductor import app
-from sgconductor.rpcapi import base
+from sgconductor.messaging import topics
 from sgconductor.rpcapi import beats as beats_api
 
-QUEUE = f'{base.BEATS_TOPIC}.info'
+QUEUE = f'{topics.BEATS_TOPIC}.info'
 
 _BEAT = (
     stand_ins.ID,
@@ -36,26 +36,26 @@ _BEAT = (
     stand_ins.STAMP,
     stand_ins.EPOCH,
 )
-# Of each message, or the receiver takes it for one that was sent twice; but
-# where an answer goes is the same for all.
+# The ids that are new in each copy, or its receiver would drop it as a
+# duplicate. The queue of the reply is the same for all.
 _UUID = (
     '(?<!reply_)(?:'
     '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-f])[0-9a-f]{32})'
 )
-# Messages in a row.
+# So many messages in a row get the same stamp.
 _SAME_STAMP = 100
 # Seconds.
 _PAUSE = 0.02
 _ARRIVES_WITHIN = 10.0
-# Milliseconds, as a number that a column of integers takes.
+# Milliseconds; a column of integers takes any number below it.
 _WRAPS = 2_000_000_000
 
 
 class Template:
-    """A message as it is with the broker.
+    """A message as the broker has it.
 
-    :param found: the message, with stand-ins for what differs
-    :param needs: those that it must have
+    :param found: the message, with stand-ins for the numbers that differ
+    :param needs: the stand-ins that it must have
     """
 
     def __init__(self, found: Any, needs: Collection[int]) -> None:
@@ -78,7 +78,7 @@ class Template:
             raise process.BenchmarkError(f'no {missing} in {body!r}')
 
     def message(self, id_: int, stamp: int, unique: str) -> amqp.Message:
-        """The same for another service.
+        """A copy of the message, for another service.
 
         :param stamp: microseconds since 1970
         :param unique: 32 hexadecimal digits
@@ -90,16 +90,16 @@ class Template:
             stand_ins.EPOCH: 1,
             stand_ins.COUNT: count_at(stamp),
         }
-        texts = {str(old): str(new) for old, new in values.items()}
+        texts = {str(key): str(value) for key, value in values.items()}
         parts = self._parts.copy()
-        for place, was in self._places:
-            new = texts.get(was) or _dashed(unique, '-' in was)
+        for place, old in self._places:
+            new = texts.get(old) or _format_uuid(unique, '-' in old)
             parts[place] = new.encode()
         return amqp.Message(b''.join(parts), **self._properties)
 
 
 class Publisher:
-    """A connection that sends messages to queues, and looks at those.
+    """A connection that sends messages to queues and counts their messages.
 
     :param url: the transport URL
     """
@@ -117,28 +117,28 @@ class Publisher:
         self._unique = _unique()
 
     def tap(self, exchange: str, key: str) -> str:
-        """Have messages come to another queue too.
+        """Have the broker copy messages to another queue.
 
-        :returns: its name
+        :returns: the name of that queue
         """
         queue = str(self._channel.queue_declare(exclusive=True).queue)
         self._channel.queue_bind(queue, exchange, key)
         return queue
 
     def take(self, queue: str, needs: Collection[int]) -> Template:
-        """The next message of a queue, which nobody else takes."""
+        """Take the next message of a queue that has no consumer."""
         deadline = time.monotonic() + _ARRIVES_WITHIN
         while time.monotonic() < deadline:
             found = self._channel.basic_get(queue, no_ack=True)
             if found is not None:
                 return Template(found, needs)
             time.sleep(_PAUSE)
-        raise process.BenchmarkError(f'nothing has arrived in {queue}')
+        raise process.BenchmarkError(f'no message has arrived in {queue}')
 
     def send(self, template: Template, ids: Iterable[int]) -> int:
-        """Send one for each id, as fast as the broker takes them.
+        """Send a copy for each id, as fast as the broker takes them.
 
-        :returns: how many that were
+        :returns: the number of copies
         """
         sent = 0
         for id_ in ids:
@@ -153,16 +153,16 @@ class Publisher:
         return sent
 
     def waiting(self, queue: str) -> int:
-        """Messages in a queue that nobody has taken yet."""
-        told = self._channel.queue_declare(queue, passive=True)
-        return int(told.message_count)
+        """The number of messages in a queue that no consumer has taken."""
+        declared = self._channel.queue_declare(queue, passive=True)
+        return int(declared.message_count)
 
     def close(self) -> None:
         self._connection.close()
 
 
 def count_at(stamp: int) -> int:
-    """What a message of some moment has for its number of reports.
+    """The number of reports in a message of a certain time.
 
     :param stamp: microseconds since 1970
     """
@@ -172,7 +172,7 @@ def count_at(stamp: int) -> int:
 def learn(url: str) -> Template:
     """Send a beat as a member does, and take it from its queue.
 
-    :param url: where nobody listens
+    :param url: of a vhost without consumers
     """
     with app.connect(url) as remote:
         beats_api.BeatAPI(remote.transport).beat(*_BEAT)
@@ -188,15 +188,15 @@ def _unique() -> Iterator[str]:
     return (f'{number:032x}' for number in itertools.count(start))
 
 
-def _dashed(digits: str, dashed: bool) -> str:
-    return str(uuid.UUID(digits)) if dashed else digits
+def _format_uuid(digits: str, dashes: bool) -> str:
+    return str(uuid.UUID(digits)) if dashes else digits
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('url', help='where they go')
-    parser.add_argument('learn', help='a vhost where nobody listens')
-    parser.add_argument('--first', type=int, required=True, help='id')
+    parser.add_argument('url', help='the vhost to send to')
+    parser.add_argument('learn', help='a vhost without consumers')
+    parser.add_argument('--first', type=int, required=True, help='first id')
     parser.add_argument('--count', type=int, required=True, help='of ids')
     parser.add_argument('--interval', type=float, default=10.0)
     parser.add_argument('--seconds', type=float, required=True)
@@ -212,7 +212,7 @@ def main() -> None:
 def _beat(
     publisher: Publisher, template: Template, options: argparse.Namespace
 ) -> dict[str, float]:
-    """Beat for each service once an interval, evenly spread over it."""
+    """Send one beat per service and interval, evenly spread."""
     ids = itertools.cycle(range(options.first, options.first + options.count))
     begin = time.monotonic()
     sent, late = 0, 0.0

@@ -1,4 +1,4 @@
-"""Writing down what was found, for people and for programs."""
+"""The file with the results of a run, and the machine that it ran on."""
 
 import dataclasses
 import importlib.metadata
@@ -18,7 +18,7 @@ from benchmarks import scale as scales
 NAME = 'results.json'
 
 # Seconds.
-_WATCHED = 2.0
+_CPU_WATCHED = 2.0
 
 _PACKAGES = (
     'sgconductor',
@@ -39,11 +39,12 @@ def write(
     cores_in_use: float,
     took: float,
 ) -> None:
-    """Write all of it as JSON.
+    """Write all results as JSON.
 
-    :param versions: of servers and of the peer
-    :param cores_in_use: by others, at the beginning
-    :param took: seconds
+    :param found: the results of the parts by name
+    :param versions: the versions of the servers and of the peer
+    :param cores_in_use: by other processes, before the run
+    :param took: how many seconds the run took
     """
     everything = {
         'when': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
@@ -63,13 +64,13 @@ def write(
 
 
 def others() -> float:
-    """How many cores somebody else uses, before anything is started."""
-    part: float = psutil.cpu_percent(_WATCHED) / 100
+    """How many cores other processes use; call it before the run."""
+    part: float = psutil.cpu_percent(_CPU_WATCHED) / 100
     return round(part * len(os.sched_getaffinity(0)), 1)
 
 
 def machine() -> dict[str, object]:
-    """What it was measured on."""
+    """The machine and the software of the run."""
     return {
         'processor': _processor(),
         'cores': len(os.sched_getaffinity(0)),

@@ -1,4 +1,4 @@
-"""Measuring the sides in turn, A B A B."""
+"""Measuring the sides in turn, in several rounds."""
 
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -23,10 +23,13 @@ class Samples:
     def spread(
         self, side: str, value: str | Callable[[Sample], float]
     ) -> lines.Spread | None:
-        """One value of all rounds; None of a side that was not measured."""
-        of = value if callable(value) else (lambda one: one[value])
+        """A value of a side in all rounds; None if it was not measured.
+
+        :param value: its name in the samples, or a function of a sample
+        """
+        get = value if callable(value) else (lambda one: one[value])
         taken = self._taken.get(side, [])
-        values = [of(one) for one in taken if callable(value) or value in one]
+        values = [get(one) for one in taken if callable(value) or value in one]
         return lines.Spread(values) if values else None
 
     def line(
@@ -35,7 +38,7 @@ class Samples:
         value: str | Callable[[Sample], float],
         goal: lines.Goal | None = None,
     ) -> lines.Line:
-        """The line of one value."""
+        """The line of the table for one value."""
         return lines.Line(
             measure,
             self.spread('ours', value),
@@ -51,10 +54,10 @@ class Samples:
 def take(
     count: int, sides: Sequence[Any], measure: Callable[[Any, int], Sample]
 ) -> Samples:
-    """Measure each side once a round, beginning with another one each time.
+    """Measure each side once a round; another side is first in each round.
 
-    :param sides: whatever has a ``name``
-    :param measure: takes a side and the number of the round
+    :param sides: objects that have a ``name``
+    :param measure: called with a side and the number of the round
     """
     samples = Samples()
     for number in range(count):

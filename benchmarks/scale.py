@@ -5,25 +5,27 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """
-    :ivar rounds: of each measure
-    :ivar rows: services in the table, where it is not said otherwise
-    :ivar beats: in a filled queue
-    :ivar calls: in that of the peer, whose beats are calls
-    :ivar seconds: for which callers call
-    :ivar processes: of callers
-    :ivar threads: in each of them
+    """The sizes and the durations of a run.
+
+    :ivar rounds: how often each side is measured
+    :ivar rows: services in the table, unless a part has its own number
+    :ivar beats: beats in a filled queue
+    :ivar calls: calls in the filled queue of the peer, whose beats are calls
+    :ivar seconds: how long drivers call
+    :ivar processes: processes of drivers
+    :ivar threads: threads in each of these processes
     :ivar small: rows of the small table for pins
-    :ivar large: rows of the large one
-    :ivar asked: how often pins are asked for in a round
-    :ivar joins: in a round
-    :ivar fleet: services that beat
-    :ivar fleet_seconds: for how long
-    :ivar sizes: of tables in turn, to see what cost depends on them
-    :ivar few_rounds: of each measure at each of them
-    :ivar rest: seconds for which a conductor is watched that nobody asks
-    :ivar others_throughout: whether they are measured where no goal needs it
-    :ivar starts: of new processes, to see what an import takes
+    :ivar large: rows of the large table for pins
+    :ivar asked: calls for a pin in a round
+    :ivar joins: joins in a round
+    :ivar fleet: services of the large fleet
+    :ivar fleet_seconds: how long the fleet beats
+    :ivar sizes: numbers of rows at which costs are compared
+    :ivar few_rounds: rounds at each of these sizes
+    :ivar rest: seconds for which a conductor without calls is watched
+    :ivar others_throughout: whether peer and limit are measured also where no
+        goal needs them
+    :ivar starts: new processes, to measure an import
     """
 
     rounds: int = 5

@@ -14,7 +14,7 @@ from tests.servers import rabbitmq
 
 _UP_WITHIN = 90.0
 _PAUSE = 0.05
-# What a start leaves behind is over by then.
+# Seconds after which a started server is idle.
 _SETTLES_IN = 1.0
 
 _CONSUMERS = """\
@@ -28,11 +28,11 @@ lists:sum([
 
 
 class Side(abc.ABC):
-    """One of the sides, with a broker's vhost of its own.
+    """One of the sides, with a vhost of its own.
 
-    :cvar NAME: in results
-    :cvar DRIVER: the module that calls it
-    :cvar QUEUES: those that it serves
+    :cvar NAME: its name in results
+    :cvar DRIVER: the driver's module
+    :cvar QUEUES: the queues that it serves
     :ivar python: the interpreter of its driver
     """
 
@@ -52,9 +52,10 @@ class Side(abc.ABC):
 
     @contextlib.contextmanager
     def running(self, rows: int, **more: Any) -> Iterator['Running']:
-        """The side with so many services in its table, and one worker.
+        """Run the side, with one worker, until the end of the block.
 
-        :param more: of what only some sides know
+        :param rows: the number of services in its table
+        :param more: options that only some sides have
         """
         self._made += 1
         vhost = f'{self.NAME}{self._made}'
@@ -74,8 +75,7 @@ class Side(abc.ABC):
     ) -> tuple[list[str], str]:
         """Fill the tables.
 
-        :returns: the command of the server, and what its driver wants as
-            ``--config``
+        :returns: the command of the server, and ``--config`` for its driver
         """
 
     def log(self, name: str) -> pathlib.Path:
@@ -100,8 +100,8 @@ class Running:
     """A side that runs.
 
     :ivar server: its process
-    :ivar url: of its vhost
-    :ivar rows: how many services it has
+    :ivar url: the URL of its vhost
+    :ivar rows: the number of services in its table
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Running:
         self._vhost = vhost
 
     def depth(self, queue: str) -> int:
-        """Messages in a queue that are not acknowledged."""
+        """The number of messages in a queue that are not acknowledged."""
         return self._broker.queue_depth(self._vhost, queue)
 
     def drive(
@@ -132,16 +132,16 @@ class Running:
     ) -> dict[str, float]:
         """Have drivers call it.
 
-        :returns: what they have done, with ``cpu`` (seconds of the server's),
-            ``busy`` (the part of the time that it ran), and ``rss`` and
-            ``peak`` (megabytes of the server, before and at most)
+        :returns: the drivers' results, with ``cpu`` (the server's seconds of
+            CPU time), ``busy`` (these divided by the time), and ``rss`` and
+            ``peak`` (the server's megabytes before, and at most)
         """
-        with self.drivers(verb, load, **options) as each:
+        with self.drivers(verb, load, **options) as ready:
             self.server.forget_peak()
             rss = self.server.rss()
             before, begin = self.server.cpu(), time.monotonic()
-            each.go()
-            done = each.results()
+            ready.go()
+            done = ready.results()
             cpu = self.server.cpu() - before
             busy = cpu / (time.monotonic() - begin)
             peak = self.server.peak()
@@ -160,5 +160,5 @@ class Running:
             verb,
             {'config': self.config, 'rows': self.rows, **options},
         )
-        with drivers.ready(made) as each:
-            yield each
+        with drivers.ready(made) as ready:
+            yield ready

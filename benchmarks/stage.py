@@ -1,4 +1,4 @@
-"""What all parts use: the servers, the sides, and how much is measured."""
+"""The servers, the sides and the scale, which all parts use."""
 
 import contextlib
 import pathlib
@@ -21,27 +21,28 @@ from tests.servers import rabbitmq
 
 
 class LargeMariaDB(mariadb.MariaDB):
-    """One that has the tables in memory."""
+    """A MariaDB that keeps the tables in memory."""
 
     def _command(self) -> list[str]:
         return [*super()._command(), '--innodb-buffer-pool-size=512M']
 
 
 class LargePostgreSQL(postgresql.PostgreSQL):
-    """The same."""
+    """A PostgreSQL that keeps the tables in memory."""
 
     def _command(self) -> list[str]:
         return [*super()._command(), '-c', 'shared_buffers=256MB']
 
 
 class Stage:
-    """
-    :param broker: it runs
-    :param server: a database server that runs
-    :param directory: for what is made
+    """The servers and the sides of a run.
+
+    :param broker: a started RabbitMQ
+    :param server: a started MariaDB
+    :param directory: the folder for files
     :param scale: how much is measured
-    :param environment: where the peer is, if it could be installed
-    :param say: tells the user a line
+    :param environment: the folder of the peer, if it could be installed
+    :param say: prints a line for the user
     """
 
     def __init__(
@@ -69,22 +70,22 @@ class Stage:
             sides.Side,
             tuple[object, contextlib.ExitStack, sides.Running],
         ] = {}
-        # A vhost where nobody listens.
+        # A vhost without consumers.
         self.nowhere = broker.vhost('nowhere')
         self.template = publish.learn(self.nowhere)
 
     @property
     def all(self) -> Sequence[sides.Side]:
-        """All sides that there are."""
+        """The sides that can be measured."""
         three = (self.ours, self.peer, self.limit)
         return [side for side in three if side is not None]
 
     def running(
         self, some: Sequence[sides.Side], rows: int, **more: Any
     ) -> list[sides.Running]:
-        """Sides that run at the same time, and no others.
+        """Run these sides, and stop all others.
 
-        They run until others are wanted, or with other tables.
+        They run on until a call asks for other sides, or for other tables.
         """
         wanted = (rows, more)
         for side in list(self._running):
@@ -99,7 +100,7 @@ class Stage:
         return [self._running[side][2] for side in some]
 
     def versions(self) -> dict[str, str]:
-        """Of what all sides use, and of the peer."""
+        """The versions of the servers and of the peer."""
         found = {
             'RabbitMQ': self.broker.evaluate('rabbit_misc:version().'),
             'MariaDB': tables.version(self.server.url('')),
@@ -114,7 +115,7 @@ class Stage:
 
     @contextlib.contextmanager
     def postgresql(self) -> Iterator[ours.Ours]:
-        """Ours on PostgreSQL, until the end of the block."""
+        """Our side on PostgreSQL, until the end of the block."""
         directory = self.directory / 'postgresql'
         directory.mkdir()
         with drills.started(LargePostgreSQL()) as server:

@@ -1,4 +1,7 @@
-"""Numbers that stand in a message for what they are, and for nothing else."""
+"""Numbers that mark the places of an id, a stamp and so on in a message.
+
+They occur nowhere else in it.
+"""
 
 ID = 1234567891
 INCARNATION = 1234567892

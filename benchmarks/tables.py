@@ -1,4 +1,4 @@
-"""Filling services tables, without anybody having to join."""
+"""Filling services tables, without joins."""
 
 import datetime
 import itertools
@@ -12,7 +12,7 @@ from sgconductor.db import models
 
 _CHUNK = 2000
 
-# Nova's, as far as it is read here.
+# Nova's table, with the columns that are used here.
 _NOVA = sa.table(
     'services',
     *(
@@ -36,10 +36,11 @@ _NOVA = sa.table(
 
 
 def fill(url: str, rows: int, down_after: int) -> None:
-    """Have so many services that are up, with ids from 1.
+    """Add services that are up, with ids from 1.
 
-    :param url: of sgconductor's database, with new tables
-    :param down_after: seconds that they may be silent
+    :param url: the URL of sgconductor's database, with new tables
+    :param rows: the number of services
+    :param down_after: of the services, in seconds
     """
     now = datetime.datetime.now(datetime.UTC)
     common = {
@@ -52,7 +53,7 @@ def fill(url: str, rows: int, down_after: int) -> None:
         'report_count': 0,
         'last_seen_up': now,
         'joined_at': now,
-        # As after some rounds of a conductor's.
+        # As after a conductor's sweep.
         'state': 'up',
         'state_since': now,
         'disabled': False,
@@ -79,7 +80,7 @@ def fill(url: str, rows: int, down_after: int) -> None:
 
 
 def fill_nova(url: str, rows: int, version: int) -> None:
-    """The same in Nova's database, instead of what was there.
+    """Replace the services of Nova's database.
 
     :param version: of all services
     """
@@ -112,7 +113,7 @@ def fill_nova(url: str, rows: int, version: int) -> None:
 
 
 def beats(url: str) -> int:
-    """How many beats sgconductor's table has counted."""
+    """The number of beats that sgconductor's table has counted."""
     with sa.create_engine(url).connect() as conn:
         table = models.services
         count = sa.func.sum(table.c.report_count)
@@ -124,7 +125,7 @@ def beats(url: str) -> int:
 
 
 def nova_beats(url: str, since: int) -> int:
-    """How many services of Nova's table have reported so often, or more."""
+    """The number of services in Nova's table with at least this count."""
     with sa.create_engine(url).connect() as conn:
         beaten = sa.select(sa.func.count()).where(
             _NOVA.c.report_count >= since, _NOVA.c.binary == 'nova-compute'
@@ -133,7 +134,7 @@ def nova_beats(url: str, since: int) -> int:
 
 
 def version(url: str) -> str:
-    """Of a database server."""
+    """The version of a database server."""
     with sa.create_engine(url).connect() as conn:
         return str(conn.execute(sa.text('SELECT version()')).scalar_one())
 
@@ -146,7 +147,7 @@ def _insert(
         while chunk := list(itertools.islice(rows, _CHUNK)):
             conn.execute(table.insert(), chunk)
     if engine.dialect.name == 'postgresql':
-        # Ids were given, which its sequence knows nothing of.
+        # The rows have their ids, which did not advance the sequence.
         with engine.begin() as conn:
             conn.execute(
                 sa.text(

@@ -1,7 +1,7 @@
-"""A servicegroup driver of another package: a file per member.
+"""An example of a servicegroup driver: each member is a file.
 
-It is in a directory that all hosts share, and touched at each beat. setup.cfg
-of the package makes the driver known::
+The file is in a directory that all hosts share, and is touched at each beat.
+The driver belongs to a package of its own, whose setup.cfg registers it::
 
     [entry_points]
     sgconductor.servicegroup =
@@ -19,11 +19,11 @@ from oslo_config import cfg
 from sgconductor import exception
 from sgconductor.servicegroup import driver
 
-DIRECTORY = cfg.StrOpt('directory', default='/srv/acme', help='The files.')
+OPTION = cfg.StrOpt('directory', default='/srv/acme', help='Shared by all.')
 
 
 def from_conf(conf: cfg.ConfigOpts) -> driver.Driver:
-    conf.register_opt(DIRECTORY, group='servicegroup_files')
+    conf.register_opt(OPTION, group='servicegroup_files')
     return FileDriver(pathlib.Path(conf.servicegroup_files.directory))
 
 
@@ -36,24 +36,25 @@ class FileDriver(driver.Driver):
         self._directory = directory
 
     def join(self, member: driver.Member) -> None:
-        with self._reached():
+        with self._convert_errors():
             self._touch(_file(member))
 
     def leave(self, member: driver.Member) -> None:
-        with self._reached():
+        with self._convert_errors():
             (self._directory / _file(member)).unlink(missing_ok=True)
-            self._directory.stat()  # One that is away has forgotten nobody.
+            # If the directory is away, the file may still be there.
+            self._directory.stat()
 
-    def alive(self, members: Collection[driver.Member]) -> driver.Roll:
-        with self._reached(), os.scandir(self._directory) as files:
-            # By the clock that stamps the files, not that of this host. A
-            # file that goes meanwhile fails this look; the next has it right.
+    def alive(self, members: Collection[driver.Member]) -> driver.Presence:
+        with self._convert_errors(), os.scandir(self._directory) as files:
+            # By the clock of the file system, not of this host. If a file is
+            # deleted meanwhile, this raises, and the next call succeeds.
             since = self._touch('now') - self.patience
             seen = {f.name for f in files if f.stat().st_mtime > since}
-        return driver.Roll({m for m in members if _file(m) in seen})
+        return driver.Presence({m for m in members if _file(m) in seen})
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to close."""
 
     def _touch(self, name: str) -> float:
         path = self._directory / name
@@ -61,7 +62,7 @@ class FileDriver(driver.Driver):
         return path.stat().st_mtime
 
     @contextlib.contextmanager
-    def _reached(self) -> Iterator[None]:
+    def _convert_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

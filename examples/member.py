@@ -1,4 +1,4 @@
-"""A member: it joins its group, beats by itself, and leaves at the end."""
+"""A member: it joins its group, beats in a thread, and leaves at the end."""
 
 import logging
 import queue
@@ -15,7 +15,7 @@ def main(transport_url: str, host: str) -> None:
         app.connect(transport_url) as remote,
         remote.membership(host, 'acme-worker', 'worker', 1, on_lost=lost.put),
     ):
-        raise lost.get()  # A real service does its work until then.
+        raise lost.get()  # A real service works until then.
 
 
 if __name__ == '__main__':

@@ -4,14 +4,16 @@
 
     SGConductorError
     ├── ConfigError            the configuration cannot work
-    ├── InvalidInput           a caller sent a value that cannot be taken
+    ├── InvalidInput           a caller sent a value that is not valid
     │   ├── ReadOnlyField      … for a field that this call may not change
     │   └── UnknownField       … for a field this conductor does not know
     ├── NotRemotable           no such remote method
     ├── ServiceNotFound        no such service
     ├── UnknownBinary          no service of that binary has ever joined
     ├── ServiceTooOld          a join that the pin does not allow
-    ├── ServiceIsUp            what is meant for the dead, of one that is up
+    ├── ServiceIsUp            a quarantine of a service that is up
+    ├── StateConflict          a change that conflicts with the state
+    ├── ServiceChanged         the service was edited or joined meanwhile
     ├── NoBackend              conductor-only code was run elsewhere
     ├── MembershipLost         the conductor no longer counts this process
     ├── Unreachable            a server did not answer
@@ -30,6 +32,9 @@ is the sentence for people.
 """
 
 from collections.abc import Sequence
+
+# How many names a message lists.
+_MOST_NAMED = 20
 
 
 class SGConductorError(Exception):
@@ -93,17 +98,19 @@ class ServiceNotFound(SGConductorError):
 
 class UnknownBinary(SGConductorError):
     def __init__(self, binary: str, known: Sequence[str]) -> None:
-        super().__init__(binary, list(known))
+        super().__init__(binary, list(known[:_MOST_NAMED]))
+        named = ', '.join(self.args[1]) or 'none yet'
+        more = ', …' if len(known) > _MOST_NAMED else ''
         self.message = (
             f'No service of binary {binary!r} has ever joined, so it has no '
-            f'pin. Known: {", ".join(known) or "none yet"}.'
+            f'pin. Known: {named}{more}.'
         )
 
 
 class ServiceTooOld(SGConductorError):
     """A service's version is below the pin, which others speak to it.
 
-    :param held: at which version the pin is held; None for no hold
+    :param held: the version at which the pin is held; None for no hold
     :param following: how many of the live members follow that hold
     :param live: how many live members there are
     """
@@ -127,13 +134,13 @@ class ServiceTooOld(SGConductorError):
             )
         else:
             what = (
-                f'the hold at {held} that lets it in is followed by only '
-                f'{following} of {live} members yet. Start it when all do: '
+                f'only {following} of {live} members follow the hold at '
+                f'{held} yet, which admits it. Start it when all do: '
                 f'sgconductor-manage pins wait {binary} {held}'
             )
         self.message = (
-            f'{binary} on {host} has version {version} and cannot join: '
-            f'{what}. Who decides is shown by: sgconductor-manage pins '
+            f'{binary} on {host} has version {version} and is not admitted: '
+            f'{what}. To see what decides: sgconductor-manage pins '
             f'explain {binary}'
         )
 
@@ -142,25 +149,44 @@ class ServiceIsUp(SGConductorError):
     def __init__(self, host: str, binary: str) -> None:
         super().__init__(host, binary)
         self.message = (
-            f'{binary} on {host} is up, and quarantine is for the dead: '
-            f'others would speak beyond its version. Stop it first, or, if '
-            f'its host is fenced, force it down.'
+            f'{binary} on {host} is up. Only a down service can be '
+            f'quarantined; clients could otherwise call it with RPC versions '
+            f'that it does not understand. Stop it first, or, if its host is '
+            f'fenced, force it down.'
+        )
+
+
+class StateConflict(SGConductorError):
+    """A change conflicts with the current state of what it is for."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.message = problem
+
+
+class ServiceChanged(SGConductorError):
+    def __init__(self, host: str, binary: str) -> None:
+        super().__init__(host, binary)
+        self.message = (
+            f'{binary} on {host} was edited, or joined again, since it was '
+            f'read. Read it again, and repeat the change if it is still '
+            f'wanted.'
         )
 
 
 class NoBackend(SGConductorError):
     message = (
         'This context has no database: only a conductor has one. Call the '
-        'method on the object, which asks a conductor.'
+        'method through the object, and a conductor will run it.'
     )
 
 
 class MembershipLost(SGConductorError):
-    """The conductor does not count this member any more.
+    """The conductor no longer counts this process as a member.
 
     :ivar word: 'superseded' (the same host and binary joined again),
-        'deleted', 'too old' (the conductor let it in no more), or 'left'
-        (this process itself left before it had joined)
+        'deleted', 'too old' (the conductor refused it when it joined again),
+        or 'left' (this process left before its join was done)
     """
 
     def __init__(self, host: str, binary: str, word: str) -> None:
@@ -170,8 +196,8 @@ class MembershipLost(SGConductorError):
             'superseded': 'a newer process joined under the same host and '
             'binary; stop one of the two',
             'deleted': 'its service was deleted; restart it to join again',
-            'too old': 'it was not let in again; what the conductor said is '
-            'logged above',
+            'too old': 'the conductor refused to let it join again; the '
+            'reason is logged above',
             'left': 'it was told to leave while it was joining',
         }.get(word, word)
         self.message = f'{binary} on {host} is no longer a member: {why}.'

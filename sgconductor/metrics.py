@@ -1,4 +1,4 @@
-"""What Prometheus is told of the group, by whoever can look at it.
+"""Prometheus metrics of the group, exported by conductors and the API.
 
 Names: https://prometheus.io/docs/practices/naming/
 """
@@ -17,7 +17,7 @@ from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
 
-# Seconds.
+# Seconds for which what was read is served again.
 _FRESH_FOR = 5.0
 
 _KIND = ('group', 'binary')
@@ -25,16 +25,16 @@ _MARKS = ('disabled', 'forced_down', 'quarantined')
 
 
 def registry_of(*collectors: registry.Collector) -> registry.CollectorRegistry:
-    """What Prometheus is told by these, and of this process."""
-    told = registry.CollectorRegistry()
-    prometheus_client.ProcessCollector(registry=told)
+    """A registry of these collectors and of the metrics of this process."""
+    made = registry.CollectorRegistry()
+    prometheus_client.ProcessCollector(registry=made)
     for each in collectors:
-        told.register(each)
-    return told
+        made.register(each)
+    return made
 
 
 class Group(registry.Collector):
-    """Looks at the group, at most once in some seconds.
+    """Collects the metrics of the group, at most every few seconds.
 
     :param contexts: makes a context, of a conductor or of a remote caller
     """
@@ -43,24 +43,24 @@ class Group(registry.Collector):
         self, contexts: Callable[[], sg_context.RequestContext]
     ) -> None:
         self._contexts = contexts
-        self._looking = threading.Lock()
-        self._seen: list[core.Metric] = []
+        self._lock = threading.Lock()
+        self._metrics: list[core.Metric] = []
         self._fresh_until = float('-inf')
 
     def collect(self) -> Iterator[core.Metric]:
-        with self._looking:
-            # Whoever asks, and how often, it costs the database no more.
+        with self._lock:
+            # Frequent scrapes, or many, must not load the database.
             if time.monotonic() >= self._fresh_until:
-                self._seen = list(self._look())
+                self._metrics = list(self._read())
                 self._fresh_until = time.monotonic() + _FRESH_FOR
-            seen = self._seen
-        yield from seen
+            metrics = self._metrics
+        yield from metrics
 
-    def _look(self) -> Iterator[core.Metric]:
+    def _read(self) -> Iterator[core.Metric]:
         seen = core.GaugeMetricFamily(
             'sgconductor_group_seen',
-            '1 if the group could be looked at last, 0 if not: then there is '
-            'nothing else of it.',
+            '1 if the last read of the group succeeded. If it is 0, all other '
+            'metrics of the group are missing.',
         )
         try:
             found = [
@@ -78,13 +78,13 @@ class Group(registry.Collector):
         census = objects.ServiceList.census(self._contexts())
         by_state = core.GaugeMetricFamily(
             'sgconductor_services',
-            'Services, by what they were last announced to be.',
+            'Services by their last announced state.',
             labels=[*_KIND, 'state'],
         )
         marked = core.GaugeMetricFamily(
             'sgconductor_services_marked',
-            'Services that an operator has disabled, forced down or put in '
-            'quarantine.',
+            'Services that an operator has disabled, forced down or '
+            'quarantined.',
             labels=[*_KIND, 'mark'],
         )
         for row in census:
@@ -99,23 +99,24 @@ class Group(registry.Collector):
     def _pins(self) -> Iterator[core.Metric]:
         version = core.GaugeMetricFamily(
             'sgconductor_pin_version',
-            'The version of a binary that may be spoken.',
+            'The version in force for calls to a binary.',
             labels=['binary'],
         )
         held = core.GaugeMetricFamily(
             'sgconductor_pin_held_version',
-            'At which version a pin is held, if it is.',
+            'The version at which an operator holds a pin.',
             labels=['binary'],
         )
         epoch = core.GaugeMetricFamily(
             'sgconductor_pins_epoch', 'The newest epoch of the pins.'
         )
         live = core.GaugeMetricFamily(
-            'sgconductor_members_live', 'Members whose process may speak.'
+            'sgconductor_members_live',
+            'Members whose process may be running and calling others.',
         )
         lagging = core.GaugeMetricFamily(
             'sgconductor_members_lagging',
-            'Live members that do not go by the newest epoch yet.',
+            'Live members that have not confirmed the newest epoch yet.',
         )
         pins = list(objects.PinList.get_all(self._contexts()))
         for pin in pins:
@@ -132,11 +133,11 @@ class Group(registry.Collector):
     def _drivers(self) -> Iterator[core.Metric]:
         up = core.GaugeMetricFamily(
             'sgconductor_driver_up',
-            '1 if a servicegroup driver can be asked.',
+            '1 if the servicegroup driver works.',
             labels=['driver'],
         )
-        told = objects.ServiceList.compare(self._contexts(), 1)
-        for driver in told['drivers']:
+        compared = objects.ServiceList.compare(self._contexts(), 1)
+        for driver in compared['drivers']:
             up.add_metric([driver['name']], float(not driver['trouble']))
         yield up
 
@@ -144,7 +145,7 @@ class Group(registry.Collector):
 def _sums(
     census: list[dict[str, Any]],
 ) -> dict[tuple[str, str], dict[str, int]]:
-    """The marks by kind, whatever the state."""
+    """How many services have each mark, by kind."""
     sums: dict[tuple[str, str], dict[str, int]] = {}
     for row in census:
         kind = row['topic'], row['binary']

@@ -11,11 +11,11 @@ from sgconductor import exception
 
 @dataclasses.dataclass(frozen=True)
 class Release:
-    """What one service version brings.
+    """The RPC and object versions that belong to one service version.
 
     :ivar rpc: the RPC version, such as '1.4'
-    :ivar objects: the version by name of the project's own objects, so that
-        calls carry them as their receiver knows them
+    :ivar objects: the versions of the project's own objects, by name; calls
+        carry objects in these versions
     :ivar name: for people
     """
 
@@ -31,11 +31,12 @@ class History:
 
         HISTORY = versions.History('1.0', '1.0', Release('1.1', name='Betty'))
 
-    Entries are only ever appended: one for each release that peers have to
-    tell from the one before.
+    Entries are only ever appended: one for each release whose RPC API or
+    objects differ from the release before.
 
     :param releases: RPC versions, or :class:`Release`
-    :raises ConfigError: for an RPC version that is none, or goes back
+    :raises ConfigError: for an RPC version that is malformed, or older than
+        the one before it
     """
 
     def __init__(self, *releases: str | Release) -> None:
@@ -43,7 +44,7 @@ class History:
             Release(one) if isinstance(one, str) else one for one in releases
         ]
         if not releases:
-            raise exception.ConfigError('a history has at least one release')
+            raise exception.ConfigError('a history needs at least one release')
         before: tuple[int, ...] = (0, 0)
         for index, release in enumerate(self._releases):
             version = _parse(release.rpc)
@@ -57,7 +58,7 @@ class History:
 
     @property
     def version(self) -> int:
-        """The service version to join with: that of the last release."""
+        """The service version to join with: the index of the last release."""
         return len(self._releases) - 1
 
     @property
@@ -69,26 +70,30 @@ class History:
         return self._releases[0]
 
     def at(self, version: int) -> Release:
-        """The release that may be spoken to services of a version.
+        """The release that services of a version understand.
 
-        :param version: a pin; one beyond this history, as a later release
-            has, gives the last release known here
+        :param version: a pin. For a pin beyond this history, which only a
+            later release of the project knows, it is the last release.
         """
         return self._releases[min(version, self.version)]
 
     def check(
         self, rpc_version: str, objects: Mapping[str, str] | None = None
     ) -> None:
-        """Fail a test of the project whose history was forgotten.
+        """Check that the history has a release for the code as it is.
+
+        For a test of the project, which fails when somebody changes the API
+        or an object and forgets to append a release:
 
         ::
 
             def test_history(self):
                 HISTORY.check(WorkerManager.target.version)
 
-        :param rpc_version: what the project's endpoint serves now
-        :param objects: the versions of its objects now
-        :raises AssertionError: unless the last release has just these
+        :param rpc_version: the version of the project's endpoint now
+        :param objects: the versions of its objects now, by name; None to
+            leave them out
+        :raises AssertionError: unless the last release has exactly these
         """
         found = Release(rpc_version, dict(objects or {}))
         last = Release(self.newest.rpc, dict(self.newest.objects))
@@ -97,13 +102,13 @@ class History:
         if found != last:
             raise AssertionError(
                 f'the last release of the history (service version '
-                f'{self.version}) has {_words(last)}, but the code has '
-                f'{_words(found)}: append a release to the history, so that '
-                f'peers can tell this one from those before'
+                f'{self.version}) has {_describe(last)}, but the code has '
+                f'{_describe(found)}: append a release to the history, so '
+                f'that others can tell the new release from the old one'
             )
 
 
-def _words(release: Release) -> str:
+def _describe(release: Release) -> str:
     pairs = sorted(release.objects.items())
     objects = ', '.join(f'{name} {version}' for name, version in pairs)
     return f'RPC {release.rpc}' + (f' and {objects}' if objects else '')
@@ -116,6 +121,6 @@ def _parse(rpc: str) -> tuple[int, ...]:
         version = ()
     if len(version) != 2:
         raise exception.ConfigError(
-            f'a history has RPC versions such as 1.4, not {rpc!r}'
+            f'a history needs RPC versions such as 1.4, not {rpc!r}'
         )
     return version

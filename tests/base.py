@@ -5,10 +5,13 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from typing import Any
 from typing import TypeVar
 
 import fixtures
 import testtools
+
+from sgconductor import context as sg_context
 
 T = TypeVar('T')
 
@@ -20,6 +23,21 @@ _LOUD = (
     *('amqp', 'oslo.messaging', 'oslo_messaging', 'sqlalchemy'),
     *('stevedore', 'urllib3'),
 )
+
+
+class NoBackend:
+    """The backend of a context in which nothing is asked."""
+
+    def part(self, interface: type[T]) -> T:
+        raise LookupError(interface)
+
+
+def context(**who: Any) -> sg_context.RequestContext:
+    """A context in which nothing is asked.
+
+    :param who: of oslo.context's RequestContext
+    """
+    return sg_context.RequestContext(backend=NoBackend(), **who)
 
 
 class TestCase(testtools.TestCase):

@@ -1,7 +1,7 @@
-"""Chromium, without a screen, as a server that tests share.
+"""Headless Chromium, as a server that tests share.
 
-Of Selenium only the client is used: the browser and its driver are the
-distribution's, and nothing is downloaded.
+Only Selenium's client is used: browser and driver are those of the
+distribution, and Selenium downloads nothing.
 """
 
 import base64
@@ -28,11 +28,11 @@ __all__ = ['CHROMIUM', 'Chromium', 'Tab']
 BROWSER = '/usr/bin/chromium'
 DRIVER = '/usr/bin/chromedriver'
 
-# The fewer pixels, the sooner they are drawn.
+# Small, since fewer pixels are drawn faster.
 SMALL = (1200, 700)
 DESKTOP = (1440, 900)
 PHONE = (390, 844)
-# Of the picture of a phone, which shows more than is seen at once.
+# The maximum height of the screenshot of a phone, which shows the whole page.
 _LONGEST = 2200
 
 _TEXT = """
@@ -47,18 +47,18 @@ return [...document.querySelectorAll(arguments[0])].find(
   (button) => button.innerText === arguments[1] && !button.disabled);
 """
 
-# What a browser logs by itself of an answer that is an error.
+# The source of the log entries that a browser writes for error answers.
 _NETWORK = 'network'
 
 
 class Chromium(process.Server):
-    """A driver with one browser, of which each test gets a tab."""
+    """A driver with one browser, in which each test gets a tab."""
 
     NAME: ClassVar[str] = 'chromium'
     BINARIES: ClassVar[tuple[str, ...]] = (BROWSER, DRIVER)
 
     def tab(self) -> 'Tab':
-        """A new tab, which takes the place of the one before."""
+        """A new tab, which replaces the previous one."""
         for name in ('selenium', 'urllib3'):
             logging.getLogger(name).setLevel(logging.INFO)
         old = self._web.current_window_handle
@@ -72,7 +72,7 @@ class Chromium(process.Server):
         return tab
 
     def _initialise(self) -> None:
-        """It needs no files."""
+        """Nothing: it needs no files."""
 
     def _start_somewhere(self) -> None:
         super()._start_somewhere()
@@ -97,7 +97,7 @@ def _options() -> chrome_options.Options:
     options.binary_location = BROWSER
     for argument in (
         'headless=new',
-        # It ends with its driver, however that ends.
+        # So the browser ends when its driver does, even if that is killed.
         'remote-debugging-pipe',
         'window-size={},{}'.format(*SMALL),
         'disable-background-networking',
@@ -111,7 +111,7 @@ def _options() -> chrome_options.Options:
     if os.geteuid() == 0:
         options.add_argument('--no-sandbox')
     options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
-    # Whoever opens an alert fails the test.
+    # A page that opens an alert fails its test.
     options.unhandled_prompt_behavior = 'ignore'
     return options
 
@@ -119,7 +119,7 @@ def _options() -> chrome_options.Options:
 class Tab:
     """A tab of the browser.
 
-    :ivar web: for whatever is not here
+    :ivar web: Selenium's client
     """
 
     def __init__(self, web: webdriver.Remote) -> None:
@@ -130,24 +130,24 @@ class Tab:
         self.web.get(url)
 
     def run(self, script: str, *args: Any) -> Any:
-        """What a script returns."""
+        """Run a script, and return its result."""
         return self.web.execute_script(script, *args)
 
     def all(self, selector: str) -> list[WebElement]:
         return self.web.find_elements(By.CSS_SELECTOR, selector)
 
     def one(self, selector: str) -> WebElement:
-        """The last of those that there are: of dialogs the one on top."""
+        """The last match: of dialogs, the one on top."""
         found = self.all(selector)
         assert found, f'there is no {selector}'
         return found[-1]
 
     def text(self, selector: str) -> str:
-        """What can be seen of elements; nothing of what is hidden."""
+        """The visible text of the matching elements."""
         return str(self.run(_TEXT, selector))
 
     def press(self, label: str, inside: str) -> bool:
-        """Press the button that has this label, if there is one now."""
+        """Press the button with this label, if it exists now."""
         try:
             button = self.run(_BUTTON, f'{inside} button', label)
             if button is not None:
@@ -160,7 +160,7 @@ class Tab:
         return button is not None
 
     def type(self, selector: str, text: str) -> None:
-        """Have a field contain a text."""
+        """Replace the content of a field."""
         field = self.one(selector)
         field.clear()
         field.send_keys(text)
@@ -175,7 +175,7 @@ class Tab:
         )
 
     def media(self, **features: str) -> None:
-        """What the user prefers; ``_`` for ``-``."""
+        """Set media features, with ``_`` for ``-`` in their names."""
         self._do(
             'Emulation.setEmulatedMedia',
             features=[
@@ -185,11 +185,11 @@ class Tab:
         )
 
     def pictures(self, path: pathlib.Path) -> None:
-        """Write what is seen, in each way that it can be.
+        """Save screenshots: light, dark, and on a phone.
 
-        :param path: without the end of its name
+        :param path: without the end of the file name
         """
-        # Nothing is under the pointer.
+        # Move the pointer away from what reacts to it.
         self._do('Input.dispatchMouseEvent', type='mouseMoved', x=0, y=0)
         for name, size, scheme in (
             ('light', DESKTOP, 'light'),
@@ -217,14 +217,14 @@ class Tab:
         self.rest()
 
     def rest(self) -> None:
-        """Be as all tabs are."""
+        """Go back to the default size and media features."""
         self.resize(*SMALL)
         self.media(prefers_reduced_motion='reduce')
 
     def complaints(self, network: bool = True) -> list[str]:
-        """What the browser has complained of.
+        """The errors that the browser has logged.
 
-        :param network: whether answers that are errors count
+        :param network: whether to include error answers
         """
         answer = self.web.execute('getLog', {'type': 'browser'})
         log: list[Mapping[str, Any]] = answer['value']

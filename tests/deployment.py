@@ -1,4 +1,4 @@
-"""A conductor on real servers, and the ways to it, as a fixture."""
+"""A deployment on real servers, as a fixture: conductors and callers."""
 
 import datetime
 import pathlib
@@ -18,26 +18,26 @@ from sgconductor import app
 from sgconductor import conf as sg_conf
 from sgconductor import context as sg_context
 from sgconductor import objects
+from sgconductor.app import conductor as conductor_app
 from sgconductor.db import clock
 from sgconductor.db import database
 from sgconductor.db import models
 from sgconductor.db import schema
-from sgconductor.rpcapi import beats as beats_api
 
 FAKE = 'fake://'
 
 
 class Deployment(fixtures.Fixture):
-    """One database and one message bus, with as many parts as a test wants.
+    """One database and one message bus, and conductors and remote callers.
 
     :param broker: a started RabbitMQ, or None for ``fake://``
     :param server: a started database server, or None for SQLite
     :param tables: whether to make this release's tables
-    :param more: text of a configuration file that has whatever is not set
+    :param more: more text for the configuration files
     :ivar url: of the database
-    :ivar transport_url: of the bus
-    :ivar db: for a test to look behind the scenes
-    :ivar more: as above; for configurations to come
+    :ivar transport_url: of the message bus
+    :ivar db: with which a test reads and writes the tables itself
+    :ivar more: as above; a change applies to later configurations
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class Deployment(fixtures.Fixture):
         self.directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         self.transport_url = self._broker.vhost(name) if self._broker else FAKE
         if self._server:
-            # As an operator would write it, but for the certificates that
-            # PyMySQL would load for each connection.
+            # As an operator would write it, except for the option that
+            # keeps PyMySQL from loading certificates for each connection.
             self.url: str = self._server.create_database(name).replace(
                 'charset=utf8mb4&', ''
             )
@@ -69,13 +69,13 @@ class Deployment(fixtures.Fixture):
         self.addCleanup(self._close)
 
     def _close(self) -> None:
-        # Each of them waits a second for its broker.
+        # In parallel, because each waits a second for its broker.
         with futures.ThreadPoolExecutor() as closing:
             for done in [closing.submit(close) for close in self._open]:
                 done.result()
 
     def conf(self, **overrides: Any) -> cfg.ConfigOpts:
-        """A configuration of this deployment, with quick intervals.
+        """A configuration of this deployment, with short intervals.
 
         :param overrides: ``group__option=value``, or ``option=value``
         """
@@ -106,7 +106,7 @@ class Deployment(fixtures.Fixture):
         return conf
 
     def config_file(self, debug: bool = False, **overrides: Any) -> str:
-        """The same as a file, for processes."""
+        """The same as :meth:`conf`, as a file for processes."""
         conf = self.conf(**overrides)
         groups: dict[str, list[str]] = {
             'DEFAULT': ['transport_url'],
@@ -127,29 +127,31 @@ class Deployment(fixtures.Fixture):
         path.write_text('\n'.join([*lines, self.more]) + '\n')
         return str(path)
 
-    def conductor(self, **overrides: Any) -> app.Conductor:
+    def conductor(self, **overrides: Any) -> conductor_app.Conductor:
         """A conductor in this process, started."""
-        conductor = app.Conductor(self.conf(**overrides))
+        conductor = conductor_app.Conductor(self.conf(**overrides))
         conductor.start()
         self._open.append(conductor.stop)
         return conductor
 
     def remote(self, timeout: float = 10, **overrides: Any) -> app.Remote:
-        """A way to the conductor, as any other process has it."""
+        """A remote caller, connected as any other process is."""
         remote = app.Remote(self.conf(**overrides), timeout)
         self._open.append(remote.close)
         return remote
 
-    def local(self, conductor: app.Conductor) -> sg_context.RequestContext:
+    def local(
+        self, conductor: conductor_app.Conductor
+    ) -> sg_context.RequestContext:
         """A context inside the conductor."""
         return sg_context.RequestContext(backend=conductor.backend)
 
     def beat(
         self, remote: app.Remote, service: objects.Service, **other: int
     ) -> None:
-        """Send a beat for a service, whoever its process is now.
+        """Send a beat for a service, as its process would.
 
-        :param other: values other than the service's own
+        :param other: values that replace those of the service
         """
         values = {
             'id_': service.id,
@@ -158,52 +160,56 @@ class Deployment(fixtures.Fixture):
             'epoch': 0,
             **other,
         }
-        beats_api.BeatAPI(remote.transport).beat(**values)
+        remote._beats.beat(**values)
 
     def queue_depth(self, queue: str) -> int:
-        """How many messages a queue holds, acknowledged by nobody yet."""
+        """How many messages of a queue are not acknowledged yet."""
         depth: int = self._broker.queue_depth(self._name, queue)
         return depth
 
     def unacknowledged(self, queue: str) -> int:
-        """How many messages of a queue somebody has taken already."""
-        told = self._broker.evaluate(
+        """How many messages of a queue consumers hold unacknowledged."""
+        count = self._broker.evaluate(
             f'{{ok, Queue}} = rabbit_amqqueue:lookup(rabbit_misc:r('
             f'<<"{self._name}">>, queue, <<"{queue}">>)),'
             f'[{{_, Count}}] = rabbit_amqqueue:info('
             f'Queue, [messages_unacknowledged]),'
             f'integer_to_list(Count).'
         )
-        return int(told.strip('"'))
+        return int(count.strip('"'))
 
     def age(self, id_: int, seconds: float) -> None:
         """Move a service's last beat into the past."""
         table = models.services
         with self.db.writer() as conn:
-            seen = conn.execute(
+            last_seen_up = conn.execute(
                 sa.select(table.c.last_seen_up).where(table.c.id == id_)
             ).scalar_one()
-            past = seen - datetime.timedelta(seconds=seconds)
+            past = last_seen_up - datetime.timedelta(seconds=seconds)
             conn.execute(
                 table.update()
                 .where(table.c.id == id_)
                 .values(last_seen_up=past)
             )
 
-    def deafen(self, seconds: float) -> None:
-        """Have nobody heard until now, since so long ago."""
+    def stop_reception(self, seconds: float) -> None:
+        """Make the tables say that no beat was received for so many seconds.
+
+        The next beat makes an outage of that time. A negative number is as
+        if the database's clock had been set back.
+        """
         table = models.hearing
         with self.db.writer() as conn:
             now = conn.execute(sa.select(clock.utcnow())).scalar_one()
             past = now - datetime.timedelta(seconds=seconds)
             conn.execute(table.update().values(heard_at=past))
-            # A machine that was busy meanwhile has made some.
-            gaps = models.gaps
-            conn.execute(gaps.delete().where(gaps.c.ended > past))
-            seen = models.services.c.last_seen_up
+            # A busy machine may have made outages in that time.
+            outages = models.gaps
+            conn.execute(outages.delete().where(outages.c.ended > past))
+            last_seen_up = models.services.c.last_seen_up
             conn.execute(
                 models.services.update()
-                .where(seen > past)
+                .where(last_seen_up > past)
                 .values(last_seen_up=past)
             )
 

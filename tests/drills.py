@@ -1,4 +1,4 @@
-"""What drills have in common: private servers, and how they fail."""
+"""What all drills use: private servers, an error, a type of arguments."""
 
 import argparse
 import contextlib
@@ -40,7 +40,7 @@ def started(server: S) -> Iterator[S]:
 
 
 def at_least(lowest: int) -> Callable[[str], int]:
-    """A type of an argument: whole numbers from ``lowest`` on."""
+    """A type for argparse: whole numbers of ``lowest`` or more."""
 
     def number(text: str) -> int:
         if not text.isdecimal() or int(text) < lowest:

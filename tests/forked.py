@@ -1,7 +1,7 @@
 """Programs that are forked from a process which has imported their modules.
 
-Most of a command's time would go into imports, and there are hundreds of
-them in a run of the tests. They are processes of their own all the same.
+A run of the tests starts hundreds of commands, and most of their time would
+go into imports. A forked program is a process of its own all the same.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import sys
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-# The server that forks imports them once; it ends with this process.
+# The fork server imports these modules once; it ends with this process.
 _CONTEXT = multiprocessing.get_context('forkserver')
 _CONTEXT.set_forkserver_preload(
     [
@@ -30,17 +30,17 @@ _CONTEXT.set_forkserver_preload(
         'tests.forked',
     ]
 )
-# Of linux/prctl.h.
+# See linux/prctl.h.
 _PR_SET_PDEATHSIG = 1
 
 
 class Forked:
-    """As much of subprocess.Popen as tests want.
+    """The part of subprocess.Popen that tests use, for a forked program.
 
     :param args: a console script of this environment, or 'python' with a
         file or with -m and a module, and the arguments
-    :param env: the environment; None for this process's
-    :param output: where it writes on both streams
+    :param env: the environment; None for that of this process
+    :param output: the file for stdout and stderr
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Loading the tests of a package, so that each server starts but once."""
+"""Loading the tests of a package in an order that starts each server once."""
 
 import pathlib
 import unittest
@@ -13,7 +13,7 @@ LoadTests = Callable[
 
 
 def in_order(package: str) -> LoadTests:
-    """A ``load_tests`` for a package.
+    """The ``load_tests`` function for a package.
 
     :param package: its ``__file__``
     """

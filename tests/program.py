@@ -1,4 +1,4 @@
-"""A real process of a test."""
+"""A program that a test runs as a process."""
 
 import contextlib
 import pathlib
@@ -14,20 +14,20 @@ from tests import forked
 from tests.servers import process
 
 _BIN = pathlib.Path(sys.executable).parent
-_WITH_US = (process.SETPRIV, '--pdeathsig', 'TERM')
+_DIES_WITH_PARENT = (process.SETPRIV, '--pdeathsig', 'TERM')
 
 
 class Program(fixtures.Fixture):
     """A started process, with its output in a file.
 
-    It ends with whoever started it, whatever ends that.
+    The process ends with the process that started it.
 
-    :param args: the program, of the environment's bin, and its arguments;
-        'python' is its interpreter
-    :param prefix: what to run it under
-    :param bin_: of another environment than this one
-    :param fresh: start it anew, instead of forking it from a process that
-        has imported its modules
+    :param args: the name of a program in the environment's bin, such as
+        'python', and its arguments
+    :param prefix: a command under which to run the program
+    :param bin_: the bin of the environment; default: this one
+    :param fresh: start a new interpreter, instead of forking a process that
+        has imported the program's modules
     """
 
     process: subprocess.Popen[str] | forked.Forked
@@ -41,7 +41,12 @@ class Program(fixtures.Fixture):
         fresh: bool = False,
     ) -> None:
         self._args = args
-        self._command = [*_WITH_US, *prefix, str(bin_ / args[0]), *args[1:]]
+        self._command = [
+            *_DIES_WITH_PARENT,
+            *prefix,
+            str(bin_ / args[0]),
+            *args[1:],
+        ]
         self._fresh = fresh or bool(prefix) or bin_ != _BIN
         self._env = env
 
@@ -69,11 +74,11 @@ class Program(fixtures.Fixture):
 
     @property
     def output(self) -> str:
-        """What it has printed so far, on either stream."""
+        """What it has printed so far, to stdout and stderr."""
         return self._path.read_text(errors='replace')
 
     def children(self) -> list[int]:
-        """The ids of the processes it has started itself."""
+        """The ids of its child processes."""
         try:
             found = psutil.Process(self.process.pid).children()
         except psutil.NoSuchProcess:
@@ -84,22 +89,22 @@ class Program(fixtures.Fixture):
         self.process.send_signal(signum)
 
     def kill(self) -> None:
-        """End it and all that it has started, by SIGKILL."""
+        """Kill it and all its descendants with SIGKILL."""
         if self.process.poll() is None:
-            family = self._family()
+            descendants = self._descendants()
             self.process.kill()
-            for child in family:
+            for child in descendants:
                 if child.is_running():
                     child.kill()
             self.process.wait()
 
-    def _family(self) -> list[psutil.Process]:
-        family: list[psutil.Process] = []
-        # One that was forked may be gone before that is told here.
+    def _descendants(self) -> list[psutil.Process]:
+        found: list[psutil.Process] = []
+        # A forked process may have ended although poll returns None.
         with contextlib.suppress(psutil.NoSuchProcess):
-            family += psutil.Process(self.process.pid).children(recursive=True)
-        return family
+            found += psutil.Process(self.process.pid).children(recursive=True)
+        return found
 
     def wait(self, timeout: float = 60) -> int:
-        """Its exit status."""
+        """Wait until it ends, and return its exit status."""
         return self.process.wait(timeout)

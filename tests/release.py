@@ -1,7 +1,7 @@
-"""Another release of this project, as it was, in an environment of its own.
+"""Another release of this project, as it was, in its own environment.
 
-It is taken from the history of this clone, and kept between runs, for to make
-it takes a minute.
+It comes out of the history of this clone. It is kept between runs, because it
+takes a minute to make.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ _KEPT = _CLONE / '.releases'
 
 
 class ReleaseError(Exception):
-    """The release cannot be made here; says what to do."""
+    """The release cannot be made here; the message says what to do."""
 
 
 class Release:
-    """A release by its commit. Nothing is made before it is used.
+    """A release, by its commit. It is made at its first use.
 
     :param commit: all 40 digits
-    :param place: a directory for it and for others
+    :param place: the directory for this and other releases
     """
 
     def __init__(self, commit: str, place: pathlib.Path = _KEPT) -> None:
@@ -39,7 +39,7 @@ class Release:
 
     @property
     def bin(self) -> pathlib.Path:
-        """Where its programs are, and its ``python``.
+        """The directory of its programs, and of its ``python``.
 
         :raises ReleaseError:
         """
@@ -47,14 +47,14 @@ class Release:
 
     @property
     def source(self) -> pathlib.Path:
-        """Its files, with its tests and examples; not what is installed.
+        """The directory of its source, with its tests and examples.
 
         :raises ReleaseError:
         """
         return self._made / 'source'
 
     def prepare(self) -> None:
-        """Make it now, if it is not there.
+        """Make it now, unless it exists.
 
         :raises ReleaseError:
         """
@@ -62,9 +62,9 @@ class Release:
 
     @functools.cached_property
     def _made(self) -> pathlib.Path:
-        # Each worker of the tests is a process, and one makes it for all.
+        # The workers of the test run are processes; one makes it for all.
         with self._locked():
-            if not self._is_whole():
+            if not self._is_complete():
                 self._make()
         return self._home
 
@@ -75,14 +75,14 @@ class Release:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _is_whole(self) -> bool:
+    def _is_complete(self) -> bool:
         try:
-            return self._stamp.read_text() == self._what()
+            return self._stamp.read_text() == self._made_for()
         except FileNotFoundError:
             return False
 
-    def _what(self) -> str:
-        """What the environment is good for: it cannot be moved."""
+    def _made_for(self) -> str:
+        """Where and for which Python: an environment cannot be moved."""
         return f'{self._home}\n{sys.version}\n'
 
     def _make(self) -> None:
@@ -91,35 +91,35 @@ class Release:
         venv = self._home / 'venv'
         source.mkdir(parents=True)
         _run('tar', '-x', '-C', str(source), given=self._archive())
-        # A pip of its own would take longer than all that is installed.
+        # To install pip there takes longer than all the rest.
         _run(sys.executable, '-m', 'venv', '--without-pip', str(venv))
         _run(
             *(sys.executable, '-m', 'pip', '--python', str(venv), 'install'),
             *('--disable-pip-version-check', '-qq'),
             *('-c', str(source / 'constraints.txt'), str(source)),
         )
-        # Last: without it, what is there is half an environment.
-        self._stamp.write_text(self._what())
+        # Last, because it marks the environment as complete.
+        self._stamp.write_text(self._made_for())
 
     def _archive(self) -> bytes:
         archive = ('git', 'archive', '--format=tar', self.commit)
         with contextlib.suppress(ReleaseError):
             return _run(*archive)
-        # A shallow clone can be made whole; any other refuses that.
+        # Git refuses this for a clone that is not shallow.
         with contextlib.suppress(ReleaseError):
             _run('git', 'fetch', '--quiet', '--unshallow')
         try:
             return _run(*archive)
         except ReleaseError as error:
             raise ReleaseError(
-                f'The tests want release {self.commit} out of the history of '
-                f'this clone. Is the clone a shallow one? Then run: '
+                f'The tests need commit {self.commit}, which this clone does '
+                f'not have. If the clone is shallow, run: '
                 f'git fetch --unshallow\n{error}'
             ) from None
 
 
 def _run(*command: str, given: bytes = b'') -> bytes:
-    # pbr looks for a version in git, where this is another one's.
+    # Without it, pbr would take the version from the git repository here.
     env = {
         **os.environ,
         'PBR_VERSION': '0.0.1',
@@ -144,8 +144,8 @@ def _run(*command: str, given: bytes = b'') -> bytes:
     return done.stdout
 
 
-# The release before this one. CONTRIBUTING.rst says when to move it.
-PREVIOUS = Release('aaf60b99f249d013c424353e05429a64016926dd')
+# The release before this one. CONTRIBUTING.rst says when to change it.
+PREVIOUS = Release('3c3ea3eb09f00fd2dd8d8d679b0646429f3f3499')
 
 if __name__ == '__main__':
     PREVIOUS.prepare()

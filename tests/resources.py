@@ -1,8 +1,8 @@
-"""Resources: the servers that functional tests share, one of each a worker.
+"""Resources: the servers that functional tests share, one set per worker.
 
-A test names what it needs in its ``resources`` and calls
-``testresources.setUpResources``.  It must leave a server running; what is
-clean for each test is a vhost or a database, not the server.
+A test names the servers that it needs in its ``resources`` and calls
+``testresources.setUpResources``.  It must leave a server running: each test
+gets a vhost or a database of its own, but not a server.
 """
 
 import atexit
@@ -32,16 +32,16 @@ __all__ = [
     'ZOOKEEPER',
 ]
 
-# NOTE: tools/tally.py looks for these words.
+# NOTE: tools/tally.py looks for this text.
 MISSING = 'server missing'
 
 
 class UnavailableServer:
     """The stand-in for a server that could not be started.
 
-    Whatever a test wants of it ends the test.  An exception out of the
-    resource itself would end the whole worker: the suite makes resources
-    between the tests, where nobody would catch it.
+    A test that uses any attribute of it is skipped or fails.  An exception
+    of the resource itself would end the whole worker: the suite makes
+    resources between tests, where nothing catches it.
     """
 
     def __init__(self, kind: type[Exception], reason: str) -> None:
@@ -53,9 +53,9 @@ class UnavailableServer:
 
 
 class ServerResource(testresources.FixtureResource):
-    """A server that starts when a test first needs it and then stays.
+    """A server that starts when a test first needs it and then runs on.
 
-    By itself testresources ends a resource as soon as the next test does
+    By default, testresources ends a resource as soon as the next test does
     not need it.
     """
 
@@ -71,7 +71,7 @@ class ServerResource(testresources.FixtureResource):
         return self._made
 
     def clean(self, resource: Any) -> None:
-        """Leave it for the next test; the end of the worker ends it."""
+        """Do nothing: the server ends with the worker."""
 
     def isDirty(self) -> bool:
         return False
@@ -84,7 +84,7 @@ class ServerResource(testresources.FixtureResource):
     ) -> process.Server | UnavailableServer:
         missing = server.missing()
         if missing is not None:
-            # NOTE: a CI which lost a server must not look green.
+            # NOTE: a CI whose image lost a server must not look green.
             strict = os.environ.get('CI') == 'true'
             return UnavailableServer(
                 AssertionError if strict else unittest.SkipTest,
@@ -100,7 +100,7 @@ class ServerResource(testresources.FixtureResource):
 
 
 def _clean_up(server: process.Server, owner: int) -> None:
-    # NOTE: a forked child may run this too, when it exits.
+    # NOTE: a forked child runs this too when it exits.
     if os.getpid() == owner:
         server.cleanUp()
 

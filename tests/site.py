@@ -1,22 +1,24 @@
-"""The REST API, served in this process, as a fixture."""
+"""The REST API and the web page, served in this process, as a fixture."""
 
 from typing import Any
 
 import fixtures
 
+from sgconductor.api import http_server
 from sgconductor.app import api
-from sgconductor.cmd import server
 from tests import deployment as sg_deployment
 
-# More than a browser opens, and every stream.
+# More than the connections that a browser opens, and the event streams.
 _THREADS = 16
 
 
 class Site(fixtures.Fixture):
-    """
-    :param deployment: whose conductor it asks
-    :param overrides: of its configuration; as is, everybody is an admin
-    :ivar url: where it is, without a slash at the end
+    """An API server on a port of its own.
+
+    :param deployment: the deployment whose conductors the API asks
+    :param overrides: options of its configuration; by default, every caller
+        is an admin
+    :ivar url: the URL of the API, without a slash at the end
     """
 
     url: str
@@ -30,7 +32,7 @@ class Site(fixtures.Fixture):
     def _setUp(self) -> None:
         wsgi = api.Api(self._deployment.conf(**self._overrides))
         self.addCleanup(wsgi.close)
-        serving = server.Server(wsgi, '127.0.0.1', 0, _THREADS)
+        serving = http_server.Server(wsgi, '127.0.0.1', 0, _THREADS)
         serving.__enter__()
         self.addCleanup(serving.__exit__)
         self.addCleanup(wsgi.stop)

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 #
-# What the scripts beside this need to run: Python, .venv, and servers. Source
-# it in the root of the project, and call "prepare". As root, with apt-get, what
-# the system lacks is installed; else its names are printed.
+# Prepares what the other scripts here need: Python, .venv, and servers. Source
+# this file in the root of the project, and call "prepare". As root, it installs
+# missing packages with apt-get; otherwise it prints their names.
 #
-# "work" is a directory for the script, which goes when the script ends.
+# "work" is a directory for the script. It is removed when the script ends.
 
 policy=/usr/sbin/policy-rc.d
 made_policy=
@@ -16,7 +16,8 @@ die() {
     exit 1
 }
 
-# Install packages but start none of their services; false if we may not.
+# Install packages without starting their services. Fails if we are not root or
+# there is no apt-get.
 install() {
     [ "$(id -u)" -eq 0 ] && [ -n "$(command -v apt-get)" ] || return 1
     printf 'Installing %s\n' "$*"
@@ -62,7 +63,7 @@ prepare_python() {
     python=$(find_python) || die 'Python 3.11 or newer is needed'
 }
 
-# pbr takes the version from git, or from an sdist's PKG-INFO.
+# pbr reads the version from git, or from the PKG-INFO of an sdist.
 check_version_source() {
     if [ -z "${PBR_VERSION:-}" ] && [ ! -f PKG-INFO ] &&
         ! git rev-parse --verify HEAD >/dev/null; then
@@ -83,7 +84,8 @@ prepare_venv() {
             die 'there is a .venv that no script here has made, and this' \
                 'would remove it: move it away'
         printf 'Making .venv with %s\n' "$python"
-        # One that is not finished has its stamp too, and is ours to remove.
+        # The stamp is there from the start: so we know later that an unfinished
+        # .venv is ours, and may remove it.
         rm -rf .venv && mkdir .venv && : >.venv/stamp &&
             "$python" -m venv .venv || die 'could not make .venv'
         .venv/bin/python -m pip install -qq -c constraints.txt \

@@ -1,10 +1,10 @@
 #!/bin/bash
 #
-# Show a whole group at work: tools/quickstart.sh [OPTION ...]
+# Show a demo of a whole group: tools/quickstart.sh [OPTION ...]
 #
-# Options go to sgconductor-allinone, for example --seconds 20; --help names
-# them. The first run makes .venv, which needs Python 3.11 or newer; root on
-# Debian gets the package python3-venv too if it is missing.
+# The options are those of sgconductor-allinone, for example --seconds 20; --help
+# lists them. The first run makes .venv, which needs Python 3.11 or newer. As
+# root on Debian, it also installs the package python3-venv if that is missing.
 
 set -euo pipefail
 
@@ -12,7 +12,7 @@ root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 venv=$root/.venv
 stamp=$venv/quickstart
 
-# To stderr, so that stdout is the program's own.
+# Messages go to stderr, because stdout is for the demo.
 say() {
     printf 'quickstart: %s\n' "$*" >&2
 }
@@ -59,14 +59,14 @@ make_venv() {
             die "apt-get could not install $package"
         fi
     fi
-    # What is in there stays: it only gets what it lacks.
+    # This keeps an existing environment, and adds what it lacks.
     if ! "$python" -m venv "$venv" || ! has_pip; then
-        die "could not make $venv; if it is there already and of no use," \
-            'remove it and run this again'
+        die "could not make $venv; if it exists and is broken, remove it and" \
+            'run this again'
     fi
 }
 
-# What the installation depends on.
+# A checksum of everything that the installation depends on.
 fingerprint() {
     {
         printf '%s\n' "$root"
@@ -81,14 +81,14 @@ install() {
     local pip=("$venv/bin/python" -m pip install --quiet
         --disable-pip-version-check)
     [ ! -f "$root/constraints.txt" ] || pip+=(-c "$root/constraints.txt")
-    # pbr reads the version from git; where that cannot work, as in an
-    # unpacked archive, any version will do.
+    # pbr reads the version from git. In an unpacked archive without git, any
+    # version will do.
     if [ -z "${PBR_VERSION:-}" ] &&
         ! git -C "$root" rev-parse --verify --quiet HEAD >/dev/null 2>&1; then
         export PBR_VERSION=0.0.0
     fi
     "${pip[@]}" --editable "$root[api]" ||
-        die 'pip could not install sgconductor; what it says is above'
+        die 'pip could not install sgconductor; its output is above'
     fingerprint >"$stamp"
 }
 

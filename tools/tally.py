@@ -1,9 +1,9 @@
-"""Tally: count the tests of a subunit stream and say how they went.
+"""Tally: count passed, failed and skipped tests of a subunit stream.
 
 Reads a subunit v2 stream on standard input.  The last line of the output is
-always, and alone, ``N passed, N failed, N skipped``.  Whatever is neither a
-success, an expected failure nor a skip has failed: also a test that never
-ended and one that succeeded against expectation.
+always ``N passed, N failed, N skipped``.  A test that is neither a success,
+an expected failure nor a skip has failed: also a test that never ended, and
+one that succeeded unexpectedly.
 """
 
 import argparse
@@ -20,21 +20,25 @@ import testtools
 
 PASSED = frozenset({'success', 'xfail'})
 
-# NOTE: tests/resources.py skips with these words.
+# NOTE: tests/resources.py skips tests with this text.
 MISSING = 'server missing'
 
-# Of each failure.
+# The number of lines to show of each failure.
 _LINES = 12
 
 
 class Tally:
     """The counts of a stream.
 
-    :ivar failures: the end of what failed tests say, by test id
+    :ivar counts: the number of tests by verdict
+    :ivar failures: the last lines of failed tests, by test id
     """
 
     def __init__(self, *, strict: bool) -> None:
-        """Count a skip for want of a server as a failure if strict."""
+        """Count tests.
+
+        :param strict: whether a skip for a missing server is a failure
+        """
         self._strict = strict
         self.counts: collections.Counter[str] = collections.Counter()
         self.failures: dict[str, str] = {}
@@ -57,9 +61,9 @@ class Tally:
 
 
 def _end(test: Mapping[str, Any]) -> str:
-    """The last of what a failed test has to say, indented."""
-    said = test['details'].get('traceback')
-    lines = said.as_text().splitlines() if said else [test['status']]
+    """The last lines of a failed test's traceback, indented."""
+    traceback = test['details'].get('traceback')
+    lines = traceback.as_text().splitlines() if traceback else [test['status']]
     return '\n'.join(f'    {line:.200}' for line in lines[-_LINES:])
 
 

@@ -2,11 +2,10 @@
 #
 # Run the checks and the tests: tools/test.sh [--no-checks] [FILTER ...]
 #
-# FILTER and whatever else is given goes to "stestr run", for example
-# tools/test.sh --no-checks 'unit.*liveness'. The first run makes .venv. As
-# root, with apt-get, what the system lacks is installed too; else its names
-# are printed, and the tests that want a missing server are skipped (with
-# CI=true they fail).
+# All other arguments are passed to "stestr run", for example: tools/test.sh
+# --no-checks 'unit.*liveness'. The first run makes .venv. As root, it installs
+# missing packages with apt-get; otherwise it prints their names, and skips the
+# tests that need a missing server. With CI=true these fail instead.
 
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -16,7 +15,7 @@ source tools/prepare.sh
 passed=0
 failed=0
 
-# Run a check and say how it went in one line: check NAME COMMAND ...
+# Run a check and print its result in one line: check NAME COMMAND ...
 check() {
     local name=$1 start=${EPOCHREALTIME//[!0-9]/} word=ok took
     shift
@@ -62,16 +61,17 @@ done
 
 prepare
 if [ -n "$checks" ]; then
-    # It takes a minute, which the checks do not fill. What goes wrong here
-    # goes wrong again in the first test that wants it, and is told there.
+    # Make the environment of the release before while the checks run. If that
+    # fails, the first test that needs it tries again and reports the error.
     python -m tests.release &>/dev/null &
     run_checks
     wait
 fi
 
-# "stestr last" must not find an earlier run if this one comes to nothing.
+# If this run fails to start, "stestr last" must not show an earlier one.
 rm -rf .stestr
-# Most tests wait for a server or a process most of the time.
+# Most tests spend most of their time waiting for a server or a process, so run
+# more of them than there are processors.
 stestr run --concurrency "$((2 * $(nproc)))" "${filters[@]}"
 status=$?
 stestr last --subunit 2>/dev/null |

@@ -3,11 +3,12 @@
 # Upgrade a fleet under load, roll it back, and upgrade it again:
 # tools/upgrade-drill.sh [OPTION ...]
 #
-# --help names the options. It starts a private RabbitMQ and MariaDB,
-# conductors, workers and clients of examples/acme, and ends them all; Ctrl-C
-# does so too. The last line is "calls N, failed N, above receiver N, restarts
-# N", and the status is 0 if nothing went wrong. The first run makes .venv, as
-# tools/test.sh does.
+# --help lists the options. The script starts a private RabbitMQ and MariaDB,
+# conductors, and workers and clients of examples/acme, and stops all of them
+# when it ends, also at Ctrl-C. Its last line is "calls N, failed N, above
+# receiver N, restarts N": calls above the receiver are those in a version that
+# the receiver does not know. The status is 0 if nothing went wrong. The first
+# run makes .venv, as tools/test.sh does.
 
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1

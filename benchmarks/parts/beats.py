@@ -1,8 +1,8 @@
-"""What a beat costs, and how many of them one worker takes.
+"""The cost of a beat, and how many beats one worker can take.
 
-Each side gets a queue that was filled while it was stopped: so it is busy all
-the time, and nobody who sends takes the machine from it. For ours and for the
-limit these are beats, and for Nova calls of Service.save().
+Each side gets a queue that was filled while it was suspended: it is busy all
+the time, and no sender uses the machine beside it. For ours and for the limit
+the messages are beats, and for Nova calls of Service.save().
 """
 
 import contextlib
@@ -63,7 +63,7 @@ def run(stage: stages.Stage) -> part.Outcome:
 
 
 def take(stage: stages.Stage, side: sides.Running) -> rounds.Sample:
-    """Have a side take beats, and see what that costs it."""
+    """Measure how a side takes beats."""
     publisher = publish.Publisher(side.url)
     try:
         if side.name != peer.Peer.NAME:
@@ -74,7 +74,7 @@ def take(stage: stages.Stage, side: sides.Running) -> rounds.Sample:
                 stage.template,
                 queue,
                 stage.scale.beats,
-                # They are acknowledged when they are done.
+                # A beat is acknowledged when it is written.
                 lambda: not side.depth(queue),
             )
         return _call(stage, side, publisher)
@@ -97,7 +97,7 @@ def _call(
             template,
             peer.Peer.QUEUE,
             count,
-            # Calls are acknowledged when they arrive.
+            # A call is acknowledged before it is executed.
             lambda: tables.nova_beats(database, since) == expected,
         )
 
@@ -106,7 +106,7 @@ def _call(
 def _learned(
     side: sides.Running, publisher: publish.Publisher
 ) -> Iterator[publish.Template]:
-    """A beat of Nova's, as long as its sender takes answers."""
+    """A template of Nova's beats; replies are taken until the block ends."""
     with side.drivers('beat', drivers.Load(calls=1)) as caller:
         tap = publisher.tap(peer.Peer.EXCHANGE, peer.Peer.QUEUE)
         caller.go()
@@ -122,11 +122,11 @@ def _drain(
     count: int,
     done: Callable[[], bool],
 ) -> rounds.Sample:
-    """Fill the queue of a side that is stopped, and have it emptied.
+    """Fill the queue of a suspended side, and have the side empty it.
 
-    :param done: whether all that was taken from the queue is done
+    :param done: whether the side has handled all messages that it took
     """
-    # As they would come: those of one batch stand anywhere in the table.
+    # In a random order: the rows of a batch are anywhere in the table.
     ids = random.Random(count).sample(range(1, side.rows + 1), side.rows)
     side.server.freeze()
     try:
@@ -139,7 +139,9 @@ def _drain(
     while publisher.waiting(queue) or not done():
         time.sleep(_LOOK_EVERY)
         if time.monotonic() - begin > _DONE_WITHIN:
-            raise process.BenchmarkError(f'{side.name} takes no beats')
+            raise process.BenchmarkError(
+                f'{side.name} has not taken all beats in {_DONE_WITHIN:g} s'
+            )
     seconds = time.monotonic() - begin
     cpu = side.server.cpu() - cpu
     return {

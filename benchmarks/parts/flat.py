@@ -1,4 +1,4 @@
-"""What depends on how many services there are."""
+"""How costs depend on the number of services."""
 
 import time
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from benchmarks.parts import get
 from benchmarks.parts import listing
 
 _FLAT = lines.Goal('itself', 1.25, True)
-# Nova sends its list as one message.
+# Nova sends a list as one message: larger ones are not measured.
 _PEER_LISTS = 10_000
 
 _COSTS = {
@@ -59,7 +59,7 @@ def run(stage: stages.Stage) -> part.Outcome:
 def _line(
     found: Mapping[int, rounds.Samples], cost: str, what: str
 ) -> lines.Line:
-    """The size at which it costs the most, beside the smallest."""
+    """The line for the size with the highest cost, beside the smallest."""
     least, *others = found
     bases = {rows: _base(found[least], found[rows], cost) for rows in others}
 
@@ -82,10 +82,10 @@ def _line(
 def _base(
     least: rounds.Samples, other: rounds.Samples, cost: str
 ) -> lines.Spread:
-    """What it costs at the smallest size, on the machine as it was later.
+    """The cost at the smallest size, corrected for the machine's speed.
 
-    The sizes are measured one after the other. The limit knows of no rows:
-    if it costs more at one of them, the machine was slower then.
+    The sizes are measured one after the other. The cost of the limit does not
+    depend on rows: if it is higher at one size, the machine was slower then.
     """
     base = least.spread('ours', cost)
     assert base is not None

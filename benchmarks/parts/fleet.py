@@ -1,6 +1,6 @@
-"""One worker with a large fleet, each of which beats every 10 seconds.
+"""One worker with a large fleet of services that beat every 10 seconds.
 
-The beats are real messages, sent at the pace of so many members.
+The beats are real messages, sent at the pace of the fleet's members.
 """
 
 import json
@@ -21,12 +21,12 @@ from sgconductor import app
 from sgconductor import objects
 
 _INTERVAL = 10.0
-# So that one who is not heard in time is called down within the run.
+# So short that a service whose beats are late goes down within the run.
 _DOWN_AFTER = 30
 _PROCESSES = 2
 _LOOK_EVERY = 1.0
 _READY_WITHIN = 60.0
-# A queue grows if at the end it holds the beats of so many seconds more.
+# A queue grows if at the end it has this many seconds of beats more.
 _BEHIND = 1.0
 
 
@@ -87,7 +87,7 @@ def _watch(stage: stages.Stage, side: sides.Running) -> dict[str, Any]:
         while time.monotonic() < begin + stage.scale.fleet_seconds:
             time.sleep(_LOOK_EVERY)
             depths.append(side.depth(publish.QUEUE))
-        told = [json.loads(each.line(_READY_WITHIN)) for each in programs]
+        results = [json.loads(each.line(_READY_WITHIN)) for each in programs]
         seconds = time.monotonic() - begin
         cpu = side.server.cpu() - cpu
         rss = side.server.rss()
@@ -96,22 +96,22 @@ def _watch(stage: stages.Stage, side: sides.Running) -> dict[str, Any]:
             each.stop()
     while side.depth(publish.QUEUE):
         time.sleep(_LOOK_EVERY)
-    sent = sum(one['sent'] for one in told)
+    sent = sum(one['sent'] for one in results)
     return {
         'sent': sent,
-        'rate': sent / max(one['seconds'] for one in told),
+        'rate': sent / max(one['seconds'] for one in results),
         'lost': sent - tables.beats(stage.ours.database),
         'depths': depths,
         'grown': _grown(depths),
         'downs': float(_downs(side)),
         'busy': cpu / seconds,
         'rss': rss,
-        'senders_late': max(one['late'] for one in told),
+        'senders_late': max(one['late'] for one in results),
     }
 
 
 def _grown(depths: Sequence[int]) -> float:
-    """By how much a queue was deeper in the last third than in the first."""
+    """How much longer a queue was in the last third than in the first."""
     third = max(1, len(depths) // 3)
     return statistics.median(depths[-third:]) - statistics.median(
         depths[:third]
@@ -140,7 +140,7 @@ def _programs(
 
 
 def _downs(side: sides.Running) -> int:
-    """How many are down, or were told to be."""
+    """How many services are down, or have a down event."""
     with app.connect(side.url, timeout=60) as remote:
         context = remote.context()
         down = {

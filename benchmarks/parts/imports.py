@@ -1,4 +1,4 @@
-"""What it takes to be a member: import, start, first answer."""
+"""Time and memory of a new member: import, start, first answer."""
 
 import json
 import subprocess
@@ -12,8 +12,8 @@ from benchmarks import process
 from benchmarks import rounds
 from benchmarks import stage as stages
 
-# Each prints what it took since the process was started.
-_TELL = (
+# Prints the time and the memory that the process has taken since its start.
+_REPORT = (
     'import json, os, sys, time; print(json.dumps({'
     '"seconds": time.monotonic() - float(sys.argv[1]), '
     '"mb": int(open("/proc/self/statm").read().split()[1]) '
@@ -67,7 +67,7 @@ def run(stage: stages.Stage) -> part.Outcome:
 
 def _start(python: str, code: str, url: str) -> Mapping[str, float]:
     ended = subprocess.run(
-        [python, '-c', f'{code}; {_TELL}', str(time.monotonic()), url],
+        [python, '-c', f'{code}; {_REPORT}', str(time.monotonic()), url],
         cwd=process.ROOT,
         capture_output=True,
         text=True,
@@ -75,8 +75,8 @@ def _start(python: str, code: str, url: str) -> Mapping[str, float]:
     )
     if ended.returncode:
         raise process.BenchmarkError(ended.stderr)
-    told: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
-    return told
+    result: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
+    return result
 
 
 PART = part.Part(

@@ -1,4 +1,4 @@
-"""New services joining, all at once."""
+"""Concurrent joins of new services."""
 
 from benchmarks import drivers
 from benchmarks import lines
@@ -58,7 +58,7 @@ def _take(stage: stages.Stage, side: sides.Running, tag: str) -> rounds.Sample:
 
 
 def _pins(side: sides.Running) -> tuple[int, dict[str, int]]:
-    """The epoch, and all pins, of ours."""
+    """The epoch and the pins, if the side is ours."""
     if side.name != ours.Ours.NAME:
         return 0, {}
     with app.connect(side.url) as remote:

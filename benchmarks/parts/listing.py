@@ -29,7 +29,7 @@ def run(stage: stages.Stage) -> part.Outcome:
 
 
 def take(side: sides.Running) -> rounds.Sample:
-    """Have a side list all."""
+    """Have a side list all services once."""
     done = side.drive('list', drivers.Load(calls=1))
     return {
         'seconds': done['seconds'],

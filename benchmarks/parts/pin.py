@@ -1,10 +1,9 @@
-"""Asking for the lowest version of a binary, in a small and a large table.
+"""Calls for the lowest version of a binary, in a small and a large table.
 
-A caller goes by the pin in force, which a conductor keeps; behind it is a look
-at the table, which each join makes, and which is asked for here by itself. A
-conductor of Nova looks at the table once and goes on answering the same until
-it is started anew; for the look by itself, its statement is run without a
-call.
+A caller uses the pin in force, which is a row of its own. Each join looks the
+lowest version up in the table of services; this is measured too. A conductor
+of Nova looks it up once, and returns the same until it is restarted; its look
+in the table is measured by its SQL statement, without a call.
 """
 
 from collections.abc import Sequence

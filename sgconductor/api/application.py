@@ -1,4 +1,6 @@
-"""The application: from a request to a call, and from its end to an answer."""
+"""The WSGI application: from a request to a call, from its result to an
+answer.
+"""
 
 import functools
 import json
@@ -16,86 +18,85 @@ from oslo_policy import policy
 
 from sgconductor import context as sg_context
 from sgconductor import exception
-from sgconductor.api import doors
+from sgconductor.api import authenticators
 from sgconductor.api import faults
-from sgconductor.api import metrics as sg_metrics
+from sgconductor.api import json_schema
+from sgconductor.api import metrics as api_metrics
 from sgconductor.api import microversion
 from sgconductor.api import operation
-from sgconductor.api import schema
 
 LOG = logging.getLogger(__name__)
 
-_VERSIONED = '/v2.1/'
-# The second is what Nova takes too.
-_JSON = ('application/json', 'application/vnd.openstack.compute+json')
-# Bytes of a body.
-_LONGEST = 100_000
-_SAFE = frozenset({'GET', 'HEAD', 'OPTIONS'})
+_NOVA_PREFIX = '/v2.1/'
+# Nova accepts the second one too.
+_JSON_TYPES = ('application/json', 'application/vnd.openstack.compute+json')
+_MAX_BODY = 100_000  # bytes
+_SAFE_METHODS = frozenset({'GET', 'HEAD', 'OPTIONS'})
 
-Contexts = Callable[..., sg_context.RequestContext]
+ContextFactory = Callable[..., sg_context.RequestContext]
 
 
 def make(
     operations: Iterable[operation.Operation],
-    contexts: Contexts,
-    door: doors.Door,
+    make_context: ContextFactory,
+    authenticator: authenticators.Authenticator,
     enforcer: policy.Enforcer,
-    metrics: sg_metrics.Metrics,
+    metrics: api_metrics.Metrics,
 ) -> falcon.App[falcon.Request, falcon.Response]:
     """
-    :param contexts: makes a context for calls to the conductor, of what is
-        known of who asks
+    :param make_context: makes a context for calls to the conductor, of the
+        arguments of oslo.context's RequestContext
     :param enforcer: has the rules of :mod:`sgconductor.api.policies`
     """
-    gate = _Gate(contexts, door, enforcer, metrics)
-    app = falcon.App(middleware=[gate])
+    middleware = _Middleware(make_context, authenticator, enforcer, metrics)
+    app = falcon.App(middleware=[middleware])
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.auto_parse_qs_csv = False
-    app.set_error_serializer(_say)
-    app.add_error_handler(Exception, _fail)
+    app.set_error_serializer(_serialize_error)
+    app.add_error_handler(Exception, _handle_exception)
     by_path: dict[str, list[operation.Operation]] = {}
-    for each in operations:
-        by_path.setdefault(each.path, []).append(each)
-    for path, them in by_path.items():
-        resource = _resource(gate, them)
-        for spelling in _spellings(path):
-            app.add_route(spelling, resource)
+    for one in operations:
+        by_path.setdefault(one.path, []).append(one)
+    for path, of_path in by_path.items():
+        resource = _resource(middleware, of_path)
+        for template in _uri_templates(path):
+            app.add_route(template, resource)
     return app
 
 
-def _spellings(path: str) -> Iterable[str]:
-    """The path; and, as in Nova's API, with the project in it.
+def _uri_templates(path: str) -> Iterable[str]:
+    """The path, and for Nova's API also the one with a project id.
 
-    Catalogs have it so where they are older than 2.18 of that API.
+    Catalogs that were written before its microversion 2.18 have that.
     """
     yield path
-    if path.startswith(_VERSIONED):
-        yield path.replace(_VERSIONED, f'{_VERSIONED}{{project_id}}/', 1)
+    if path.startswith(_NOVA_PREFIX):
+        yield path.replace(_NOVA_PREFIX, f'{_NOVA_PREFIX}{{project_id}}/', 1)
 
 
-class _Gate:
-    """Lets requests in, with a context; and sees them off."""
+class _Middleware:
+    """Authenticates, authorizes, counts and logs requests."""
 
     def __init__(
         self,
-        contexts: Contexts,
-        door: doors.Door,
+        make_context: ContextFactory,
+        authenticator: authenticators.Authenticator,
         enforcer: policy.Enforcer,
-        metrics: sg_metrics.Metrics,
+        metrics: api_metrics.Metrics,
     ) -> None:
-        self._contexts = contexts
-        self._door = door
+        self._make_context = make_context
+        self._authenticator = authenticator
         self._enforcer = enforcer
         self._metrics = metrics
 
     def process_request(self, req: falcon.Request, _: falcon.Response) -> None:
-        req.context.since = time.monotonic()
-        who = self._door.who(req.env)
-        req.context.known = who is not None
-        req.context.sg = self._contexts(
+        req.context.started_at = time.monotonic()
+        identity = self._authenticator.authenticate(req.env)
+        req.context.authenticated = identity is not None
+        req.context.sg = self._make_context(
             request_id=req.env.get('openstack.request_id'),
             global_request_id=req.env.get('openstack.global_request_id'),
-            **(who or {}),
+            **(identity or {}),
         )
 
     def process_response(
@@ -105,33 +106,33 @@ class _Gate:
         resource: object,
         req_succeeded: bool,
     ) -> None:
-        status = resp.status_code
-        # What Falcon refuses outright has not been let in.
-        since = getattr(req.context, 'since', time.monotonic())
-        self._metrics.answered(
-            # Anything can be sent for a method.
+        # Falcon rejects some requests before process_request.
+        now = time.monotonic()
+        started_at = getattr(req.context, 'started_at', now)
+        self._metrics.record(
+            # A client can send any word as the method.
             req.method if req.method in falcon.HTTP_METHODS else 'other',
             req.uri_template or '',
-            status,
-            time.monotonic() - since,
+            resp.status_code,
+            now - started_at,
         )
-        # In a path there can be anything, once it is decoded.
-        LOG.info('%s %r: %s', req.method, req.relative_uri, status)
+        # Quoted, since a path can contain newlines.
+        LOG.info('%s %r: %s', req.method, req.relative_uri, resp.status_code)
 
-    def check(self, req: falcon.Request, rule: str) -> None:
+    def authorize(self, req: falcon.Request, rule: str) -> None:
         """
-        :raises falcon.HTTPUnauthorized: for nobody known
-        :raises falcon.HTTPForbidden: for somebody who may not
+        :raises falcon.HTTPUnauthorized: without authentication
+        :raises falcon.HTTPForbidden: if the policy does not allow it
         """
-        _refuse_other_sites(req)
+        _refuse_cross_site(req)
         context = req.context.sg
         try:
             self._enforcer.authorize(rule, {}, context, do_raise=True)
         except policy.PolicyNotAuthorized:
-            if not req.context.known:
+            if not req.context.authenticated:
                 raise falcon.HTTPUnauthorized(
-                    description=self._door.refusal,
-                    challenges=self._door.challenges,
+                    description=self._authenticator.refusal,
+                    challenges=self._authenticator.challenges,
                 ) from None
             raise falcon.HTTPForbidden(
                 description=f'Policy does not allow {rule} to '
@@ -141,84 +142,88 @@ class _Gate:
             raise falcon.HTTPForbidden(description=str(error)) from None
 
 
-def _refuse_other_sites(req: falcon.Request) -> None:
-    """Let no other site's page act in the name of who looks at it.
+def _refuse_cross_site(req: falcon.Request) -> None:
+    """Refuse changes that a page of another site makes a browser send.
 
-    A browser says by itself from where a request comes, and no page can have
-    it say otherwise. Other programs say nothing of it.
-    https://words.filippo.io/csrf/
+    Browsers set these headers themselves, and a page cannot change them;
+    other clients do not send them. https://words.filippo.io/csrf/
     """
-    if req.method in _SAFE:
+    if req.method in _SAFE_METHODS:
         return
     site = req.get_header('Sec-Fetch-Site')
     origin = req.get_header('Origin')
     if site is None and origin is None:
         return
-    ours = (
+    same_site = (
         site in ('same-origin', 'none')
         if site is not None
         else origin == f'{req.scheme}://{req.netloc}'
     )
-    # Only a script of the page itself can send this without being asked
-    # about first.
-    if not ours or req.get_header('X-Requested-With') != 'sgconductor':
+    # For a request of another origin with this header, the browser would
+    # ask the server first, and be refused.
+    if not same_site or req.get_header('X-Requested-With') != 'sgconductor':
         raise falcon.HTTPForbidden(
-            description='A browser sent this for a page that is not of this '
+            description='A browser sent this request for a page of another '
             'site.'
         )
 
 
 def _resource(
-    gate: _Gate, operations: Iterable[operation.Operation]
+    middleware: _Middleware, operations: Iterable[operation.Operation]
 ) -> object:
-    """What Falcon takes for the operations of one path."""
+    """A Falcon resource for the operations of one path."""
     return types.SimpleNamespace(
         **{
-            f'on_{one.method.lower()}': functools.partial(_respond, gate, one)
+            f'on_{one.method.lower()}': functools.partial(
+                _responder, middleware, one
+            )
             for one in operations
         }
     )
 
 
-def _respond(
-    gate: _Gate,
-    what: operation.Operation,
+def _responder(
+    middleware: _Middleware,
+    one: operation.Operation,
     req: falcon.Request,
     resp: falcon.Response,
     **path: str,
 ) -> None:
-    # keystonemiddleware adds some that have no value.
     headers = {
         name.lower(): value
         for name, value in req.headers.items()
+        # keystonemiddleware adds some without a value.
         if value is not None
     }
     version = None
-    if what.path.startswith(_VERSIONED):
+    if one.path.startswith(_NOVA_PREFIX):
         version = _negotiate(headers)
         for name, value in microversion.headers(version).items():
             resp.set_header(name, value)
-    gate.check(req, what.rule)
+    middleware.authorize(req, one.rule)
     _check_project(req, path.pop('project_id', None))
     call = operation.Call(
         req.context.sg,
-        schema.read_query(schema.at(what.query, version), _pairs(req.params)),
-        _body(what, version, req),
+        json_schema.read_query(
+            json_schema.in_version(one.query, version),
+            _query_pairs(req.params),
+        ),
+        _read_body(one, version, req),
         version,
         req.prefix,
         req.path,
         headers,
     )
-    _write(resp, what.status, what.handle(call, **path))
+    _write(resp, one.status, one.handle(call, **path))
 
 
-def _check_project(req: falcon.Request, named: str | None) -> None:
-    """Refuse a URL of another project than that of who asks."""
-    known = req.context.sg.project_id
-    if named and known and named != known:
+def _check_project(req: falcon.Request, project_id: str | None) -> None:
+    """Refuse a URL with the id of another project than the caller's."""
+    own = req.context.sg.project_id
+    if project_id and own and project_id != own:
         raise falcon.HTTPBadRequest(
             description=f"Malformed request URL: URL's project_id "
-            f"'{named:.80}' doesn't match Context's project_id '{known}'"
+            f"'{project_id:.80}' doesn't match Context's project_id '{own}'"
         )
 
 
@@ -231,45 +236,47 @@ def _negotiate(headers: Mapping[str, str]) -> Version:
         raise falcon.HTTPNotAcceptable(description=str(error)) from None
 
 
-def _pairs(params: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _query_pairs(params: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     for name, value in params.items():
         for text in value if isinstance(value, list) else [value]:
             yield name, text
 
 
-def _body(
-    what: operation.Operation, version: Version | None, req: falcon.Request
+def _read_body(
+    one: operation.Operation, version: Version | None, req: falcon.Request
 ) -> Any:
-    if what.body is None:
+    if one.body is None:
         return None
-    kind = (req.content_type or '').partition(';')[0].strip().lower()
-    if kind not in _JSON:
+    media_type = (req.content_type or '').partition(';')[0].strip().lower()
+    if media_type not in _JSON_TYPES:
         raise falcon.HTTPUnsupportedMediaType(
-            description=f'The body must be application/json, not '
-            f'{kind or "nothing"}.'
+            description=f'The Content-Type must be application/json, not '
+            f'{media_type or "empty"}.'
         )
     if req.content_length is None:
         raise falcon.HTTPLengthRequired(
             description='The header Content-Length is missing.'
         )
-    if req.content_length > _LONGEST:
+    if req.content_length > _MAX_BODY:
         raise falcon.HTTPContentTooLarge(
-            description=f'The body has {req.content_length} bytes, at most '
-            f'{_LONGEST} are taken.'
+            description=f'The body has {req.content_length} bytes; at most '
+            f'{_MAX_BODY} are allowed.'
         )
     try:
         value = json.loads(req.bounded_stream.read())
-        schema.check(schema.at(what.body, version), value, 'body')
+        json_schema.validate(
+            json_schema.in_version(one.body, version), value, 'body'
+        )
     except ValueError as error:
         raise exception.InvalidInput(
-            f'the body is no JSON: {str(error):.200}'
+            f'the body is not JSON: {str(error):.200}'
         ) from None
     except OSError:
         raise falcon.HTTPError(
-            408, description='The body did not come, or not all of it.'
+            408, description='The body did not arrive in time.'
         ) from None
     except RecursionError:
-        raise exception.InvalidInput('the body is nested too deep') from None
+        raise exception.InvalidInput('the body is nested too deeply') from None
     return value
 
 
@@ -292,10 +299,10 @@ def _write_json(resp: falcon.Response, value: Any) -> None:
     resp.data = json.dumps(value).encode()
 
 
-def _say(
+def _serialize_error(
     req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError
 ) -> None:
-    """Tell of an error that Falcon knows, or of one of the door's."""
+    """Write the body for any HTTP error, raised here or by Falcon."""
     status = error.status_code
     title = falcon.code_to_http_status(status).partition(' ')[2]
     detail = error.description or f'{title}: {req.method} {req.path:.80}'
@@ -308,20 +315,20 @@ def _request_id(req: falcon.Request) -> str:
     return str(req.env.get('openstack.request_id', ''))
 
 
-def _fail(
+def _handle_exception(
     req: falcon.Request,
     resp: falcon.Response,
     error: Exception,
     params: Mapping[str, Any],
 ) -> None:
-    """Tell of any other."""
+    """Turn any other exception into an HTTP error."""
     status = faults.status_of(error)
     detail = str(error)
     if status == 500:
         LOG.error('%s %r failed', req.method, req.path, exc_info=error)
         detail = (
-            f'sgconductor failed unexpectedly; its log has the details under '
-            f'{_request_id(req)}.'
+            f'sgconductor failed unexpectedly; the log of the API has the '
+            f'details under {_request_id(req)}.'
         )
     raise falcon.HTTPError(
         status,

@@ -1,4 +1,4 @@
-"""Errors, as answers."""
+"""How errors become HTTP answers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,9 +7,9 @@ from sgconductor import exception
 
 
 class Fault(exception.SGConductorError):
-    """An error of the API's own.
+    """An error that the API itself raises.
 
-    :param problem: for people
+    :param problem: the error message
     """
 
     def __init__(self, problem: str) -> None:
@@ -18,19 +18,15 @@ class Fault(exception.SGConductorError):
 
 
 class NotFound(Fault):
-    """There is nothing of that name."""
-
-
-class Conflict(Fault):
-    """It does not go with the state of what it is for."""
+    """What the request names does not exist."""
 
 
 class Busy(Fault):
-    """It can be done, but not just now."""
+    """The request cannot be answered now, but may be later."""
 
 
-# How Nova's clients know an error: by the one key of its body.
-_NOVA = {
+# The key of an error's body in Nova's API; its clients read it.
+_NOVA_KEYS = {
     400: 'badRequest',
     401: 'unauthorized',
     403: 'forbidden',
@@ -44,23 +40,23 @@ _NOVA = {
 }
 _STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (NotFound, 404),
-    (Conflict, 409),
     (Busy, 503),
     (exception.InvalidInput, 400),
     (exception.ServiceNotFound, 404),
     (exception.UnknownBinary, 404),
     (exception.ServiceTooOld, 409),
     (exception.ServiceIsUp, 409),
+    (exception.StateConflict, 409),
+    (exception.ServiceChanged, 409),
     (exception.Unreachable, 503),
-    # In the middle of an upgrade, the next may be newer.
+    # During an upgrade, the next call may reach a newer conductor.
     (exception.NotRemotable, 503),
 )
-# Seconds after which to ask again.
-_AGAIN = 2
+_RETRY_AFTER = 2  # seconds
 
 
 def status_of(error: Exception) -> int:
-    """The status of an answer; 500 for what no caller can cause."""
+    """The HTTP status for an error; 500 for a bug."""
     for kind, status in _STATUSES:
         if isinstance(error, kind):
             return status
@@ -68,20 +64,20 @@ def status_of(error: Exception) -> int:
 
 
 def headers(status: int) -> dict[str, str]:
-    return {'Retry-After': str(_AGAIN)} if status == 503 else {}
+    return {'Retry-After': str(_RETRY_AFTER)} if status == 503 else {}
 
 
 def body(
     path: str, status: int, title: str, detail: str, request_id: str
 ) -> Mapping[str, Any]:
-    """What is told of an error.
+    """The body of an answer with an error.
 
-    Under ``/v2.1`` in the form of Nova's API, elsewhere in that of
+    Under ``/v2.1`` it has the form of Nova's API, elsewhere that of
     https://specs.openstack.org/openstack/api-sig/guidelines/errors.html
     """
     if path.startswith('/v2.1'):
-        name = _NOVA.get(status, 'computeFault')
-        return {name: {'code': status, 'message': detail}}
+        key = _NOVA_KEYS.get(status, 'computeFault')
+        return {key: {'code': status, 'message': detail}}
     return {
         'errors': [
             {

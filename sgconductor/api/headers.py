@@ -1,11 +1,11 @@
-"""Headers that every answer has, whoever gives it."""
+"""Security headers, added to every answer."""
 
 from collections.abc import Callable
 from typing import Any
 
 Wsgi = Callable[..., Any]
 
-# What a page may load: what comes from here, and nothing inline.
+# The page may load only what this server sends, and nothing inline.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -20,23 +20,23 @@ _HEADERS = {
 
 
 def add(wsgi: Wsgi) -> Wsgi:
-    """Have the answers of a WSGI application say what a browser must not do.
+    """Wrap a WSGI application so that all its answers have these headers.
 
-    Those that say otherwise themselves are left as they are.
+    A header that the application sets itself keeps its value.
     """
 
-    def answer(environ: dict[str, Any], start_response: Wsgi) -> Any:
+    def wrapped(environ: dict[str, Any], start_response: Wsgi) -> Any:
         def start(
             status: str, headers: list[tuple[str, str]], *more: Any
         ) -> Any:
-            said = {name.lower() for name, _ in headers}
+            present = {name.lower() for name, _ in headers}
             added = [
                 (name, value)
                 for name, value in _HEADERS.items()
-                if name.lower() not in said
+                if name.lower() not in present
             ]
             return start_response(status, [*headers, *added], *more)
 
         return wsgi(environ, start)
 
-    return answer
+    return wrapped

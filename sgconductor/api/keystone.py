@@ -1,6 +1,6 @@
-"""keystonemiddleware, with a word for a Keystone that is away.
+"""keystonemiddleware, extended to report a Keystone that is unreachable.
 
-By itself it takes each token for a wrong one then, or fails.
+By itself it rejects every token then, or raises.
 """
 
 import logging
@@ -11,36 +11,37 @@ from keystonemiddleware import auth_token
 
 LOG = logging.getLogger(__name__)
 
-# What the door finds in the WSGI environment if no token can be checked.
-AWAY = 'sgconductor.keystone_away'
+# A key of the WSGI environment, set if Keystone could not check the token.
+UNREACHABLE = 'sgconductor.keystone_unreachable'
 
 
 class Middleware(auth_token.AuthProtocol):  # type: ignore[misc]
     def process_request(self, request: Any) -> Any:
         try:
             return super().process_request(request)
-        except _AwayError as error:
-            LOG.error('A token cannot be checked: %s', error)
-            request.environ[AWAY] = True
+        except _UnreachableError as error:
+            LOG.error('Keystone could not check a token: %s', error)
+            request.environ[UNREACHABLE] = True
             return None
 
     def fetch_token(self, token: str, **more: Any) -> Any:
         try:
             return super().fetch_token(token, **more)
         except auth_token.InvalidToken as error:
-            # As it says that it could not ask, if the decision is not its.
-            if isinstance(error.__context__, _CANNOT_ASK):
-                raise _AwayError(str(error.__context__)) from None
+            # With delay_auth_decision, the middleware raises this for an
+            # unreachable Keystone too.
+            if isinstance(error.__context__, _NO_ANSWER):
+                raise _UnreachableError(str(error.__context__)) from None
             raise
         except ksa_exc.ClientException as error:
-            raise _AwayError(str(error)) from None
+            raise _UnreachableError(str(error)) from None
 
 
-class _AwayError(Exception):
-    """Nobody can tell of a token whether it is good."""
+class _UnreachableError(Exception):
+    """Keystone did not say whether a token is valid."""
 
 
-_CANNOT_ASK = (
+_NO_ANSWER = (
     ksa_exc.ConnectFailure,
     ksa_exc.DiscoveryFailure,
     ksa_exc.RequestTimeout,

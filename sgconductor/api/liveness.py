@@ -1,32 +1,33 @@
-"""``/v1/liveness``: what the driver and the shadow driver say."""
+"""``/v1/liveness``: the verdicts of the driver and of the shadow driver."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from sgconductor import objects
+from sgconductor.api import json_schema
 from sgconductor.api import operation
 from sgconductor.api import paging
-from sgconductor.api import schema
+from sgconductor.api import policies
 
-INDEX_QUERY = schema.closed(**paging.QUERY)
-_VERDICT: schema.Schema = {
+INDEX_QUERY = json_schema.closed(**paging.QUERY)
+_VERDICT: json_schema.Schema = {
     'type': 'object',
     'properties': {
-        'driver': schema.WORDS,
+        'driver': json_schema.STRING,
         'liveness': {'enum': ['up', 'down', 'unknown']},
-        'reason': schema.WORDS,
+        'reason': json_schema.STRING,
     },
     'required': ['driver', 'liveness', 'reason'],
 }
-_SERVICE: schema.Schema = {
+_SERVICE: json_schema.Schema = {
     'type': 'object',
     'properties': {
-        'host': schema.WORDS,
-        'binary': schema.WORDS,
+        'host': json_schema.STRING,
+        'binary': json_schema.STRING,
         'verdicts': {'type': 'array', 'items': _VERDICT},
         'disagreements': {
             'type': 'integer',
-            'description': 'How often the two were seen to differ.',
+            'description': 'How often the two drivers were found to disagree.',
         },
         'disagree_since': {
             'type': ['string', 'null'],
@@ -34,46 +35,54 @@ _SERVICE: schema.Schema = {
             'description': 'Null if they agree.',
         },
     },
-    'required': ['host', 'binary', 'verdicts', 'disagreements'],
+    'required': [
+        'host',
+        'binary',
+        'verdicts',
+        'disagreements',
+        'disagree_since',
+    ],
 }
-_DRIVER: schema.Schema = {
+_DRIVER: json_schema.Schema = {
     'type': 'object',
     'properties': {
-        'name': schema.WORDS,
+        'name': json_schema.STRING,
         'trouble': {
             'type': 'string',
-            'description': 'Why it cannot be asked; empty if it can.',
+            'description': 'Why it is unavailable; empty if it is available.',
         },
         'outages': {
             'type': 'integer',
-            'description': 'As the conductor that answered has seen them.',
+            'description': 'How often it was unavailable to the conductor '
+            'that answered.',
         },
     },
     'required': ['name', 'trouble', 'outages'],
 }
-INDEX_ANSWER = paging.listed(
+INDEX_ANSWER = paging.page_of(
     'services',
     _SERVICE,
     drivers={
         'type': 'array',
         'items': _DRIVER,
-        'description': 'The one that counts, then the shadow driver.',
+        'description': 'The driver that decides, then the shadow driver if '
+        'there is one.',
     },
 )
 
 
 def index(call: operation.Call) -> Mapping[str, Any]:
-    limit = call.query.get('limit', paging.MOST)
-    page = objects.ServiceList.compare(
+    limit = call.query.get('limit', paging.MAX_LIMIT)
+    report = objects.ServiceList.compare(
         call.context, limit, call.query.get('marker')
     )
-    found = page['services']
-    names = [driver['name'] for driver in page['drivers']]
+    found = report['services']
+    names = [driver['name'] for driver in report['drivers']]
     more = len(found) == limit
     return {
         'drivers': [
             {name: driver[name] for name in ('name', 'trouble', 'outages')}
-            for driver in page['drivers']
+            for driver in report['drivers']
         ],
         'services': [_view(service, names) for service in found],
         'links': paging.links(call, found[-1]['id'] if more else None),
@@ -93,3 +102,16 @@ def _view(service: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
         'disagreements': service['disagreements'],
         'disagree_since': service['since'],
     }
+
+
+OPERATIONS = (
+    operation.Operation(
+        'GET',
+        '/v1/liveness',
+        index,
+        policies.LIVENESS_READ,
+        "List the drivers' verdicts on each service",
+        query=INDEX_QUERY,
+        answer=INDEX_ANSWER,
+    ),
+)

@@ -13,11 +13,11 @@ SERVICE_TYPE = 'compute'
 HEADER = 'OpenStack-API-Version'
 LEGACY_HEADER = 'X-OpenStack-Nova-API-Version'
 
-# What is new from each on; those between change nothing here.
+# What each introduces; the versions in between change nothing here.
 HISTORY = {
     Version(2, 1): 'the first',
     Version(2, 11): 'forced_down, and PUT /os-services/force-down',
-    Version(2, 53): 'UUIDs for ids; PUT /os-services/{id} for all changes',
+    Version(2, 53): 'UUIDs as ids; PUT /os-services/{id} for all changes',
     Version(2, 69): 'a list may be partial; here it never is',
     Version(2, 75): 'unknown query parameters are refused',
 }
@@ -28,19 +28,19 @@ _FORM = re.compile(r'[1-9]\d{0,5}\.(0|[1-9]\d{0,5})', re.ASCII)
 
 
 class Malformed(ValueError):
-    """A header that names no version."""
+    """A header that does not contain a version."""
 
 
 class NotSupported(ValueError):
-    """A version that this API has not got."""
+    """A version that this API does not support."""
 
 
 def negotiate(headers: Mapping[str, str]) -> Version:
-    """The version that a request asks for; the first if it asks for none.
+    """The version that a request asks for; by default the first.
 
-    :param headers: of the request, in lower case
-    :raises Malformed: naming it
-    :raises NotSupported: naming those that are
+    :param headers: of the request, their names in lower case
+    :raises Malformed: quoting the header
+    :raises NotSupported: naming the versions that are supported
     """
     text = microversion_parse.get_version(
         headers.items(), SERVICE_TYPE, [LEGACY_HEADER.lower()]
@@ -64,7 +64,7 @@ def negotiate(headers: Mapping[str, str]) -> Version:
 
 
 def headers(version: Version) -> dict[str, str]:
-    """What an answer says of the version that it has."""
+    """The headers by which an answer names its version."""
     return {
         HEADER: f'{SERVICE_TYPE} {version}',
         LEGACY_HEADER: str(version),

@@ -1,17 +1,19 @@
-"""The OpenAPI document, made of the table of routes."""
+"""The OpenAPI document, generated from the operations."""
 
 import re
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from pbr import version
 
+from sgconductor.api import json_schema
 from sgconductor.api import operation
-from sgconductor.api import schema
+from sgconductor.api import policies
 
 _PARAMETER = re.compile(r'\{(\w+)\}')
-_ERRORS: schema.Schema = {
+_ERRORS: json_schema.Schema = {
     'type': 'object',
     'properties': {
         'errors': {
@@ -30,20 +32,20 @@ _ERRORS: schema.Schema = {
     },
     'required': ['errors'],
 }
-# What an answer may be besides, and when.
-_ALWAYS = {
-    400: 'Something in the request cannot be taken.',
-    401: 'Nobody is known to ask.',
-    403: 'Whoever asks may not.',
-    503: 'What is needed for an answer is away; try again.',
+# The errors of every operation, and those of some.
+_COMMON = {
+    400: 'Invalid request',
+    401: 'Authentication required',
+    403: 'Forbidden',
+    503: 'A server that is needed did not answer; try again',
 }
-_OF_NAMES = {404: 'There is no such thing.'}
-_OF_CHANGES = {409: 'It does not go with the state of the thing.'}
+_NOT_FOUND = {404: 'Not found'}
+_CONFLICT = {409: 'Conflicts with the current state'}
 _OF_BODIES = {
-    408: 'The body did not come, or not all of it.',
-    411: 'The body comes without its length.',
-    413: 'The body is too large.',
-    415: 'The body is no JSON.',
+    408: 'The body did not arrive in time',
+    411: 'The header Content-Length is missing',
+    413: 'The body is too large',
+    415: 'The body is not JSON',
 }
 
 
@@ -54,9 +56,9 @@ class Document:
 
     def __init__(self, operations: Iterable[operation.Operation]) -> None:
         self._paths: dict[str, dict[str, Any]] = {}
-        for each in operations:
-            of_path = self._paths.setdefault(each.path, {})
-            of_path[each.method.lower()] = _operation(each)
+        for one in operations:
+            methods = self._paths.setdefault(one.path, {})
+            methods[one.method.lower()] = _operation(one)
 
     def show(self, call: operation.Call) -> Mapping[str, Any]:
         return {
@@ -64,31 +66,43 @@ class Document:
             'info': {
                 'title': 'sgconductor',
                 'version': version.VersionInfo('sgconductor').release_string(),
-                'description': 'Who is in the group, who is alive, and '
-                'which version may be spoken.',
+                'description': 'The members of the service group, which of '
+                'them are alive, and up to which version each binary may be '
+                'called.',
             },
             'servers': [{'url': call.url}],
             'paths': self._paths,
             'components': {'schemas': {'Errors': _ERRORS}},
         }
 
+    def operations(self) -> Sequence[operation.Operation]:
+        return (
+            operation.Operation(
+                'GET',
+                '/v1/openapi.json',
+                self.show,
+                policies.ANYBODY,
+                'Show this document',
+            ),
+        )
+
 
 def _operation(one: operation.Operation) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    described: dict[str, Any] = {
         'summary': one.summary,
-        'description': f'Allowed by the policy {one.rule}.',
-        'parameters': [*_of_path(one.path), *_of_query(one)],
-        'responses': _answers(one),
+        'description': f'Allowed by the policy rule {one.rule}.',
+        'parameters': [*_path_parameters(one.path), *_query_parameters(one)],
+        'responses': _responses(one),
     }
     if one.body is not None:
-        told['requestBody'] = {
+        described['requestBody'] = {
             'required': True,
             'content': {'application/json': {'schema': one.body}},
         }
-    return told
+    return described
 
 
-def _of_path(path: str) -> Iterable[dict[str, Any]]:
+def _path_parameters(path: str) -> Iterable[dict[str, Any]]:
     for name in _PARAMETER.findall(path):
         yield {
             'name': name,
@@ -98,39 +112,37 @@ def _of_path(path: str) -> Iterable[dict[str, Any]]:
         }
 
 
-def _of_query(one: operation.Operation) -> Iterable[dict[str, Any]]:
+def _query_parameters(one: operation.Operation) -> Iterable[dict[str, Any]]:
     assert isinstance(one.query, Mapping)
     required = one.query.get('required', ())
-    for name, its in one.query['properties'].items():
+    for name, schema in one.query['properties'].items():
         yield {
             'name': name,
             'in': 'query',
             'required': name in required,
-            'schema': its,
+            'schema': schema,
         }
 
 
-def _answers(one: operation.Operation) -> dict[str, Any]:
-    good: dict[str, Any] = {'description': 'Done.'}
-    if one.answer is not None:
-        good['content'] = {'application/json': {'schema': one.answer}}
-    elif one.status == 200:
-        good['content'] = {'text/event-stream': {'schema': {}}}
-    errors = dict(_ALWAYS)
-    if '{' in one.path or one.path == '/v1/what-if':
-        errors |= _OF_NAMES
+def _responses(one: operation.Operation) -> dict[str, Any]:
+    success: dict[str, Any] = {'description': 'Success'}
+    if one.status != 204:
+        success['content'] = {one.answer_type: {'schema': one.answer or {}}}
+    errors = dict(_COMMON)
+    if '{' in one.path or one.looks_up:
+        errors |= _NOT_FOUND
     if one.method != 'GET':
-        errors |= _OF_CHANGES
+        errors |= _CONFLICT
     if one.body is not None:
         errors |= _OF_BODIES
     reference = {'$ref': '#/components/schemas/Errors'}
     return {
-        str(one.status): good,
+        str(one.status): success,
         **{
             str(status): {
-                'description': words,
+                'description': description,
                 'content': {'application/json': {'schema': reference}},
             }
-            for status, words in errors.items()
+            for status, description in errors.items()
         },
     }

@@ -1,4 +1,4 @@
-"""An operation: what is done for a method of a path."""
+"""An operation: one method of one path, and the function that handles it."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,20 +9,20 @@ from typing import Any
 from microversion_parse import Version
 
 from sgconductor import context as sg_context
-from sgconductor.api import schema
+from sgconductor.api import json_schema
 
-_NOTHING = schema.closed()
+_NO_QUERY = json_schema.closed()
 
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One request, after all checks.
+    """One request, authorized and validated.
 
-    :ivar query: its parameters, as the operation's schema has them
-    :ivar body: of JSON, likewise; None for an operation without one
+    :ivar query: its parameters, converted as the operation's schema says
+    :ivar body: the value of its JSON; None for an operation without a body
     :ivar microversion: under ``/v2.1``; None elsewhere
     :ivar url: of the application itself, without a slash at the end
-    :ivar headers: in lower case
+    :ivar headers: their names in lower case
     """
 
     context: sg_context.RequestContext
@@ -36,9 +36,9 @@ class Call:
 
 @dataclasses.dataclass(frozen=True)
 class Content:
-    """An answer that is no JSON.
+    """The body of an answer that is not JSON.
 
-    :ivar body: as a whole, or piece by piece
+    :ivar body: all of it, or an iterable of pieces that are sent as they come
     """
 
     type: str
@@ -49,14 +49,17 @@ class Content:
 @dataclasses.dataclass(frozen=True)
 class Operation:
     """
-    :ivar path: with parameters in braces
-    :ivar handle: gets the call, and the path's parameters as texts; returns
-        what becomes the JSON of the answer, or a :class:`Content`
-    :ivar rule: of the policy, that says who may
+    :ivar path: a URI template, with its parameters in braces
+    :ivar handle: takes the call, and the path's parameters as strings;
+        returns the value for the JSON of the answer, or a :class:`Content`
+    :ivar rule: the policy rule that allows it
     :ivar query: the schema of the query
     :ivar body: the schema of the body; None for no body
-    :ivar status: of an answer that went well
-    :ivar answer: the schema of that answer; None for no body
+    :ivar status: of an answer without an error
+    :ivar answer: the schema of that answer; None if it is not JSON
+    :ivar answer_type: its media type
+    :ivar looks_up: whether its query names things, so that the answer is 404
+        if they do not exist; a parameter in the path always does
     """
 
     method: str
@@ -64,9 +67,11 @@ class Operation:
     handle: Callable[..., Any]
     rule: str
     summary: str
-    query: schema.Schema | schema.History = dataclasses.field(
-        default_factory=lambda: _NOTHING
+    query: json_schema.Schema | json_schema.History = dataclasses.field(
+        default_factory=lambda: _NO_QUERY
     )
-    body: schema.Schema | schema.History | None = None
+    body: json_schema.Schema | json_schema.History | None = None
     status: int = 200
-    answer: schema.Schema | None = None
+    answer: json_schema.Schema | None = None
+    answer_type: str = 'application/json'
+    looks_up: bool = False

@@ -1,9 +1,10 @@
-"""The page for a browser: files that are served as they are."""
+"""The web page: files that are served as they are."""
 
 import importlib.resources
 
 from sgconductor.api import faults
 from sgconductor.api import operation
+from sgconductor.api import policies
 
 _TYPES = {
     '.css': 'text/css; charset=utf-8',
@@ -21,19 +22,30 @@ def index() -> operation.Content:
 
 
 def static(call: operation.Call, name: str) -> operation.Content:
-    """What belongs to it."""
+    """A script, a style sheet or an image of the page."""
     return _content(name)
 
 
 def _content(name: str) -> operation.Content:
-    # What is asked for is a name here, and never a path.
+    # Compared with the names that exist, so it can never be used as a path.
     for file in _FILES.iterdir():
         if file.name == name and file.is_file():
             _, dot, kind = name.rpartition('.')
             return operation.Content(
                 _TYPES[dot + kind],
                 file.read_bytes(),
-                # The page of one release has the script of the same.
+                # After an upgrade, page and scripts must change together.
                 {'Cache-Control': 'no-cache'},
             )
-    raise faults.NotFound(f'There is no {name:.80} here.')
+    raise faults.NotFound(f'There is no file {name:.80}.')
+
+
+OPERATIONS = (
+    operation.Operation(
+        'GET',
+        '/static/{name}',
+        static,
+        policies.ANYBODY,
+        'Get a file of the web page',
+    ),
+)

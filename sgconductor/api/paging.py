@@ -1,24 +1,24 @@
-"""Lists that come in pages."""
+"""Lists that are answered in pages."""
 
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
+from sgconductor.api import json_schema
 from sgconductor.api import operation
-from sgconductor.api import schema
 
-MOST = 1000
-# Of the query of what comes in pages.
-QUERY: Mapping[str, schema.Schema] = {
-    'limit': {'type': 'integer', 'minimum': 1, 'maximum': MOST},
+MAX_LIMIT = 1000
+# The query parameters of every operation that lists in pages.
+QUERY: Mapping[str, json_schema.Schema] = {
+    'limit': {'type': 'integer', 'minimum': 1, 'maximum': MAX_LIMIT},
     'marker': {
         'type': 'integer',
         'minimum': 0,
         'maximum': 2**31 - 1,
-        'description': 'From the link to the next page.',
+        'description': 'Taken from the link to the next page.',
     },
 }
-LINKS: schema.Schema = {
+LINKS: json_schema.Schema = {
     'type': 'array',
     'items': {
         'type': 'object',
@@ -31,11 +31,14 @@ LINKS: schema.Schema = {
 }
 
 
-def listed(name: str, item: schema.Schema, **more: Any) -> schema.Schema:
+def page_of(
+    name: str, item: json_schema.Schema, **more: Any
+) -> json_schema.Schema:
     """The schema of a page.
 
-    :param item: of each that is listed
-    :param more: properties that the page has besides
+    :param name: the key of the list
+    :param item: the schema of each item
+    :param more: the page's other properties
     """
     return {
         'type': 'object',
@@ -51,7 +54,7 @@ def listed(name: str, item: schema.Schema, **more: Any) -> schema.Schema:
 def links(call: operation.Call, marker: int | None) -> list[dict[str, str]]:
     """The links of a page.
 
-    :param marker: of the next one; None if this is the last
+    :param marker: where the next page begins; None if this is the last page
     """
     if marker is None:
         return []

@@ -6,78 +6,80 @@ from typing import Any
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.api import faults
+from sgconductor.api import json_schema
 from sgconductor.api import operation
-from sgconductor.api import schema
+from sgconductor.api import policies
 from sgconductor.api import services
 from sgconductor.objects import fields
 
-# Of those that hold a pin, and of those that do not follow it.
+# How many of the oldest and of the lagging services an answer names.
 _NAMED = 100
 
-PIN: schema.Schema = {
-    'type': 'object',
-    'description': 'What may be spoken to the services of a binary: version '
-    'is in force, the lower of min_version and held_version. services counts '
-    'those that count, by version; following of live members go by the '
-    'epoch or a newer one.',
-    'properties': {
-        'binary': schema.WORDS,
-        'version': schema.COUNT,
-        'min_version': schema.COUNT,
-        'held_version': schema.or_null(schema.COUNT),
-        'epoch': schema.COUNT,
-        'since': schema.MOMENT,
-        'cause': schema.WORDS,
-        'services': {'type': 'object', 'additionalProperties': schema.COUNT},
-        'following': schema.COUNT,
-        'live': schema.COUNT,
+_FIELDS: Mapping[str, json_schema.Schema] = {
+    'binary': json_schema.STRING,
+    'version': json_schema.NATURAL,
+    'min_version': json_schema.NATURAL,
+    'held_version': json_schema.nullable(json_schema.NATURAL),
+    'epoch': json_schema.NATURAL,
+    'since': json_schema.DATE_TIME,
+    'cause': json_schema.STRING,
+    'services': {
+        'type': 'object',
+        'additionalProperties': json_schema.NATURAL,
     },
-    'required': ['binary', 'version', 'min_version', 'held_version', 'epoch'],
-    'additionalProperties': False,
+    'following': json_schema.NATURAL,
+    'live': json_schema.NATURAL,
 }
-INDEX_ANSWER: schema.Schema = {
+PIN: json_schema.Schema = {
+    **json_schema.closed(*_FIELDS, **_FIELDS),
+    'description': 'Up to which version RPC clients may call the services of '
+    'a binary: version, which is the lower of min_version and held_version. '
+    'services has the number of services of each version that count for the '
+    'pin. Of the live members, following use the epoch or a newer one.',
+}
+INDEX_ANSWER: json_schema.Schema = {
     'type': 'object',
     'properties': {'pins': {'type': 'array', 'items': PIN}},
     'required': ['pins'],
 }
 _SOME = {'type': 'array', 'items': services.SERVICE, 'maxItems': _NAMED}
-SHOW_ANSWER: schema.Schema = {
+SHOW_ANSWER: json_schema.Schema = {
     'type': 'object',
     'properties': {
         'pin': PIN,
         'oldest': {
             **_SOME,
-            'description': 'The first of the services of the lowest version.',
+            'description': 'The first services of the lowest version.',
         },
         'lagging': {
             **_SOME,
-            'description': 'The first of the live members, of all binaries, '
-            'that do not go by its epoch yet.',
+            'description': 'The first live members, of all binaries, that do '
+            'not use its epoch yet.',
         },
     },
     'required': ['pin', 'oldest', 'lagging'],
 }
-HOLD_BODY = schema.closed(
-    'version', version={**schema.COUNT, 'maximum': fields.MAX_INT}
+HOLD_BODY = json_schema.closed(
+    'version', version={**json_schema.NATURAL, 'maximum': fields.MAX_INT}
 )
-WHAT_IF_QUERY = schema.closed(
+WHAT_IF_QUERY = json_schema.closed(
     'without',
     without={
         'type': 'array',
-        'items': schema.name(fields.HostField),
+        'items': json_schema.name(fields.HostField),
         'minItems': 1,
-        # So that they go into a URL.
+        # More would not fit into a URL.
         'maxItems': 200,
-        'description': 'A host; as often as there are hosts.',
+        'description': 'A host; repeat it for several hosts.',
     },
 )
-WHAT_IF_ANSWER: schema.Schema = {
+WHAT_IF_ANSWER: json_schema.Schema = {
     'type': 'object',
     'properties': {
         'pins': {
             'type': 'object',
-            'description': 'The version in force then, by binary.',
-            'additionalProperties': schema.COUNT,
+            'description': 'The version of each pin then, by binary.',
+            'additionalProperties': json_schema.NATURAL,
         }
     },
     'required': ['pins'],
@@ -90,7 +92,8 @@ def index(call: operation.Call) -> Mapping[str, Any]:
 
 
 def show(call: operation.Call, binary: str) -> Mapping[str, Any]:
-    pin = _get(call, binary)
+    name = _of_binary(call, binary).binary
+    pin = objects.Pin.get_by_binary(call.context, name)
     oldest = objects.ServiceList.get_oldest(call.context, pin.binary, _NAMED)
     lagging = objects.ServiceList.get_lagging(call.context, pin.epoch, _NAMED)
     return {
@@ -101,14 +104,14 @@ def show(call: operation.Call, binary: str) -> Mapping[str, Any]:
 
 
 def hold(call: operation.Call, binary: str) -> Mapping[str, Any]:
-    pin = _get(call, binary)
-    # JSON may write it with a fraction of nothing.
+    pin = _of_binary(call, binary)
+    # In JSON, 3.0 is an integer too.
     pin.hold(int(call.body['version']))
     return _view(pin)
 
 
 def release(call: operation.Call, binary: str) -> Mapping[str, Any]:
-    pin = _get(call, binary)
+    pin = _of_binary(call, binary)
     pin.release()
     return _view(pin)
 
@@ -118,21 +121,68 @@ def what_if(call: operation.Call) -> Mapping[str, Any]:
     try:
         return {'pins': objects.PinList.what_if(call.context, without)}
     except exception.InvalidInput as error:
-        # These are names, but not of hosts that are there.
+        # The schema has checked the names, so a host does not exist.
         raise faults.NotFound(error.args[0]) from None
 
 
 def _view(pin: objects.Pin) -> dict[str, Any]:
     return {
-        name: field.to_primitive(pin, name, getattr(pin, name))
-        for name, field in pin.fields.items()
+        name: pin.fields[name].to_primitive(pin, name, getattr(pin, name))
+        for name in _FIELDS
     }
 
 
-def _get(call: operation.Call, binary: str) -> objects.Pin:
+def _of_binary(call: operation.Call, binary: str) -> objects.Pin:
+    """A pin of which only the binary is set; nothing is read."""
     try:
-        return objects.Pin.get_by_binary(call.context, binary)
-    except exception.InvalidInput:
-        # No binary can have such a name.
-        known = [pin.binary for pin in objects.PinList.get_all(call.context)]
-        raise exception.UnknownBinary(f'{binary:.80}', known) from None
+        return objects.Pin.named(call.context, binary=binary)
+    except exception.InvalidInput as error:
+        raise faults.NotFound(f'No such pin: {error.args[0]:.200}.') from None
+
+
+OPERATIONS = (
+    operation.Operation(
+        'GET',
+        '/v1/pins',
+        index,
+        policies.PINS_READ,
+        'List the pins',
+        answer=INDEX_ANSWER,
+    ),
+    operation.Operation(
+        'GET',
+        '/v1/pins/{binary}',
+        show,
+        policies.PINS_READ,
+        'Explain a pin: the services that hold it down, and the members that '
+        'do not follow it yet',
+        answer=SHOW_ANSWER,
+    ),
+    operation.Operation(
+        'PUT',
+        '/v1/pins/{binary}/hold',
+        hold,
+        policies.PINS_UPDATE,
+        'Hold a pin: it cannot exceed a version',
+        body=HOLD_BODY,
+        answer=PIN,
+    ),
+    operation.Operation(
+        'DELETE',
+        '/v1/pins/{binary}/hold',
+        release,
+        policies.PINS_UPDATE,
+        'Release a pin: its services alone decide its version',
+        answer=PIN,
+    ),
+    operation.Operation(
+        'GET',
+        '/v1/what-if',
+        what_if,
+        policies.PINS_READ,
+        'Compute the pins as if the services of some hosts did not count',
+        query=WHAT_IF_QUERY,
+        answer=WHAT_IF_ANSWER,
+        looks_up=True,
+    ),
+)

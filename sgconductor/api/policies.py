@@ -1,7 +1,7 @@
-"""The policy: who may do what.
+"""The policy: which roles may do what.
 
-Three kinds of people and programs come here: a *reader* looks, an *admin*
-acts, and a *service* is another program of the control plane, which looks.
+By default the role *admin* may change things; *reader* and *service*, the
+role of other programs of the control plane, may only read.
 """
 
 from collections.abc import Sequence
@@ -38,18 +38,22 @@ def _documented(
 
 _RULES = (
     policy.RuleDefault(
-        'sgconductor:admin', 'role:admin', 'Who acts.', scope_types=None
+        'sgconductor:admin',
+        'role:admin',
+        'May change services and pins.',
+        scope_types=None,
     ),
     policy.RuleDefault(
         'sgconductor:reader',
         'role:reader or role:service or rule:sgconductor:admin',
-        'Who looks: readers, other services, and admins.',
+        'May read everything: readers, other services, and admins.',
         scope_types=None,
     ),
     _documented(
         ANYBODY,
         '@',
-        'See the page, which asks for all it shows, and what there is.',
+        'Get the web page, which has no data of its own, and the versions '
+        'and the description of the API.',
         ('GET', '/'),
         ('GET', '/static/{name}'),
         ('GET', '/v1'),
@@ -59,13 +63,13 @@ _RULES = (
     _documented(
         METRICS,
         '@',
-        'Read the metrics, which name no hosts.',
+        'Read the metrics, which contain no host names.',
         ('GET', '/metrics'),
     ),
     _documented(
         SERVICES_READ,
         _READER,
-        'List services, and look at one.',
+        'List services, show a service, and explain its liveness.',
         ('GET', '/v2.1/os-services'),
         ('GET', '/v1/services'),
         ('GET', '/v1/services/{uuid}'),
@@ -74,7 +78,7 @@ _RULES = (
     _documented(
         SERVICES_UPDATE,
         _ADMIN,
-        'Disable a service, force it down, put it in quarantine.',
+        'Disable a service, force it down, or quarantine it.',
         ('PUT', '/v2.1/os-services/{id}'),
         ('PATCH', '/v1/services/{uuid}'),
     ),
@@ -88,7 +92,8 @@ _RULES = (
     _documented(
         PINS_READ,
         _READER,
-        'See the pins, and who holds them.',
+        'List the pins, explain a pin, and compute the pins without some '
+        'hosts.',
         ('GET', '/v1/pins'),
         ('GET', '/v1/pins/{binary}'),
         ('GET', '/v1/what-if'),
@@ -96,20 +101,20 @@ _RULES = (
     _documented(
         PINS_UPDATE,
         _ADMIN,
-        'Hold a pin, and release it.',
+        'Hold or release a pin.',
         ('PUT', '/v1/pins/{binary}/hold'),
         ('DELETE', '/v1/pins/{binary}/hold'),
     ),
     _documented(
         LIVENESS_READ,
         _READER,
-        'See what the drivers say.',
+        "List the drivers' verdicts on each service.",
         ('GET', '/v1/liveness'),
     ),
     _documented(
         EVENTS_READ,
         _READER,
-        'See what happens to services.',
+        'Read the events of services.',
         ('GET', '/v1/events'),
         ('GET', '/v1/events/stream'),
     ),
@@ -117,5 +122,5 @@ _RULES = (
 
 
 def list_rules() -> Sequence[policy.RuleDefault]:
-    """The rules and their defaults, for oslopolicy-sample-generator."""
+    """The rules with their defaults, also for oslopolicy-sample-generator."""
     return _RULES

@@ -1,4 +1,4 @@
-"""The REST API, put together."""
+"""The REST API, assembled."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,30 +15,33 @@ from sgconductor import exception
 from sgconductor import metrics as sg_metrics
 from sgconductor import objects
 from sgconductor.api import application
-from sgconductor.api import doors
+from sgconductor.api import authenticators
+from sgconductor.api import event_hub
 from sgconductor.api import events
-from sgconductor.api import feed
 from sgconductor.api import headers
 from sgconductor.api import keystone
-from sgconductor.api import metrics
+from sgconductor.api import metrics as api_metrics
 from sgconductor.api import policies
 from sgconductor.api import routes
 from sgconductor.app import client
 from sgconductor.rpcapi import deadline
 
-# Seconds in which a call ends that has waited in vain.
-_MOMENT = 0.2
-# A Keystone that stands still is to take no thread for long; by themselves
-# these have no end, and four times that.
-_KEYSTONE = {'http_connect_timeout': 5, 'http_request_max_retries': 0}
-# As many as can wait for a broker that stands still, before none is sent.
-_CALLS_AT_ONCE = 64
+# Seconds that a call gets beyond its timeout to report that timeout itself.
+_GRACE = 0.2
+# keystonemiddleware has no timeout by default, and retries three times; a
+# Keystone that hangs would block a thread for long.
+_KEYSTONE_DEFAULTS = {
+    'http_connect_timeout': 5,
+    'http_request_max_retries': 0,
+}
+# While the broker hangs, so many calls wait for it; further ones fail.
+_MAX_CALLS = 64
 
 Wrap = Callable[[headers.Wsgi], headers.Wsgi]
 
 
 class Api:
-    """The API as a WSGI application; it holds no database.
+    """The API as a WSGI application; it has no database.
 
     :param conf: with ``transport_url``, the options of
         :mod:`sgconductor.conf` and, for keystone, ``[keystone_authtoken]``
@@ -46,36 +49,46 @@ class Api:
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        errors = metrics.Errors()
+        errors = api_metrics.Errors()
         self._remote = client.Remote(
             conf,
             conf.api.conductor_timeout,
             lambda api: deadline.Deadline(
-                api, api.timeout + _MOMENT, _CALLS_AT_ONCE, errors.count
+                api, api.timeout + _GRACE, _MAX_CALLS, errors.count
             ),
         )
-        told = metrics.Metrics(sg_metrics.Group(self._remote.context), errors)
-        self._feed = feed.Feed(self._fetch, conf.api.event_streams)
+        metrics = api_metrics.Metrics(
+            sg_metrics.Group(self._remote.context), errors
+        )
+        self._event_hub = event_hub.EventHub(
+            self._fetch_events, conf.api.event_streams
+        )
         try:
-            self._wsgi = _pipeline(conf, self._remote, self._feed, told)
+            self._wsgi = _pipeline(
+                conf, self._remote, self._event_hub, metrics
+            )
         except BaseException:
             self._remote.close()
             raise
 
-    def __call__(self, environ: doors.Environ, start_response: Any) -> Any:
-        # Servers may leave out what is empty; webob takes it to be there.
+    def __call__(
+        self, environ: authenticators.Environ, start_response: Any
+    ) -> Any:
+        # WSGI servers may omit an empty PATH_INFO; webob needs it.
         environ.setdefault('PATH_INFO', '')
         return self._wsgi(environ, start_response)
 
     def stop(self) -> None:
-        """End the streams of events, so that the server can stop."""
-        self._feed.close()
+        """End the event streams, so that the server can stop."""
+        self._event_hub.close()
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._remote.close()
 
-    def _fetch(self, limit: int, marker: int | None) -> objects.EventList:
+    def _fetch_events(
+        self, limit: int, marker: int | None
+    ) -> objects.EventList:
         context = self._remote.context()
         return objects.EventList.get_page(context, limit, marker)
 
@@ -83,29 +96,25 @@ class Api:
 def _pipeline(
     conf: cfg.ConfigOpts,
     remote: client.Remote,
-    read: feed.Feed,
-    told: metrics.Metrics,
+    hub: event_hub.EventHub,
+    metrics: api_metrics.Metrics,
 ) -> headers.Wsgi:
-    """What a request goes through, from the last to the first.
-
-    :param read: by all streams of events
-    :param told: to Prometheus
-    """
-    door, wrap = _door(conf)
-    stream = events.Stream(read)
+    """The application and its WSGI middleware, innermost first."""
+    authenticator, wrap = _authentication(conf)
+    event_stream = events.EventStream(hub)
     wsgi: headers.Wsgi = application.make(
-        routes.table(stream, told),
+        routes.operations(event_stream, metrics),
         remote.context,
-        door,
+        authenticator,
         _enforcer(conf),
-        told,
+        metrics,
     )
     wsgi = wrap(wsgi)
-    wsgi = _beside(wsgi, '/healthcheck', healthcheck.Healthcheck(None, conf))
+    wsgi = _mount(wsgi, '/healthcheck', healthcheck.Healthcheck(None, conf))
     wsgi = catch_errors.CatchErrors(wsgi, conf)
     wsgi = headers.add(wsgi)
     wsgi = http_proxy_to_wsgi.HTTPProxyToWSGI(wsgi, conf)
-    # Outside of all others: whatever answers has an id.
+    # Outermost, so that every answer has a request id.
     return request_id.RequestId(wsgi, conf)
 
 
@@ -115,7 +124,7 @@ def _enforcer(conf: cfg.ConfigOpts) -> policy.Enforcer:
     try:
         enforcer.load_rules()
         enforcer.check_rules(raise_on_violation=True)
-    # Whatever a file can make it raise.
+    # A malformed file makes oslo.policy raise many types of errors.
     except Exception as error:
         raise exception.ConfigError(
             f'[oslo_policy] policy_file {conf.oslo_policy.policy_file} cannot '
@@ -124,35 +133,37 @@ def _enforcer(conf: cfg.ConfigOpts) -> policy.Enforcer:
     return enforcer
 
 
-def _beside(
-    wsgi: headers.Wsgi, path: str, other: headers.Wsgi
-) -> headers.Wsgi:
-    """Have one path answered by another application."""
+def _mount(wsgi: headers.Wsgi, path: str, other: headers.Wsgi) -> headers.Wsgi:
+    """Have another application answer one path."""
 
-    def either(environ: doors.Environ, start_response: Any) -> Any:
+    def dispatch(environ: authenticators.Environ, start_response: Any) -> Any:
         chosen = other if environ['PATH_INFO'] == path else wsgi
         return chosen(environ, start_response)
 
-    return either
+    return dispatch
 
 
-def _door(conf: cfg.ConfigOpts) -> tuple[doors.Door, Wrap]:
-    """The door, and what has to stand before it."""
+def _authentication(
+    conf: cfg.ConfigOpts,
+) -> tuple[authenticators.Authenticator, Wrap]:
+    """The authenticator, and the WSGI middleware that it depends on."""
     if conf.api.auth_strategy == 'noauth':
         anywhere = conf.api.let_everybody_on_the_network_be_admin
-        return doors.NoAuth(anywhere), lambda wsgi: wsgi
+        return authenticators.NoAuth(anywhere), lambda wsgi: wsgi
     if conf.api.auth_strategy == 'http_basic':
-        door = doors.HttpBasic(
+        http_basic = authenticators.HttpBasic(
             conf.api.http_basic_user_file, conf.api.http_basic_admins
         )
-        return door, lambda wsgi: wsgi
+        return http_basic, lambda wsgi: wsgi
     for group, opts in auth_token.list_opts():
         conf.register_opts(opts, group)
-        for name, value in _KEYSTONE.items():
+        for name, value in _KEYSTONE_DEFAULTS.items():
             conf.set_default(name, value, group)
     options = {
-        # Some of what is here is for everybody: the door decides.
+        # Some paths need no token, so the authenticator decides.
         'delay_auth_decision': 'true',
         'oslo_config_config': conf,
     }
-    return doors.Keystone(), lambda wsgi: keystone.Middleware(wsgi, options)
+    return authenticators.Keystone(), lambda wsgi: keystone.Middleware(
+        wsgi, options
+    )

@@ -1,4 +1,4 @@
-"""What a process is that reaches a conductor by the message bus alone."""
+"""The parts of a process that reaches a conductor over the message bus."""
 
 import threading
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from oslo_versionedobjects import base as ovo_base
 from sgconductor import conf as sg_conf
 from sgconductor import context as sg_context
 from sgconductor import objects
-from sgconductor.app import ear
 from sgconductor.member import membership
-from sgconductor.rpcapi import base as rpc_base
+from sgconductor.messaging import transports
 from sgconductor.rpcapi import beats as beats_api
 from sgconductor.rpcapi import conductor as conductor_api
-from sgconductor.rpcapi import pins as sg_pins
+from sgconductor.rpcapi import pin_cache
+from sgconductor.rpcapi import pin_listener
 from sgconductor.servicegroup import driver as sg_driver
 
 Wrap = Callable[
@@ -26,13 +26,13 @@ Wrap = Callable[
 
 
 class Remote:
-    """A process that reaches a conductor by the message bus alone.
+    """A connection to the conductors, for members and other callers.
 
     :param conf: with ``transport_url`` and the options of
         :mod:`sgconductor.conf`
     :param timeout: seconds to wait for an answer; None for
         ``rpc_response_timeout``
-    :param wrap: what calls go through before they are sent
+    :param wrap: wraps the client through which all calls go
     :raises ConfigError: for a configuration that cannot work
     """
 
@@ -46,48 +46,50 @@ class Remote:
         self._conf = conf
         self._drivers: list[sg_driver.Driver] | None = None
         self._loading = threading.Lock()
-        self._rpc = rpc_base.rpc_transport(conf)
+        self._rpc = transports.rpc_transport(conf)
         conductor = conductor_api.ConductorAPI(self._rpc, timeout)
         self._conductor = wrap(conductor) if wrap else conductor
         self._beats = beats_api.BeatAPI(self._rpc)
-        self._pins = sg_pins.Pins(
+        self._pins = pin_cache.PinCache(
             lambda: objects.PinList.in_force(self.context())
         )
-        self._ear = ear.Ear(self._rpc, self._pins)
+        self._pin_listener = pin_listener.PinListener(self._rpc, self._pins)
 
     @property
     def transport(self) -> transport_types.RPCTransport:
-        """The connection, on which a project may serve and call its own API.
+        """The transport, which a project may use for its own RPC as well.
 
         :meth:`close` closes it.
         """
         return self._rpc
 
     @property
-    def pins(self) -> sg_pins.Pins:
-        """What this process may speak, for :class:`sgconductor.rpcapi.
-        PinnedAPI`.
+    def pins(self) -> pin_cache.PinCache:
+        """The pins, for clients that derive from
+        :class:`sgconductor.rpcapi.PinnedAPI`.
 
-        While it has a membership they move at once, and a pin is lowered
-        only when the process follows. Otherwise the conductor is asked at
-        most every few seconds, and nobody waits for this process.
+        In a process with a membership, changes arrive at once, and a
+        downgrade waits until the process follows. In any other process, they
+        are refreshed every few seconds, and a downgrade does not wait.
         """
         return self._pins
 
-    def context(self, **who: Any) -> sg_context.RequestContext:
+    def context(self, **values: Any) -> sg_context.RequestContext:
         """A context for calls to the conductor.
 
-        :param who: of oslo.context's RequestContext: user_id, roles, …
+        :param values: arguments of oslo.context's RequestContext, such as
+            user_id and roles
         """
-        return sg_context.RequestContext(conductor=self._conductor, **who)
+        return sg_context.RequestContext(conductor=self._conductor, **values)
 
     def membership(
         self, host: str, binary: str, topic: str, version: int, **more: Any
     ) -> membership.Membership:
-        """A membership, not yet joined.
+        """A membership that has not joined yet.
 
-        :param more: of :class:`sgconductor.member.Membership`; intervals not
-            given are those of ``[servicegroup]``
+        :param more: further arguments of
+            :class:`sgconductor.member.Membership`; the defaults of the
+            intervals are the options of ``[servicegroup]``
         :raises ConfigError: for a driver that cannot work
         """
         group = self._conf.servicegroup
@@ -103,8 +105,8 @@ class Remote:
             self.context,
             self._beats,
             self._pins,
-            self._ear.listen,
-            self._loaded(),
+            self._pin_listener.listen,
+            self._load_drivers(),
             host,
             binary,
             topic,
@@ -113,14 +115,15 @@ class Remote:
         )
 
     def close(self) -> None:
-        """Give the connections back."""
-        self._ear.close()
+        """Close the connections."""
+        self._pin_listener.close()
         for driver in self._drivers or ():
             driver.close()
+        self._beats.close()
         self._rpc.cleanup()
 
-    def _loaded(self) -> list[sg_driver.Driver]:
-        """What members feed: whoever is none needs no server for it."""
+    def _load_drivers(self) -> list[sg_driver.Driver]:
+        """The drivers; loaded only for a member, for callers need none."""
         with self._loading:
             if self._drivers is None:
                 self._drivers = sg_driver.load(self._conf)
@@ -134,18 +137,26 @@ class Remote:
 
 
 def remote(conf: cfg.ConfigOpts, timeout: float | None = 10) -> Remote:
-    """What a member or a caller needs, from a project's configuration.
+    """Connect to the conductors with the configuration of a project.
 
-    :param conf: parsed already; sgconductor's options are added to it
+    :param conf: parsed already; sgconductor's options are registered in it
+    :param timeout: seconds to wait for an answer; None for
+        ``rpc_response_timeout``
+    :raises ConfigError: for a configuration that cannot work
     """
     sg_conf.register_opts(conf)
     return Remote(conf, timeout)
 
 
 def connect(transport_url: str, timeout: float | None = 10) -> Remote:
-    """The same, with nothing but a transport URL."""
+    """Connect to the conductors with a transport URL, and defaults else.
+
+    :param timeout: seconds to wait for an answer; None for
+        ``rpc_response_timeout``
+    :raises ConfigError: for a URL that cannot work
+    """
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[], default_config_dirs=[])
     sg_conf.register_opts(conf)
-    rpc_base.use_url(conf, transport_url)
+    transports.use_url(conf, transport_url)
     return Remote(conf, timeout)

@@ -7,46 +7,51 @@ import threading
 import oslo_messaging as messaging
 from oslo_config import cfg
 
-from sgconductor import backend
 from sgconductor import conf as sg_conf
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import metrics as sg_metrics
 from sgconductor import objects
-from sgconductor import roster
-from sgconductor.app import ear
-from sgconductor.conductor import beats
+from sgconductor.conductor import backend
+from sgconductor.conductor import beat_writer
+from sgconductor.conductor import conductor_beats
 from sgconductor.conductor import dispatcher
+from sgconductor.conductor import event_publisher
 from sgconductor.conductor import exporter
+from sgconductor.conductor import leader
 from sgconductor.conductor import manager
 from sgconductor.conductor import metrics
-from sgconductor.conductor import rounds
+from sgconductor.conductor import sweep
 from sgconductor.db import database
-from sgconductor.db import hearing
 from sgconductor.db import models
 from sgconductor.db import schema
-from sgconductor.member import heart
 from sgconductor.member import membership
-from sgconductor.rpcapi import announce
-from sgconductor.rpcapi import base as rpc_base
-from sgconductor.rpcapi import drain
+from sgconductor.member import periodic_task
+from sgconductor.messaging import broker
+from sgconductor.messaging import graceful_server
+from sgconductor.messaging import serializer
+from sgconductor.messaging import topics
+from sgconductor.messaging import transports
 from sgconductor.rpcapi import events as events_api
-from sgconductor.rpcapi import pins as sg_pins
+from sgconductor.rpcapi import pin_cache
+from sgconductor.rpcapi import pin_fanout
+from sgconductor.rpcapi import pin_listener
 from sgconductor.servicegroup import driver as sg_driver
 
 LOG = logging.getLogger(__name__)
 
-# Seconds; it finds something only where somebody else wrote the table.
+# Seconds. It finds something only where others wrote the table.
 _SETTLE_EVERY = 30.0
-_ROUND_EVERY = 1.0
-_HEARTS_END_WITHIN = 10.0
+_SWEEP_EVERY = 1.0
+_PUBLISH_EVERY = 1.0
+_TASKS_END_WITHIN = 10.0
 
-# Seconds. What was sent since a conductor's last beat is not known to have
-# been heard yet; and that long nobody is heard only where something is away.
+# Seconds. Beats sent after a conductor's last beat may still be in flight, so
+# it beats often; only an outage keeps all beats away for as long as a gap.
 _BEAT_EVERY = 0.5
 _GAP = 3.0
 
-# As what conductors are members themselves.
+# The service version with which conductors join.
 _VERSION = 1
 
 
@@ -66,54 +71,68 @@ class Conductor:
         self._host = f'{host}:{worker}' if worker else host
         self._db = database.Database.from_conf(conf)
         self._drivers = sg_driver.load(conf)
-        self._rpc = rpc_base.rpc_transport(conf)
-        self.backend = backend.make(
-            self._db, self._drivers, announce.PinsAPI(self._rpc).pins_changed
+        self._rpc = transports.rpc_transport(conf)
+        self.backend = backend.Backend(
+            self._db,
+            self._drivers,
+            pin_fanout.PinFanout(self._rpc).pins_changed,
         )
-        self._pins = sg_pins.Pins(
+        self._pins = pin_cache.PinCache(
             lambda: objects.PinList.in_force(self._context())
         )
-        self._ear = ear.Ear(self._rpc, self._pins)
+        self._pin_listener = pin_listener.PinListener(self._rpc, self._pins)
         late = conf.servicegroup.down_after / 4
         gap = min(_GAP, late)
+        self._own_beats = conductor_beats.ConductorBeats(
+            self._rpc, self._db, gap
+        )
         self._membership = self._member(gap)
-        self._events = rpc_base.event_transport(conf)
-        self._rounds = rounds.Rounds(
-            self.backend,
+        self._events = transports.event_transport(conf)
+        self._leader = leader.Leader(self._db)
+        self._publisher = event_publisher.EventPublisher(
+            self._db,
+            self._leader,
             events_api.EventAPI(self._events, self._host).send,
         )
-        self._walking = heart.Heart(
-            'looking after the group', _ROUND_EVERY, self._rounds.go
+        sweeping = sweep.Sweep(
+            self._db,
+            self.backend.judges,
+            self._leader,
+            self.backend.deregistrations,
+            self.backend.changes,
         )
-        # Apart, for it may wait for another broker.
-        self._telling = heart.Heart(
-            'telling of events', _ROUND_EVERY, self._rounds.tell
+        self._tasks = (
+            periodic_task.PeriodicTask('sweep', _SWEEP_EVERY, sweeping.run),
+            # A task of its own: it may wait for another broker.
+            periodic_task.PeriodicTask(
+                'publishing of events', _PUBLISH_EVERY, self._publisher.publish
+            ),
         )
-        self._settling = heart.Heart(
+        self._settling = periodic_task.PeriodicTask(
             'settling of the pins',
             _SETTLE_EVERY,
-            lambda: roster.settle(self.backend),
+            self.backend.roster.settle,
         )
-        self._notifications = rpc_base.beat_transport(conf)
+        self._notifications = transports.beat_transport(conf)
         self._started = self._stopped = False
-        self.beats = beats.Beats(self._db, gap, late)
+        self.beats = beat_writer.BeatWriter(self._db, gap, late)
         # What waits for the database waits with the broker, not in memory.
-        rpc_base.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
+        transports.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
         calls = dispatcher.Dispatcher(
             [manager.ConductorManager()],
-            rpc_base.Serializer(backend=self.backend),
+            serializer.Serializer(backend=self.backend),
             messaging.ExplicitRPCAccessPolicy,
         )
-        self._rpc_server = drain.Server(
+        self._rpc_server = graceful_server.Server(
             self._rpc,
             messaging.Target(
-                exchange=rpc_base.EXCHANGE,
-                topic=rpc_base.RPC_TOPIC,
+                exchange=topics.EXCHANGE,
+                topic=topics.RPC_TOPIC,
                 server=conf.conductor.host,
             ),
             calls,
         )
-        self._beat_server = beats.server(
+        self._beat_server = beat_writer.listener(
             self._notifications,
             self.beats,
             conf.conductor.beat_batch_size,
@@ -124,10 +143,10 @@ class Conductor:
             str(conf.conductor.metrics_host),
             None if first is None else first + worker,
             sg_metrics.Group(self._context),
-            metrics.Work(
+            metrics.WorkerMetrics(
                 self.beats,
                 calls,
-                [judge.voice for judge in self.backend.judges],
+                self.backend.judges.drivers,
             ),
         )
 
@@ -141,7 +160,7 @@ class Conductor:
         schema.sync(self._db)
 
     def check(self) -> None:
-        """Reach what a conductor needs, and see that it fits.
+        """Reach the servers that a conductor needs, and check the tables.
 
         :raises DatabaseUnreachable: naming it
         :raises BrokerUnreachable: naming it
@@ -149,34 +168,30 @@ class Conductor:
         """
         self._db.ping()
         schema.check(self._db)
-        rpc_base.ping(self._rpc)
+        broker.ping(self._rpc)
 
     def start(self) -> None:
         """Serve, in threads, until :meth:`stop`."""
         self._started = True
-        for judge in self.backend.judges:
-            judge.voice.watch()
-        # Before anybody asks: in an upgrade, the services are there already,
-        # and the pins not yet.
+        for driver in self.backend.judges.drivers:
+            driver.watch()
+        # Before the first call: the table may be that of a backup.
         self._settling.start(at_once=True)
-        with contextlib.suppress(exception.Unreachable):
-            # Before anything is heard here.
-            self._db.write(hearing.catch_up)
         self._rpc_server.start()
-        self._beat_server.start()
+        self._beat_server.start(override_pool_size=1)
         try:
             self._join(timeout=0)
         except exception.Unreachable:
-            # It serves all the same, and need not be waited for.
+            # It serves all the same; nothing has to wait for its join.
             threading.Thread(target=self._join_later, daemon=True).start()
-        self._walking.start()
-        self._telling.start()
+        for task in self._tasks:
+            task.start()
         self._exporter.start()
 
     def stop(self) -> None:
         """Finish what was taken from the broker, and take no more.
 
-        Again does no harm.
+        A second call does nothing.
         """
         if self._stopped:
             return
@@ -185,31 +200,32 @@ class Conductor:
             self.close()
             return
         self._exporter.stop()
-        self._settling.stop()
-        self._walking.stop()
-        self._telling.stop()
-        self._rounds.stop()
+        for task in (self._settling, *self._tasks):
+            task.stop()
+        self._leader.stop()
         try:
             self._membership.leave()
-            self._ear.stop()
-            drain.drain(self._rpc_server)
+            self._pin_listener.stop()
+            graceful_server.drain(self._rpc_server)
             self._beat_server.stop()
             self.beats.stop()
             self._rpc_server.wait()
             self._beat_server.wait()
-            self._ear.close()
-            for each in (self._settling, self._walking, self._telling):
-                each.wait(_HEARTS_END_WITHIN)
+            self._pin_listener.close()
+            for task in (self._settling, *self._tasks):
+                task.wait(_TASKS_END_WITHIN)
+            self.backend.changes.flush(everything=True)
             with contextlib.suppress(exception.Unreachable):
-                self._rounds.give_back()
+                self._leader.release()
         finally:
             self.close()
 
     def close(self) -> None:
         """Give the connections back."""
-        self._ear.close()
+        self._pin_listener.close()
         for driver in self._drivers:
             driver.close()
+        self._own_beats.close()
         self._rpc.cleanup()
         self._events.cleanup()
         self._notifications.cleanup()
@@ -219,28 +235,28 @@ class Conductor:
         return sg_context.RequestContext(backend=self.backend)
 
     def _member(self, gap: float) -> membership.Membership:
-        """Its own place in the group, as a member like any other.
+        """The conductor's own membership: it is a member like any other.
 
-        Its beats go the way of all, and often, so that they prove that this
-        way is open.
+        Its beats go the same way as all others, and often, so that they
+        prove that this way is open.
         """
         group = self._conf.servicegroup
         return membership.Membership(
             self._context,
-            beats.OwnBeats(self._rpc, self._db, gap),
+            self._own_beats,
             self._pins,
-            self._ear.listen,
+            self._pin_listener.listen,
             self._drivers,
             self._host,
             models.CONDUCTOR,
-            rpc_base.RPC_TOPIC,
+            topics.RPC_TOPIC,
             _VERSION,
             report_interval=group.report_interval,
             down_after=group.down_after,
             beat_interval=min(_BEAT_EVERY, gap / 4),
             sync_interval=group.sync_interval,
             on_deleted='rejoin',
-            quiet_feeds=True,
+            quiet_drivers=True,
         )
 
     def _join(self, timeout: float | None = None) -> None:
@@ -249,7 +265,7 @@ class Conductor:
         except (exception.Unreachable, exception.MembershipLost):
             raise
         except exception.SGConductorError as error:
-            LOG.error('This conductor is no member: %s', error)
+            LOG.error('This conductor cannot join the group: %s', error)
 
     def _join_later(self) -> None:
         # It may be told to stop meanwhile.

@@ -6,8 +6,8 @@ from typing import Self
 import sqlalchemy as sa
 from oslo_config import cfg
 
-from sgconductor import backend
 from sgconductor import context as sg_context
+from sgconductor.conductor import backend
 from sgconductor.db import clock
 from sgconductor.db import database
 from sgconductor.db import schema
@@ -27,7 +27,7 @@ class Local:
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._db = database.Database.from_conf(conf)
         self._drivers = sg_driver.load(conf)
-        self._backend = backend.make(
+        self._backend = backend.Backend(
             self._db, self._drivers, lambda epoch, versions: None
         )
 

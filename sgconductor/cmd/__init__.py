@@ -1,1 +1,1 @@
-"""The commands: each reads a configuration and hands it to the app."""
+"""The commands: each reads a configuration and passes it to the app."""

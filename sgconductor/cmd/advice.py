@@ -1,4 +1,4 @@
-"""What an operator can do about a pin."""
+"""Advice: what an operator can do about a pin."""
 
 import datetime
 import textwrap
@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 from sgconductor import objects
 
-# So many are named, the rest is counted.
+# Of more services than these, the rest is only counted.
 MOST_NAMED = 20
 
 _MOST_COMMANDS = 3
 _WIDTH = 72
-# A member that has beaten so often has had the time to say what it follows.
+# After so many beats, a member that follows pins has reported an epoch.
 _SEVERAL_BEATS = 3
 
 
 class Advice(NamedTuple):
     """
-    :ivar text: what is so, and what can be done
+    :ivar text: the state, and what can be done about it
     :ivar run: the commands that do it
     """
 
@@ -37,17 +37,21 @@ class Advice(NamedTuple):
         return '\n'.join((text, *(f'    {command}' for command in self.run)))
 
 
-def on(
+def for_pin(
     pin: objects.Pin,
     oldest: Sequence[objects.Service],
     lagging: Sequence[objects.Service],
 ) -> list[Advice]:
-    """What can be done about a pin, or one that says: nothing.
+    """What can be done about a pin; at least one piece of advice.
 
     :param oldest: the services of the lowest version
     :param lagging: the live members that do not follow
     """
-    found = [*on_hold(pin), *_fleet(pin, oldest), *_followers(pin, lagging)]
+    found = [
+        *for_hold(pin),
+        *_for_fleet(pin, oldest),
+        *_for_lagging(pin, lagging),
+    ]
     return found or [
         Advice(
             f'Nothing to do: {_all(sum(pin.services.values()), "service")} '
@@ -57,40 +61,44 @@ def on(
     ]
 
 
-def on_hold(pin: objects.Pin) -> list[Advice]:
-    """What a pin's hold means by now, if it has one."""
+def for_hold(pin: objects.Pin) -> list[Advice]:
+    """What can be done about the hold of a pin, if it has one."""
     held = pin.held_version
     if held is None:
         return []
+    since = timestamp(pin.since)
     if held < pin.min_version:
         text = (
-            f'The pin of {pin.binary} is held at {held}, since '
-            f'{moment(pin.since)}; by its services it would be '
-            f'{pin.min_version}. When none of an older version is to join '
-            f'any more, release it:'
+            f'The pin of {pin.binary} is held at {held}, since {since}; '
+            f'without the hold it would be {pin.min_version}. If no service '
+            f'of an older version is to join any more, release it:'
         )
     else:
         text = (
-            f'The pin of {pin.binary} is {pin.version}, since '
-            f'{moment(pin.since)}, and held: it will not exceed {held}, '
-            f'whatever joins. If that is no longer wanted, release it:'
+            f'The pin of {pin.binary} is {pin.version}, since {since}, and '
+            f'held: it cannot exceed {held}, whatever services join. If the '
+            f'hold is no longer needed, release it:'
         )
     return [Advice(text, (f'sgconductor-manage pins release {pin.binary}',))]
 
 
-def on_dead(services: Sequence[objects.Service]) -> Advice:
+def for_down(services: Sequence[objects.Service]) -> Advice:
     """What can be done about services that hold a pin and are down.
 
     :param services: at least one, all of one version and binary
     """
     first = services[0]
     shown = services[:_MOST_COMMANDS]
-    as_here = ', as here the first' if len(services) > len(shown) else ''
+    only_first = (
+        f'; here for the first {len(shown)}'
+        if len(services) > len(shown)
+        else ''
+    )
     return Advice(
-        f'{names(services)}: down, with version {first.version}, and counted '
+        f'{hosts(services)}: down, with version {first.version}, and counted '
         f'because they may come back with it. Upgrade and start them; or '
         f'delete those that are gone for good, and quarantine those that '
-        f'will not be back soon{as_here}:',
+        f'will not be back soon{only_first}:',
         tuple(
             f'sgconductor-manage service {verb} {service.host} '
             f'{service.binary}'
@@ -100,8 +108,8 @@ def on_dead(services: Sequence[objects.Service]) -> Advice:
     )
 
 
-def names(services: Sequence[objects.Service], total: int = 0) -> str:
-    """Their hosts, as many as can be read.
+def hosts(services: Sequence[objects.Service], total: int = 0) -> str:
+    """The hosts of services, at most :data:`MOST_NAMED` of them.
 
     :param total: how many there are, if that is more than are given
     """
@@ -109,13 +117,16 @@ def names(services: Sequence[objects.Service], total: int = 0) -> str:
 
 
 def members(services: Sequence[objects.Service], total: int = 0) -> str:
-    """The same, of several binaries."""
+    """The binaries and hosts of services, at most :data:`MOST_NAMED`.
+
+    :param total: how many there are, if that is more than are given
+    """
     named = [f'{s.binary} on {s.host}' for s in services]
     return ', '.join(shortened(named, total))
 
 
 def shortened(lines: Sequence[str], total: int = 0) -> list[str]:
-    """The first few, and the number of the others.
+    """The first :data:`MOST_NAMED` lines, and the number of the others.
 
     :param total: how many there are, if that is more than are given
     """
@@ -124,18 +135,19 @@ def shortened(lines: Sequence[str], total: int = 0) -> list[str]:
     return [*shown, f'and {more} more'] if more else shown
 
 
-def moment(value: datetime.datetime) -> str:
-    """A moment, for people."""
+def timestamp(value: datetime.datetime) -> str:
+    """A time, for people."""
     return f'{value:%Y-%m-%dT%H:%M:%SZ}'
 
 
-def _fleet(
+def _for_fleet(
     pin: objects.Pin, oldest: Sequence[objects.Service]
 ) -> Iterator[Advice]:
     if not pin.services:
         yield Advice(
             f'No service of {pin.binary} counts any more, and the pin stays '
-            f'as it is. An older one can join with a hold at its version:',
+            f'as it is. To let an older service join, hold the pin at its '
+            f'version:',
             (f'sgconductor-manage pins hold {pin.binary} VERSION',),
         )
     if len(pin.services) < 2:
@@ -145,41 +157,42 @@ def _fleet(
     down = [service for service in oldest if not service.is_up]
     if up:
         yield Advice(
-            f'{names(up)}: up, with version {up[0].version}. When the last '
-            f'of them is upgraded and has joined anew, the pin moves by '
-            f'itself{", as far as the hold lets it" if held else ""}.'
+            f'{hosts(up)}: up, with version {up[0].version}. When the last '
+            f'of them is upgraded and has joined again, the pin rises by '
+            f'itself{", as far as the hold allows" if held else ""}.'
         )
     if down:
-        yield on_dead(down)
+        yield for_down(down)
 
 
-def _followers(
+def _for_lagging(
     pin: objects.Pin, lagging: Sequence[objects.Service]
 ) -> Iterator[Advice]:
-    deaf = [member for member in lagging if _follows_none(member)]
-    late = [member for member in lagging if not _follows_none(member)]
-    if deaf:
+    unaware = [member for member in lagging if _ignores_pins(member)]
+    late = [member for member in lagging if not _ignores_pins(member)]
+    if unaware:
         yield Advice(
-            f'{members(deaf)}: beating, but of a release that follows no '
-            f'pins. Upgrade what they are built on; as long as they run, no '
-            f'service older than all others is let in.'
+            f'{members(unaware)}: up, but built on a release of sgconductor '
+            f'that does not follow pins. Upgrade it there: while they run, '
+            f'no service that is older than all others can join.'
         )
     if late:
         yield Advice(
             f'{members(late)}: not following yet. A member learns the pins '
-            f'with its next sync at the latest, a minute unless configured '
-            f'otherwise. To wait for them:',
+            f'with its next sync at the latest, which is a minute unless '
+            f'configured otherwise. To wait for them:',
             (f'sgconductor-manage pins wait {pin.binary} {pin.version}',),
         )
 
 
-def _follows_none(member: objects.Service) -> bool:
-    # What a join or an edit did last; a later moment only hides it longer.
+def _ignores_pins(member: objects.Service) -> bool:
+    # updated_at is of the last join or edit. After an edit, this takes a few
+    # beats longer to see.
     joined = member.updated_at or member.created_at
-    beats = (member.last_seen_up - joined).total_seconds()
+    beating = (member.last_seen_up - joined).total_seconds()
     return (
         member.pin_epoch == 0
-        and beats > _SEVERAL_BEATS * member.report_interval
+        and beating > _SEVERAL_BEATS * member.report_interval
     )
 
 

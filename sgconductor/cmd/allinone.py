@@ -1,8 +1,8 @@
-"""sgconductor-allinone: a whole group in one process, to look at.
+"""sgconductor-allinone: a demo of a whole group in one process.
 
-A conductor on SQLite, a message bus in memory, and eight members that join,
-beat, die, leave and come back; and the REST API with its page. It
-needs nothing and leaves nothing behind.
+It runs a conductor on SQLite, a message bus in memory, eight members that
+join, beat, die, leave and come back, and the REST API with its page. It needs
+no server, and leaves nothing behind.
 """
 
 import argparse
@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from sgconductor import exception
-from sgconductor.cmd import extra
-from sgconductor.cmd import seconds
+from sgconductor.cmd import argument_types
+from sgconductor.cmd import optional_import
 
 
 class _Parser(argparse.ArgumentParser):
-    """One whose complaint is one line."""
+    """A parser that reports a mistake in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f'{self.prog}: {message}. See {self.prog} --help\n')
@@ -26,22 +26,22 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     signals = {signal.SIGINT, signal.SIGTERM}
-    # Under nohup the terminal may go and this may not.
+    # Under nohup, this goes on when the terminal is closed.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signals.add(signal.SIGHUP)
-    # They are held back, in all threads to come, until the stage asks for
-    # them. So none can come in the middle of anything.
+    # Blocked here, and so in all threads to come; the demo waits for them
+    # between two steps. So no signal interrupts a step.
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     options = _parse(argv)
-    # Importing all that takes a second, in which Ctrl-C must do no harm: it
-    # cannot be done above.
+    # Imported only here: it takes a second, in which Ctrl-C is to be blocked
+    # already.
     try:
-        play = extra.load('sgconductor.cmd.stage:play')
+        run = optional_import.load('sgconductor.demo.run:run')
     except exception.ConfigError as error:
         print(f'sgconductor-allinone: {error}', file=sys.stderr)
         return 1
     return int(
-        play(
+        run(
             options.database,
             options.port,
             options.seconds,
@@ -55,34 +55,34 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _Parser(
         prog='sgconductor-allinone',
         description='Run a conductor and an example fleet of eight members '
-        'in this one process, and show who is up. It stops at Ctrl-C.',
+        'in this one process, and show which of them are up, until Ctrl-C.',
         allow_abbrev=False,
     )
     parser.add_argument(
         '--database',
         type=_path,
         metavar='PATH',
-        help='Keep the services in this SQLite file, and use it again next '
-        'time. Default: a temporary one, removed at the end.',
+        help='Keep the services in this SQLite file, so that the next run '
+        'can use it again. Default: a temporary file, removed at the end.',
     )
     parser.add_argument(
         '--port',
         type=_port,
         metavar='N',
         help='Serve the REST API and its page on this port of 127.0.0.1. '
-        'Default: 8774, or any that is free.',
+        'Default: 8774, or any free port if that is taken.',
     )
     parser.add_argument(
         '--seconds',
-        type=seconds.positive,
+        type=argument_types.positive_number,
         metavar='N',
-        help='Stop after so many seconds. Default: at Ctrl-C.',
+        help='Stop after N seconds. Default: at Ctrl-C.',
     )
     parser.add_argument(
         '--plain',
         action='store_true',
-        help='Print one line for each change, not a table; as happens '
-        'anyway where there is no terminal.',
+        help='Print one line for each change instead of a table. This is the '
+        'default where there is no terminal.',
     )
     return parser.parse_args(argv)
 
@@ -100,11 +100,13 @@ def _path(text: str) -> str:
     path = os.path.abspath(text)
     directory = os.path.dirname(path)
     if not text or os.path.isdir(path):
-        raise argparse.ArgumentTypeError(f'give a file, not {text!r}')
+        raise argparse.ArgumentTypeError(
+            f'give the path of a file, not {text!r}'
+        )
     if not os.path.isdir(directory):
         raise argparse.ArgumentTypeError(
-            f'{directory} is no directory; make it, or give another path'
+            f'{directory} is not a directory; create it, or give another path'
         )
     if not os.access(path if os.path.exists(path) else directory, os.W_OK):
-        raise argparse.ArgumentTypeError(f'{path} cannot be written')
+        raise argparse.ArgumentTypeError(f'{path} is not writable')
     return path

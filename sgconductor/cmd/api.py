@@ -1,4 +1,4 @@
-"""sgconductor-api: the REST API, with the server that comes with it."""
+"""sgconductor-api: the REST API, in the HTTP server that comes with it."""
 
 import logging
 import signal
@@ -11,36 +11,36 @@ from oslo_config import cfg
 from sgconductor import conf as sg_conf
 from sgconductor import exception
 from sgconductor.cmd import configuration
-from sgconductor.cmd import extra
+from sgconductor.cmd import optional_import
 
 LOG = logging.getLogger(__name__)
 
-# In seconds.
-_CLOSES_WITHIN = 5
+# Seconds to wait for the connections to close.
+_CLOSE_TIMEOUT = 5
 _END = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    # Threads to come have them held back too; this one waits for them.
+    # Blocked in all threads to come too; this thread waits for them.
     signal.pthread_sigmask(signal.SIG_BLOCK, _END)
     try:
         conf = read(argv)
         sg_conf.validate_server(conf)
-        api = extra.load('sgconductor.app:Api')(conf)
+        api = optional_import.load('sgconductor.app.api:Api')(conf)
         try:
             group = conf.api
-            listening = extra.load('sgconductor.cmd.server:Server')(
-                api, str(group.host), group.port, group.threads
-            )
-            with listening:
-                LOG.info('The API is at %s', listening.url)
+            server = optional_import.load(
+                'sgconductor.api.http_server:Server'
+            )(api, str(group.host), group.port, group.threads)
+            with server:
+                LOG.info('The API is at %s', server.url)
                 signal.sigwait(_END)
                 api.stop()
         finally:
-            # A broker that stands still would have it wait for a minute.
+            # While the broker does not answer, this would take a minute.
             closing = threading.Thread(target=api.close, daemon=True)
             closing.start()
-            closing.join(_CLOSES_WITHIN)
+            closing.join(_CLOSE_TIMEOUT)
     except exception.SGConductorError as error:
         print(f'sgconductor-api: {error}', file=sys.stderr)
         return 1

@@ -4,25 +4,27 @@ import gc
 import logging
 import sys
 import threading
+from typing import Self
 
 from oslo_config import cfg
 from oslo_service import service
 
-from sgconductor import app
 from sgconductor import exception
+from sgconductor.app import conductor as conductor_app
+from sgconductor.app import wait
 from sgconductor.cmd import configuration
 
 LOG = logging.getLogger(__name__)
 
-# Objects, as of gc.set_threshold().
-_BEFORE_SEARCH = 5_000
+# As of gc.set_threshold(): so many new objects before a collection.
+_GC_THRESHOLD = 5_000
 
 
 class ConductorService(service.ServiceBase):
     """One worker process.
 
-    It keeps nothing but the configuration until it is started, so that it
-    can be forked or spawned.
+    Until it is started it keeps only the configuration, so that it can be
+    forked or spawned.
 
     :param worker: its number on this host
     """
@@ -31,21 +33,18 @@ class ConductorService(service.ServiceBase):
         self._conf = conf
         self._worker = worker
         self._stopped = threading.Event()
-        self._conductor: app.Conductor | None = None
+        self._conductor: conductor_app.Conductor | None = None
 
-    def __getstate__(self) -> tuple[cfg.ConfigOpts, int]:
-        return self._conf, self._worker
-
-    def __setstate__(self, state: tuple[cfg.ConfigOpts, int]) -> None:
-        self.__init__(*state)  # type: ignore[misc]
+    def __reduce__(self) -> tuple[type[Self], tuple[cfg.ConfigOpts, int]]:
+        return type(self), (self._conf, self._worker)
 
     def start(self) -> None:
-        self._conductor = app.Conductor(self._conf, self._worker)
+        self._conductor = conductor_app.Conductor(self._conf, self._worker)
         self._conductor.start()
-        # What is here now stays, and most of what calls leave behind is gone
-        # without a search for cycles.
+        # What is here now stays for good, and most objects that a call makes
+        # are freed without a search for cycles: collect less often.
         gc.freeze()
-        gc.set_threshold(_BEFORE_SEARCH)
+        gc.set_threshold(_GC_THRESHOLD)
         LOG.info('Conductor worker is ready.')
 
     def stop(self) -> None:
@@ -60,8 +59,10 @@ class ConductorService(service.ServiceBase):
         self._stopped.wait()
 
     def reset(self) -> None:
-        """Nothing to do: on SIGHUP the parent reads its mutable options and
-        replaces each worker, which first finishes what it has taken.
+        """Nothing to do.
+
+        On SIGHUP the parent process reads the mutable options again and
+        replaces each worker, which first finishes the messages it has taken.
         """
 
 
@@ -69,22 +70,24 @@ def main() -> int:
     try:
         conf = configuration.read('sgconductor-conductor')
         configuration.set_up_logging(conf)
-        conductor = app.Conductor(conf)
+        conductor = conductor_app.Conductor(conf)
         try:
-            app.wait_until_ready(
+            wait.wait_until_ready(
                 conductor.check,
                 conf.conductor.startup_timeout,
-                lambda error: LOG.warning('Not ready, trying on: %s', error),
+                lambda error: LOG.warning(
+                    'Not ready; trying again: %s', error
+                ),
             )
         finally:
-            # The workers open their own; nothing open may cross the fork.
+            # No connection may cross the fork; the workers open their own.
             conductor.close()
     except exception.SGConductorError as error:
         print(f'sgconductor-conductor: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    # Each worker has a place of its own in the group.
+    # Each worker is a member of its own, so each needs its number.
     first, *more = (
         ConductorService(conf, worker)
         for worker in range(conf.conductor.workers)

@@ -21,9 +21,10 @@ LOG = logging.getLogger(__name__)
 
 
 class Configuration(cfg.ConfigOpts):
-    """One that a mistake in a file cannot spoil while it is in use.
+    """A configuration that a mistake in a file does not change.
 
-    :param read_again: reads the same as was read, and refuses mistakes
+    :param read_again: reads the same files and arguments anew; raises
+        ConfigError for a mistake
     """
 
     def __init__(self, read_again: Callable[[], object]) -> None:
@@ -31,7 +32,7 @@ class Configuration(cfg.ConfigOpts):
         self._read_again = read_again
 
     def mutate_config_files(self) -> Any:
-        """Read the mutable options again, or none at all, and say why."""
+        """Read the mutable options again, unless a file has a mistake."""
         try:
             self._read_again()
         except exception.ConfigError as error:
@@ -47,18 +48,18 @@ def read(
 ) -> cfg.ConfigOpts:
     """The configuration from the files and the command line.
 
-    Files not named are looked for where oslo.config looks, under
-    ``sgconductor``: for example /etc/sgconductor/sgconductor.conf.
+    Unless the arguments name files, oslo.config looks for those of the
+    project ``sgconductor``, such as /etc/sgconductor/sgconductor.conf.
 
-    :param argv: the arguments; None for the process's own
-    :param register: adds what only this command has
+    :param argv: the arguments; None for those of the process
+    :param register: adds the options of this command
     :raises ConfigError: for a value that is not allowed
     """
     conf = Configuration(lambda: read(prog, argv, register))
     oslo_log.set_defaults(
         default_log_levels=[
             *oslo_log.get_default_log_levels(),
-            # At each start it says twice which database it talks to.
+            # At each start it logs twice which database it uses.
             'alembic=WARN',
         ]
     )
@@ -67,9 +68,9 @@ def read(
     conf.register_opts(db_options.database_opts, 'database')
     service_opts.register_service_opts(conf)
     register(conf)
-    said = io.StringIO()
+    stderr = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(stderr):
             conf(
                 argv,
                 project='sgconductor',
@@ -77,14 +78,14 @@ def read(
                 version=version.VersionInfo('sgconductor').version_string(),
             )
         messaging.TransportURL.parse(conf)
-        # oslo.config looks at a value when it is asked for: ask for all.
+        # oslo.config checks a value when it is read: read them all.
         conf.log_opt_values(LOG, logging.NOTSET)
         sg_conf.validate(conf)
     except SystemExit as end:
-        # argparse's way with a mistake; also in a file, for some options.
+        # argparse exits at a mistake; for some options also at one in a file.
         if not end.code:
             raise
-        problem = said.getvalue().strip().rpartition('\n')[2]
+        problem = stderr.getvalue().strip().rpartition('\n')[2]
         raise exception.ConfigError(problem) from None
     except cfg.ConfigFilesNotFoundError as error:
         raise exception.ConfigError(str(error)) from None
@@ -94,9 +95,9 @@ def read(
 
 
 def set_up_logging(conf: cfg.ConfigOpts) -> None:
-    """Log as a configuration says.
+    """Set logging up from a configuration.
 
-    :raises ConfigError: for what cannot be done
+    :raises ConfigError: for logging options that cannot work
     """
     try:
         oslo_log.setup(conf, 'sgconductor')

@@ -12,7 +12,7 @@ from sgconductor.db import schema
 
 
 class Sync(command.Command):
-    """Bring the database's tables up to this release."""
+    """Upgrade the database's tables to the schema of this release."""
 
     app: manage.Manage
 
@@ -27,7 +27,7 @@ class Sync(command.Command):
 
 
 class Version(show.ShowOne):
-    """Show the database's schema, and the one that this release needs."""
+    """Show the schema of the database, and the one this release needs."""
 
     app: manage.Manage
 

@@ -19,18 +19,19 @@ Page = Mapping[str, Any]
 
 class ConductorsDiffer(exception.SGConductorError):
     message = (
-        'Conductors answered that have different drivers. Try again when all '
-        'of them have been restarted with the same [servicegroup].'
+        'Two conductors answered that have different drivers. Try again when '
+        'all conductors run with the same [servicegroup] driver and '
+        'shadow_driver.'
     )
 
 
 class Status(lister.Lister):
-    """Show what the driver and the shadow driver say of each service.
+    """Show the verdicts of the driver and the shadow driver on each service.
 
-    The table decides too, so a verdict is that of a driver and the table.
-    disagreements says how often the two were seen to differ, and since when
-    they do. One line for each driver, on standard error, says whether it can
-    be asked.
+    Each verdict also takes the services table into account. disagreements
+    counts how often the two verdicts began to differ; since is when the
+    present disagreement began. Standard error has a line for each driver,
+    which says whether it can be reached.
     """
 
     app: manage.Manage
@@ -49,8 +50,8 @@ class Status(lister.Lister):
     ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
         pages = self._pages()
         found = [driver for page in pages for driver in page['drivers']]
-        # Each page may be the answer of another conductor.
-        for line in dict.fromkeys(_told(driver) for driver in found):
+        # Each page may come from another conductor.
+        for line in dict.fromkeys(_driver_line(driver) for driver in found):
             self.app.stderr.write(f'{line}\n')
         names = _names(pages)
         columns = (
@@ -58,7 +59,7 @@ class Status(lister.Lister):
             *('disagreements', 'since', 'reason'),
         )
         return columns, [
-            _line(service, names, page['drivers'])
+            _row(service, names, page['drivers'])
             for page in pages
             for service in page['services']
             if not parsed_args.disagreeing or _disagree(service)
@@ -76,17 +77,20 @@ class Status(lister.Lister):
                 marker = page['services'][-1]['id']
 
 
-def _told(driver: Mapping[str, Any]) -> str:
+def _driver_line(driver: Mapping[str, Any]) -> str:
     trouble = driver['trouble']
+    state = f'unavailable: {trouble}' if trouble else 'available'
     return (
         f'{driver["name"]}: outages seen by this conductor: '
-        f'{driver["outages"]}; '
-        + (f'it cannot be asked: {trouble}' if trouble else 'it can be asked')
+        f'{driver["outages"]}; now {state}'
     )
 
 
 def _names(pages: Sequence[Page]) -> tuple[str, ...]:
-    """The drivers, as the columns are named."""
+    """The names of the drivers' columns.
+
+    :raises ConductorsDiffer: if the pages are of different drivers
+    """
     name, *shadows = (driver['name'] for driver in pages[0]['drivers'])
     for page in pages:
         if [driver['name'] for driver in page['drivers']] != [name, *shadows]:
@@ -95,25 +99,28 @@ def _names(pages: Sequence[Page]) -> tuple[str, ...]:
 
 
 def _disagree(service: Mapping[str, Any]) -> bool:
-    # Nobody is called down before it is certain: unknown is as good as up.
+    # is_up is false only of a service that is certainly down, so 'unknown'
+    # counts as up.
     down = {liveness == 'down' for liveness, _ in service['verdicts']}
     return len(down) > 1
 
 
-def _line(
+def _row(
     service: Mapping[str, Any],
     names: Sequence[str],
     drivers: Sequence[Mapping[str, Any]],
 ) -> tuple[Any, ...]:
-    # Of one that cannot be asked, the table has spoken.
-    by = [' (by the table)' if driver['trouble'] else '' for driver in drivers]
+    # While a driver is unavailable, its verdict is the table's alone.
+    sources = [
+        ' (by the table)' if driver['trouble'] else '' for driver in drivers
+    ]
     return (
         service['host'],
         service['binary'],
         *(
-            f'{liveness}{whom}'
-            for (liveness, _), whom in zip(
-                service['verdicts'], by, strict=True
+            f'{liveness}{source}'
+            for (liveness, _), source in zip(
+                service['verdicts'], sources, strict=True
             )
         ),
         service['disagreements'],
@@ -123,7 +130,7 @@ def _line(
 
 
 def _reason(verdicts: Sequence[tuple[str, str]], names: Sequence[str]) -> str:
-    """Why it is not plainly up, and by which driver if they differ."""
+    """The reason of the verdict, or that of each driver if they differ."""
     first, *others = verdicts
     if all(other == first for other in others):
         return first[1]

@@ -1,7 +1,7 @@
 """sgconductor-manage: the operator's command.
 
-Everything but ``db`` is done by a conductor, over RPC, through the same
-objects that members use.
+All subcommands but ``db`` ask a conductor, over RPC, through the same objects
+that members use.
 """
 
 import argparse
@@ -21,29 +21,29 @@ from pbr import version
 from sgconductor import app
 from sgconductor import context as sg_context
 from sgconductor import exception
+from sgconductor.cmd import argument_types
 from sgconductor.cmd import configuration
-from sgconductor.cmd import seconds
-from sgconductor.rpcapi import base as rpc_base
+from sgconductor.messaging import transports
 
-# Seconds.
+# Seconds to wait for an answer.
 _TIMEOUT = 10.0
 
-
-# What a conductor says that does not know an object, or a method of one.
-UNKNOWN = (ovo_exc.UnsupportedObjectError, exception.NotRemotable)
+# A conductor raises these for an object, or a method of one, that it does not
+# know.
+_UNKNOWN = (ovo_exc.UnsupportedObjectError, exception.NotRemotable)
 
 
 class ConductorTooOld(exception.SGConductorError):
     message = (
-        'A conductor answered that is of an older release, which cannot do '
-        'this. Upgrade all conductors first.'
+        'A conductor of an older release answered, which cannot do this. '
+        'Upgrade all conductors first.'
     )
 
 
 class Manage(cliff_app.App):
-    """The application behind the subcommands.
+    """The application that runs the subcommands.
 
-    :ivar conf: the configuration, once the command line is read
+    :ivar conf: the configuration; set when the command line is parsed
     """
 
     conf: cfg.ConfigOpts
@@ -67,25 +67,26 @@ class Manage(cliff_app.App):
             action='append',
             default=[],
             metavar='PATH',
-            help='Read this file (more than once: later ones win). Default: '
-            'where oslo.config looks, as /etc/sgconductor/sgconductor.conf.',
+            help='Read this file; may be given more than once, and later '
+            'files override earlier ones. Default: the files that '
+            'oslo.config finds, such as /etc/sgconductor/sgconductor.conf.',
         )
         parser.add_argument(
             '--transport-url',
             metavar='URL',
-            help='The message bus, instead of transport_url in the file.',
+            help='The message broker, instead of transport_url in the file.',
         )
         parser.add_argument(
             '--timeout',
-            type=seconds.positive,
+            type=argument_types.positive_number,
             metavar='SECONDS',
-            help='How long to wait for a conductor. Default: 10. For "pins '
-            'wait": how long to wait in all.',
+            help='How long to wait for the answer of a conductor. Default: '
+            '10. For "pins wait": how long to wait in all.',
         )
         return parser
 
     def initialize_app(self, argv: list[str]) -> None:
-        # A failure is told in one line below, without what led to it.
+        # An error is reported in one line; the libraries would add theirs.
         level = logging.DEBUG if self.options.debug else logging.CRITICAL
         for name in (
             'alembic',
@@ -93,38 +94,35 @@ class Manage(cliff_app.App):
             'oslo',
             'oslo_db',
             'oslo_messaging',
+            'sgconductor.messaging',
             'stevedore',
         ):
             logging.getLogger(name).setLevel(level)
         files = [f'--config-file={f}' for f in self.options.config_file]
         self.conf = configuration.read('sgconductor-manage', files)
         if self.options.transport_url:
-            rpc_base.use_url(self.conf, self.options.transport_url)
+            transports.use_url(self.conf, self.options.transport_url)
 
     def interact(self) -> None:
-        """Where no command is given: say which there are."""
+        """Without a subcommand: list the subcommands, and exit."""
         self.run_subcommand(['help'])
         sys.exit(2)
-
-    def remote(self) -> app.Remote:
-        """The way to a conductor."""
-        return app.Remote(self.conf, self.options.timeout or _TIMEOUT)
 
     @contextlib.contextmanager
     def context(
         self, timeout: float | None = None
     ) -> Iterator[sg_context.RequestContext]:
-        """A context for calls that not every conductor knows.
+        """A context for calls to a conductor.
 
         :param timeout: seconds to wait for an answer; None for the command
-            line's
-        :raises ConductorTooOld: for one that does not
+            line's --timeout
+        :raises ConductorTooOld: if a conductor does not know a call
         """
         timeout = timeout or self.options.timeout or _TIMEOUT
         with app.Remote(self.conf, timeout) as remote:
             try:
                 yield remote.context()
-            except UNKNOWN:
+            except _UNKNOWN:
                 raise ConductorTooOld() from None
 
 

@@ -11,15 +11,14 @@ from typing import NamedTuple
 from cliff import command
 from cliff import lister
 from cliff import show
-from oslo_versionedobjects import exception as ovo_exc
 
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.cmd import advice
-from sgconductor.cmd import both
+from sgconductor.cmd import argument_types
+from sgconductor.cmd import columns
 from sgconductor.cmd import manage
-from sgconductor.cmd import seconds
 
 _COLUMNS = (
     'binary',
@@ -34,21 +33,21 @@ _COLUMNS = (
 _DETAILS = (*_COLUMNS, 'cause')
 _EXPLAINED = (*_DETAILS, 'decided_by', 'not_following', 'advice')
 
-# Seconds between two looks at a pin that is waited for.
-_LOOK_EVERY = 0.5
-# Seconds to wait for one answer, however few there are in all: a look that is
-# cut short tells nothing.
-_ANSWER = 5.0
+# Seconds between two reads of a pin that is waited for.
+_POLL_INTERVAL = 0.5
+# Seconds to wait for one answer, however short the wait in all: a read that
+# is cut short tells nothing.
+_CALL_TIMEOUT = 5.0
 
 Shown = tuple[tuple[str, ...], tuple[Any, ...]]
 
 
 class List(lister.Lister):
-    """List all pins: what may be spoken to the services of each binary.
+    """List all pins: the version that may be spoken to each binary.
 
-    min is the lowest version of all services that count, held an operator's
-    cap, pin the lower of the two. services are counted by version; following
-    are the live members that go by the pin.
+    min is the lowest version of all services that count, held is an
+    operator's cap, and pin is the lower of the two. services are counted by
+    version; following are the live members that go by the pin.
     """
 
     app: manage.Manage
@@ -58,10 +57,10 @@ class List(lister.Lister):
     ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
         with self.app.context() as context:
             pins = objects.PinList.get_all(context)
-        return _COLUMNS, [_line(pin, _COLUMNS) for pin in pins]
+        return _COLUMNS, [_row(pin, _COLUMNS) for pin in pins]
 
 
-class _OfBinary(show.ShowOne):
+class _PinCommand(show.ShowOne):
     """A command on the pin of one binary."""
 
     app: manage.Manage
@@ -72,31 +71,31 @@ class _OfBinary(show.ShowOne):
         return parser
 
 
-class Explain(_OfBinary):
-    """Tell who decides where a pin is, who follows it, and what to do."""
+class Explain(_PinCommand):
+    """Show which services decide a pin, who follows it, and what to do."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> Shown:
         with self.app.context() as context:
             pin = objects.Pin.get_by_binary(context, parsed_args.binary)
             oldest = objects.ServiceList.get_oldest(context, pin.binary)
             lagging = objects.ServiceList.get_lagging(context, pin.epoch)
-        advised = advice.on(pin, oldest.objects, lagging.objects)
+        advised = advice.for_pin(pin, oldest.objects, lagging.objects)
         return _EXPLAINED, (
-            *_line(pin, _DETAILS),
-            _deciders(pin, oldest.objects),
-            _stragglers(pin, lagging.objects),
-            both.Both(
+            *_row(pin, _DETAILS),
+            _decided_by(pin, oldest.objects),
+            _not_following(pin, lagging.objects),
+            columns.Formatted(
                 [{'text': a.text, 'run': list(a.run)} for a in advised],
                 '\n'.join(str(a) for a in advised),
             ),
         )
 
 
-class Hold(_OfBinary):
-    """Cap a pin: it will not exceed a version, whatever joins.
+class Hold(_PinCommand):
+    """Cap a pin: it cannot exceed a version, whatever services join.
 
-    To go back to an older release: hold at its version, wait until all
-    members follow (pins wait), and only then start it.
+    To go back to an older release: hold the pin at its version, wait until
+    all members follow (pins wait), and only then start it.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -106,23 +105,23 @@ class Hold(_OfBinary):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Shown:
         with self.app.context() as context:
-            pin = objects.Pin.get_by_binary(context, parsed_args.binary)
+            pin = objects.Pin.named(context, binary=parsed_args.binary)
             pin.hold(parsed_args.version)
-        return _DETAILS, _line(pin, _DETAILS)
+        return _DETAILS, _row(pin, _DETAILS)
 
 
-class Release(_OfBinary):
-    """Take the cap off a pin: it is what the services say again."""
+class Release(_PinCommand):
+    """Remove the cap from a pin: the services alone decide it again."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> Shown:
         with self.app.context() as context:
-            pin = objects.Pin.get_by_binary(context, parsed_args.binary)
+            pin = objects.Pin.named(context, binary=parsed_args.binary)
             pin.release()
-        return _DETAILS, _line(pin, _DETAILS)
+        return _DETAILS, _row(pin, _DETAILS)
 
 
 class WhatIf(lister.Lister):
-    """Show where the pins would go if some hosts' services did not count."""
+    """Show where the pins would be if some hosts' services did not count."""
 
     app: manage.Manage
 
@@ -133,7 +132,7 @@ class WhatIf(lister.Lister):
             nargs='+',
             required=True,
             metavar='HOST',
-            help='The hosts to leave out of account.',
+            help='Hosts whose services are not counted.',
         )
         return parser
 
@@ -149,23 +148,23 @@ class WhatIf(lister.Lister):
         ]
 
 
-class _Look(NamedTuple):
-    """What is seen of a pin that is waited for.
+class _Progress(NamedTuple):
+    """How far a pin that is waited for is.
 
-    :ivar word: how far it is
-    :ivar missing: who is in its way
+    :ivar text: the same, for people
+    :ivar missing: the members that do not follow yet, for the last line
     """
 
     done: bool
-    word: str
+    text: str
     missing: str = ''
 
 
 class Wait(command.Command):
     """Wait until a pin is at a version and all live members follow it.
 
-    Each step is told as it happens. The exit status is 0 when all is done,
-    and 1 when the time is over.
+    Each step is printed as it happens. The exit status is 0 when all members
+    follow, and 1 when the time is over.
     """
 
     app: manage.Manage
@@ -176,7 +175,7 @@ class Wait(command.Command):
         _add_version(parser)
         parser.add_argument(
             '--timeout',
-            type=seconds.positive,
+            type=argument_types.positive_number,
             default=60,
             metavar='SECONDS',
             help='How long to wait. Default: 60.',
@@ -185,64 +184,64 @@ class Wait(command.Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         binary, version = parsed_args.binary, parsed_args.version
-        # The application takes it from wherever it stands.
+        # The application's own --timeout also matches after the command.
         timeout = self.app.options.timeout or parsed_args.timeout
         deadline = time.monotonic() + timeout
         pause = threading.Event()
-        told = ''
-        with self.app.context(_ANSWER) as context:
+        printed = ''
+        with self.app.context(_CALL_TIMEOUT) as context:
             while True:
-                seen = _look(context, binary, version)
-                if seen.word != told:
-                    self.app.stdout.write(f'{binary}: {seen.word}\n')
+                progress = _progress(context, binary, version)
+                if progress.text != printed:
+                    self.app.stdout.write(f'{binary}: {progress.text}\n')
                     self.app.stdout.flush()
-                    told = seen.word
+                    printed = progress.text
                 left = deadline - time.monotonic()
-                if seen.done or left <= 0:
+                if progress.done or left <= 0:
                     break
-                pause.wait(min(_LOOK_EVERY, left))
-        if seen.done:
+                pause.wait(min(_POLL_INTERVAL, left))
+        if progress.done:
             return 0
         self.app.stderr.write(
-            f'{binary}, after {timeout:g} s: {seen.word}{seen.missing}\n'
+            f'{binary}, after {timeout:g} s: {progress.text}'
+            f'{progress.missing}\n'
         )
         return 1
 
 
-def _look(
+def _progress(
     context: sg_context.RequestContext, binary: str, version: int
-) -> _Look:
+) -> _Progress:
     try:
         pin = objects.Pin.get_by_binary(context, binary)
         if pin.version == version:
-            return _followed(context, pin)
+            return _at_version(context, pin)
         return _elsewhere(context, pin, version)
     except exception.Unreachable as error:
-        # Conductors are restarted in the middle of an upgrade,
-        return _Look(False, str(error))
-    except ovo_exc.UnsupportedObjectError:
-        # and not all are of this release until its end.
-        return _Look(False, str(manage.ConductorTooOld()))
+        # An upgrade restarts the conductors while this waits.
+        return _Progress(False, str(error))
 
 
-def _followed(context: sg_context.RequestContext, pin: objects.Pin) -> _Look:
+def _at_version(
+    context: sg_context.RequestContext, pin: objects.Pin
+) -> _Progress:
     done = pin.following == pin.live
-    word = (
+    text = (
         f'the pin is {pin.version}, and {pin.following} of {pin.live} '
         f'members follow'
     )
     if done:
-        return _Look(done, word)
+        return _Progress(done, text)
     lagging = objects.ServiceList.get_lagging(
         context, pin.epoch, advice.MOST_NAMED
     )
-    who = advice.members(lagging.objects, pin.live - pin.following)
-    return _Look(done, word, f'; missing: {who}')
+    named = advice.members(lagging.objects, pin.live - pin.following)
+    return _Progress(done, text, f'; missing: {named}')
 
 
 def _elsewhere(
     context: sg_context.RequestContext, pin: objects.Pin, version: int
-) -> _Look:
+) -> _Progress:
     if pin.version > version:
         why = (
             f'nothing holds it there. To lower it: sgconductor-manage pins '
@@ -250,20 +249,22 @@ def _elsewhere(
         )
     elif pin.version < pin.min_version:
         why = (
-            f'held by an operator. To let it go: sgconductor-manage pins '
+            f'held by an operator. To release it: sgconductor-manage pins '
             f'release {pin.binary}'
         )
     else:
         oldest = objects.ServiceList.get_oldest(
             context, pin.binary, advice.MOST_NAMED
         )
-        who = advice.names(oldest.objects, _count(pin))
-        why = f'held by {who}' if who else 'no service counts any more'
-    return _Look(False, f'the pin is {pin.version}, not {version}: {why}')
+        hosts = advice.hosts(oldest.objects, _count_oldest(pin))
+        why = f'held by {hosts}' if hosts else 'no service counts any more'
+    return _Progress(False, f'the pin is {pin.version}, not {version}: {why}')
 
 
 def _add_binary(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('binary', metavar='BINARY', help='Whose pin.')
+    parser.add_argument(
+        'binary', metavar='BINARY', help='The binary that the pin is of.'
+    )
 
 
 def _add_version(parser: argparse.ArgumentParser) -> None:
@@ -272,7 +273,7 @@ def _add_version(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _line(pin: objects.Pin, names: Iterable[str]) -> tuple[Any, ...]:
+def _row(pin: objects.Pin, names: Iterable[str]) -> tuple[Any, ...]:
     services = sorted((int(v), count) for v, count in pin.services.items())
     values = {
         'binary': pin.binary,
@@ -280,12 +281,12 @@ def _line(pin: objects.Pin, names: Iterable[str]) -> tuple[Any, ...]:
         'min': pin.min_version,
         'held': pin.held_version,
         'epoch': pin.epoch,
-        'since': advice.moment(pin.since),
-        'services': both.Both(
+        'since': advice.timestamp(pin.since),
+        'services': columns.Formatted(
             {str(v): count for v, count in services},
             ', '.join(f'{v}: {count}' for v, count in services),
         ),
-        'following': both.Both(
+        'following': columns.Formatted(
             {'following': pin.following, 'live': pin.live},
             f'{pin.following} of {pin.live}',
         ),
@@ -294,25 +295,27 @@ def _line(pin: objects.Pin, names: Iterable[str]) -> tuple[Any, ...]:
     return tuple(values[name] for name in names)
 
 
-def _count(pin: objects.Pin) -> int:
+def _count_oldest(pin: objects.Pin) -> int:
     """How many services have the lowest version."""
     return int(pin.services.get(str(pin.min_version), 0))
 
 
-def _deciders(
+def _decided_by(
     pin: objects.Pin, oldest: Sequence[objects.Service]
-) -> both.Both:
-    lines = advice.shortened([_told(s) for s in oldest], _count(pin))
+) -> columns.Formatted:
+    lines = advice.shortened(
+        [_oldest_line(service) for service in oldest], _count_oldest(pin)
+    )
     if pin.version < pin.min_version:
         lines.insert(0, f'the hold at {pin.held_version}; without it:')
-    return both.Both(
+    return columns.Formatted(
         [
             {
                 'host': s.host,
                 'version': s.version,
                 'state': _state(s),
-                'last_seen_up': advice.moment(s.last_seen_up),
-                'left_at': s.left_at and advice.moment(s.left_at),
+                'last_seen_up': advice.timestamp(s.last_seen_up),
+                'left_at': s.left_at and advice.timestamp(s.left_at),
             }
             for s in oldest
         ],
@@ -320,22 +323,22 @@ def _deciders(
     )
 
 
-def _told(service: objects.Service) -> str:
+def _oldest_line(service: objects.Service) -> str:
     end = (
-        f'left at {advice.moment(service.left_at)}'
+        f'left at {advice.timestamp(service.left_at)}'
         if service.left_at
-        else f'last beat {advice.moment(service.last_seen_up)}'
+        else f'last beat {advice.timestamp(service.last_seen_up)}'
     )
     return (
         f'{service.host}: version {service.version}, {_state(service)}, {end}'
     )
 
 
-def _stragglers(
+def _not_following(
     pin: objects.Pin, lagging: Sequence[objects.Service]
-) -> both.Both:
+) -> columns.Formatted:
     lines = [f'{s.host}: {s.binary}, epoch {s.pin_epoch}' for s in lagging]
-    return both.Both(
+    return columns.Formatted(
         [
             {
                 'host': s.host,

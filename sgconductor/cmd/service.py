@@ -1,19 +1,18 @@
 """sgconductor-manage service …"""
 
 import argparse
-from collections.abc import Callable
 from collections.abc import Iterable
-from collections.abc import Mapping
 from typing import Any
 
 from cliff import command
 from cliff import lister
 from cliff import show
+from oslo_utils import uuidutils
 
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor.cmd import both
+from sgconductor.cmd import columns
 from sgconductor.cmd import manage
 
 _COLUMNS = (
@@ -45,9 +44,11 @@ _DETAILS = (
     'updated_at',
 )
 
+Shown = tuple[tuple[str, ...], tuple[Any, ...]]
+
 
 class List(lister.Lister):
-    """List services, with the conductor's verdict on each."""
+    """List services, with the liveness of each."""
 
     app: manage.Manage
 
@@ -62,13 +63,13 @@ class List(lister.Lister):
                 dest=yes,
                 action='store_true',
                 default=None,
-                help=f'Only those that are {yes}.',
+                help=f'Only services that are {yes}.',
             )
             either.add_argument(
                 f'--{no}',
                 dest=yes,
                 action='store_false',
-                help=f'Only those that are {no}.',
+                help=f'Only services that are {no}.',
             )
         return parser
 
@@ -77,15 +78,13 @@ class List(lister.Lister):
     ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
         names = ('host', 'binary', 'topic', 'disabled', 'up')
         filters = {name: getattr(parsed_args, name) for name in names}
-        with self.app.remote() as remote:
-            services = list(
-                objects.ServiceList.walk(remote.context(), **filters)
-            )
-        return _COLUMNS, [_line(service, _COLUMNS) for service in services]
+        with self.app.context() as context:
+            services = list(objects.ServiceList.walk(context, **filters))
+        return _COLUMNS, [_row(service, _COLUMNS) for service in services]
 
 
-class _One(command.Command):
-    """A command on one service, by its UUID or by host and binary."""
+class _ServiceCommand(command.Command):
+    """A command on one service, named by its UUID or by host and binary."""
 
     app: manage.Manage
 
@@ -99,42 +98,29 @@ class _One(command.Command):
         )
         return parser
 
-    def with_service(
-        self,
-        parsed_args: argparse.Namespace,
-        act: Callable[[objects.Service], None],
-    ) -> objects.Service:
-        """Look the service up, and act on it."""
-        with self.app.context() as context:
-            service = _find(context, parsed_args.service)
-            act(service)
-        return service
 
-
-class Show(_One, show.ShowOne):
+class Show(_ServiceCommand, show.ShowOne):
     """Show one service."""
 
-    def take_action(
-        self, parsed_args: argparse.Namespace
-    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-        service = self.with_service(parsed_args, lambda service: None)
-        return _DETAILS, _line(service, _DETAILS)
+    def take_action(self, parsed_args: argparse.Namespace) -> Shown:
+        with self.app.context() as context:
+            service = _get(context, parsed_args.service)
+        return _DETAILS, _row(service, _DETAILS)
 
 
-class Explain(_One, lister.Lister):
-    """Show the evidence behind the verdict on a service, piece by piece.
+class Explain(_ServiceCommand, lister.Lister):
+    """Show the evidence behind the liveness of a service.
 
-    speaks_for is what a piece would have the service be; the last line is
-    the verdict. age is in seconds.
+    Each line is one piece of evidence. speaks_for is the liveness that it
+    suggests; the last line is the verdict. age is in seconds.
     """
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[tuple[str, ...], Iterable[tuple[Any, ...]]]:
-        pieces: list[Mapping[str, Any]] = []
-        self.with_service(
-            parsed_args, lambda service: pieces.extend(service.explain())
-        )
+        with self.app.context() as context:
+            key = _key(parsed_args.service)
+            pieces = objects.Service.named(context, **key).explain()
         return ('source', 'says', 'age', 'speaks_for'), [
             (
                 piece['source'],
@@ -146,141 +132,139 @@ class Explain(_One, lister.Lister):
         ]
 
 
-class _Edit(_One, show.ShowOne):
-    """A command that changes a service and shows what became of it."""
+class _Update(_ServiceCommand, show.ShowOne):
+    """A command that changes a service, and shows it afterwards."""
 
-    def change(
-        self, service: objects.Service, parsed_args: argparse.Namespace
-    ) -> None:
+    def changes(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
         raise NotImplementedError
 
-    def take_action(
-        self, parsed_args: argparse.Namespace
-    ) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-        service = self.with_service(
-            parsed_args, lambda service: self.change(service, parsed_args)
-        )
-        return _DETAILS, _line(service, _DETAILS)
+    def take_action(self, parsed_args: argparse.Namespace) -> Shown:
+        with self.app.context() as context:
+            key = _key(parsed_args.service)
+            service = objects.Service.named(context, **key)
+            service.update(self.changes(parsed_args))
+        return _DETAILS, _row(service, _DETAILS)
 
 
-class Enable(_Edit):
+class Enable(_Update):
     """Let work be scheduled to a service again."""
 
-    def change(
-        self, service: objects.Service, parsed_args: argparse.Namespace
-    ) -> None:
-        service.disabled = False
-        service.disabled_reason = None
-        service.save()
+    def changes(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
+        return {'disabled': False}
 
 
-class Disable(_Edit):
-    """Have no more work scheduled to a service; it stays up."""
+class Disable(_Update):
+    """Let no more work be scheduled to a service; it stays up."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument('--reason', help='Why, for others to read.')
+        parser.add_argument(
+            '--reason',
+            help='Why, for other operators. Without it, a reason that was '
+            'given before is cleared.',
+        )
         return parser
 
-    def change(
-        self, service: objects.Service, parsed_args: argparse.Namespace
-    ) -> None:
-        service.disabled = True
-        service.disabled_reason = parsed_args.reason
-        service.save()
+    def changes(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
+        return {'disabled': True, 'disabled_reason': parsed_args.reason}
 
 
-class ForceDown(_Edit):
-    """Call a service down, whatever its beats say: its host is fenced."""
+class ForceDown(_Update):
+    """Mark a service down regardless of its heartbeats.
 
-    def change(
-        self, service: objects.Service, parsed_args: argparse.Namespace
-    ) -> None:
-        service.forced_down = True
-        service.save()
-
-
-class ForceUp(_Edit):
-    """Take a force-down back; its beats decide again."""
-
-    def change(
-        self, service: objects.Service, parsed_args: argparse.Namespace
-    ) -> None:
-        service.forced_down = False
-        service.save()
-
-
-class Quarantine(_Edit):
-    """Count a dead service no more for its pin; it will not be back soon.
-
-    Should it come back nevertheless, it is let in only if the pin allows its
-    version, as any other.
+    For a host that is fenced, so that others need not wait for its
+    heartbeats to time out.
     """
 
-    def change(
-        self, service: objects.Service, parsed_args: argparse.Namespace
-    ) -> None:
-        service.quarantine()
+    def changes(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
+        return {'forced_down': True}
 
 
-class Unquarantine(_Edit):
-    """Count a service for its pin again, if the pin allows its version."""
+class ForceUp(_Update):
+    """Undo force-down: the heartbeats of the service decide again."""
 
-    def change(
-        self, service: objects.Service, parsed_args: argparse.Namespace
-    ) -> None:
-        service.unquarantine()
+    def changes(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
+        return {'forced_down': False}
 
 
-class Delete(_One):
-    """Delete a service; if its process still runs, it stops beating."""
+class Quarantine(_Update):
+    """Do not count a down service for the pin of its binary.
+
+    For a service that will not be back soon. If it comes back after all, it
+    can join only if the pin allows its version, as any other service.
+    """
+
+    def changes(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
+        return {'quarantined': True}
+
+
+class Unquarantine(_Update):
+    """Count a service for the pin again, if the pin allows its version."""
+
+    def changes(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
+        return {'quarantined': False}
+
+
+class Delete(_ServiceCommand):
+    """Delete a service; if its process still runs, it stops its heartbeat."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        self.with_service(parsed_args, lambda service: service.destroy())
+        with self.app.context() as context:
+            key = _key(parsed_args.service)
+            objects.Service.named(context, **key).destroy()
 
 
-def _find(
+def _get(
     context: sg_context.RequestContext, words: list[str]
 ) -> objects.Service:
-    if len(words) == 1:
-        return objects.Service.get_by_uuid(context, words[0])
-    if len(words) == 2:
-        return objects.Service.get_by_host_and_binary(context, *words)
+    key = _key(words)
+    if 'uuid' in key:
+        return objects.Service.get_by_uuid(context, **key)
+    return objects.Service.get_by_host_and_binary(context, **key)
+
+
+def _key(words: list[str]) -> dict[str, str]:
+    """The fields that name a service, from a command line's words."""
+    match words:
+        case [uuid] if uuidutils.is_uuid_like(uuid):
+            return {'uuid': uuid}
+        case [word]:
+            raise exception.InvalidInput(
+                f'{word!r} is not a UUID; name the service by its UUID, or '
+                f'by HOST BINARY'
+            )
+        case [host, binary]:
+            return {'host': host, 'binary': binary}
     raise exception.InvalidInput(
         f'name one service, by UUID or by HOST BINARY, not '
         f'{len(words)} words: {" ".join(words)}'
     )
 
 
-def _line(service: objects.Service, columns: Iterable[str]) -> tuple[Any, ...]:
-    state = 'up' if service.is_up else 'down'
-    words = {'status': _status(service), 'state': state}
-    if not service.obj_attr_is_set('liveness'):
-        # A conductor of an older release has not got it.
-        words |= {'liveness': state, 'liveness_reason': ''}
+def _row(service: objects.Service, names: Iterable[str]) -> tuple[Any, ...]:
+    computed = {
+        'status': _status(service),
+        'state': 'up' if service.is_up else 'down',
+    }
     return tuple(
-        words[name] if name in words else _value(service, name)
-        for name in columns
+        computed[name] if name in computed else _value(service, name)
+        for name in names
     )
 
 
 def _status(service: objects.Service) -> str:
-    # A conductor of the release before knows of no quarantine.
-    if service.obj_attr_is_set('quarantined') and service.quarantined:
+    if service.quarantined:
         return 'quarantined'
     return 'disabled' if service.disabled else 'enabled'
 
 
-def _age(seconds: float | None) -> both.Both:
+def _age(seconds: float | None) -> columns.Formatted:
     if seconds is None:
-        return both.Both(None, '')
-    return both.Both(round(seconds, 1), f'{seconds:.1f} s')
+        return columns.Formatted(None, '')
+    return columns.Formatted(round(seconds, 1), f'{seconds:.1f} s')
 
 
 def _value(service: objects.Service, name: str) -> Any:
-    if not service.obj_attr_is_set(name):
-        # A conductor of an older release has not got it.
-        return None
     value = getattr(service, name)
     if value is not None and name.endswith(('_at', '_up')):
         return service.fields[name].stringify(value)

@@ -1,7 +1,7 @@
-"""sgconductor-status: what stands in the way of an upgrade.
+"""sgconductor-status: checks for what stands in the way of an upgrade.
 
-It opens the database, like ``sgconductor-manage db``, and asks no conductor:
-so it works before the first one of a release is started.
+It reads the database, like ``sgconductor-manage db``, and asks no conductor,
+so that it works before the first conductor of a release is started.
 """
 
 import datetime
@@ -14,26 +14,27 @@ from collections.abc import Sequence
 
 from oslo_upgradecheck import upgradecheck
 
-from sgconductor import app
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.app import local as local_app
 from sgconductor.cmd import advice
 from sgconductor.cmd import configuration
 
-_LONG = datetime.timedelta(hours=1)
+# A service that is down for longer is reported.
+_LONG_DOWN = datetime.timedelta(hours=1)
 _WIDTH = 60
 _INDENT = '  '
-# What oslo.upgradecheck takes for a failure to check; 1 and 2 are results.
-_FAILED = 255
+# The exit status if the checks cannot run; 0, 1 and 2 are their results.
+_CANNOT_CHECK = 255
 
 
 class Pins:
-    """The pins of a database, and what stands behind them.
+    """The pins in a database, and the services that decide them.
 
-    :param local: has the tables of this release
+    :param local: the database, with the tables of this release
     """
 
-    def __init__(self, local: app.Local) -> None:
+    def __init__(self, local: local_app.Local) -> None:
         self._local = local
         self._context = local.context()
         self.all: Sequence[objects.Pin] = objects.PinList.get_all(
@@ -41,25 +42,25 @@ class Pins:
         ).objects
 
     @property
-    def kept(self) -> bool:
-        """Whether a conductor that keeps pins has been here at all."""
+    def stored(self) -> bool:
+        """Whether a conductor has written the pins of the services yet."""
         return bool(
             self.all or not objects.ServiceList.get_page(self._context, 1)
         )
 
     @property
     def mixed(self) -> list[objects.Pin]:
-        """Those of binaries with services of several versions."""
+        """The pins of binaries with services of several versions."""
         return [pin for pin in self.all if len(pin.services) > 1]
 
     def dead(self, pin: objects.Pin) -> list[objects.Service]:
-        """Those of the lowest version that have long not been heard."""
+        """The services of the lowest version that are down for long."""
         oldest = objects.ServiceList.get_oldest(self._context, pin.binary)
-        then = self._local.now() - _LONG
+        then = self._local.now() - _LONG_DOWN
         return [s for s in oldest if not s.is_up and s.last_seen_up < then]
 
     def lagging(self, epoch: int) -> list[objects.Service]:
-        """Live members that go by older pins than those of an epoch."""
+        """Live members that follow older pins than those of an epoch."""
         found = objects.ServiceList.get_lagging(self._context, epoch)
         return list(found)
 
@@ -72,7 +73,7 @@ def _versions(pins: Pins) -> list[advice.Advice]:
                 f'{pin.services[version]} of version {version}'
                 for version in sorted(pin.services, key=int)
             )
-            + f'; the pin is {pin.version}. What to do is told by:',
+            + f'; the pin is {pin.version}. To see what to do:',
             (f'sgconductor-manage pins explain {pin.binary}',),
         )
         for pin in pins.mixed
@@ -81,7 +82,7 @@ def _versions(pins: Pins) -> list[advice.Advice]:
 
 def _dead(pins: Pins) -> list[advice.Advice]:
     found = [pins.dead(pin) for pin in pins.mixed]
-    return [advice.on_dead(services) for services in found if services]
+    return [advice.for_down(services) for services in found if services]
 
 
 def _followers(pins: Pins) -> list[advice.Advice]:
@@ -94,23 +95,23 @@ def _followers(pins: Pins) -> list[advice.Advice]:
         advice.Advice(
             f'{count} of {newest.live} live members do not follow the pins '
             f'of epoch {newest.epoch}: {advice.members(lagging, count)}. If '
-            f'they still do not in a minute, see:',
+            f'they still do not in a minute, find out why:',
             (f'sgconductor-manage pins explain {newest.binary}',),
         )
     ]
 
 
 def _holds(pins: Pins) -> list[advice.Advice]:
-    return [each for pin in pins.all for each in advice.on_hold(pin)]
+    return [each for pin in pins.all for each in advice.for_hold(pin)]
 
 
 class Checks(upgradecheck.UpgradeCommands):
-    """The checks.
+    """The checks of ``sgconductor-status upgrade check``.
 
-    :ivar local: the database, once the command line is read
+    :ivar local: the database; set when the command line is parsed
     """
 
-    local: app.Local
+    local: local_app.Local
 
     def check(self) -> upgradecheck.Code:
         self._pins: Pins | None = None
@@ -125,15 +126,15 @@ class Checks(upgradecheck.UpgradeCommands):
         return upgradecheck.Result(upgradecheck.Code.SUCCESS)
 
     def _warn(
-        self, look: Callable[[Pins], list[advice.Advice]]
+        self, find: Callable[[Pins], list[advice.Advice]]
     ) -> upgradecheck.Result:
         if self._pins is None:
-            return _warning('Cannot tell before the schema is current.')
-        if not self._pins.kept:
+            return _warning('Cannot be checked before the schema is current.')
+        if not self._pins.stored:
             return _warning(
-                'Cannot tell: no conductor of this release has run yet.'
+                'Cannot be checked: no conductor of this release has run yet.'
             )
-        found = look(self._pins)
+        found = find(self._pins)
         if not found:
             return upgradecheck.Result(upgradecheck.Code.SUCCESS)
         return _warning(
@@ -147,7 +148,7 @@ class Checks(upgradecheck.UpgradeCommands):
     def _get_details(
         self, upgrade_check_result: upgradecheck.Result
     ) -> str | None:
-        # The library's own way would wrap all into one paragraph.
+        # The library would wrap all of it into one paragraph.
         if upgrade_check_result.details is None:
             return None
         lines = upgrade_check_result.details.splitlines()
@@ -155,15 +156,15 @@ class Checks(upgradecheck.UpgradeCommands):
 
     _upgrade_checks = (
         ('Schema', _schema),
-        ('Versions', (_warn, {'look': _versions})),
-        ('Dead services that hold a pin', (_warn, {'look': _dead})),
-        ('Members that do not follow', (_warn, {'look': _followers})),
-        ('Holds left behind', (_warn, {'look': _holds})),
+        ('Versions', (_warn, {'find': _versions})),
+        ('Dead services that hold a pin', (_warn, {'find': _dead})),
+        ('Members that do not follow', (_warn, {'find': _followers})),
+        ('Holds left behind', (_warn, {'find': _holds})),
     )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    # A failure is told in one line below, without what led to it.
+    # An error is reported in one line; the libraries would add theirs.
     for name in ('alembic', 'oslo_db', 'stevedore'):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     checks = Checks()
@@ -173,16 +174,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             argv,
             lambda conf: upgradecheck.register_cli_options(conf, checks),
         )
-        # Where it looks for --json.
+        # The library reads --json from there.
         upgradecheck.CONF = conf
-        with app.Local(conf) as checks.local:
+        with local_app.Local(conf) as checks.local:
             return int(conf.command.action_fn())
     except exception.SGConductorError as error:
         print(f'sgconductor-status: {error}', file=sys.stderr)
     except Exception:
-        # Python's own exit status would be that of a warning.
+        # Python would exit with 1, which stands for a warning.
         traceback.print_exc()
-    return _FAILED
+    return _CANNOT_CHECK
 
 
 def _warning(details: str) -> upgradecheck.Result:
@@ -191,6 +192,6 @@ def _warning(details: str) -> upgradecheck.Result:
 
 def _wrapped(line: str) -> str:
     if line.startswith(_INDENT):
-        # A command is to be copied.
+        # Not wrapped, so that the command can be copied.
         return line
     return textwrap.fill(line, _WIDTH, break_on_hyphens=False)

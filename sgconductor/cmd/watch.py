@@ -1,6 +1,7 @@
 """sgconductor-manage watch."""
 
 import argparse
+import functools
 import json
 import os
 import select
@@ -14,21 +15,22 @@ from typing import Any
 from cliff import command
 
 from sgconductor import exception
-from sgconductor import follower
 from sgconductor import objects
 from sgconductor.cmd import advice
 from sgconductor.cmd import manage
+from sgconductor.rpcapi import event_tail
 
-# Milliseconds between two looks.
-_LOOK_EVERY = 1000
+# Milliseconds between two reads.
+_POLL_INTERVAL = 1000
 
 
 class Watch(command.Command):
-    """Show what happens to services, as it happens, until Ctrl-C.
+    """Show the events of services, as they happen, until Ctrl-C.
 
-    A line tells the time, what happened, to which service, what is to know
-    of it, and the event's id, which is that of its notification too. Nothing
-    is lost while no conductor can be reached; standard error says so.
+    A line has the time, the type of the event, the host and binary of the
+    service, details, and the UUID of the event, which its notification has
+    too. While no conductor can be reached, standard error says so, and no
+    event is lost.
     """
 
     app: manage.Manage
@@ -40,14 +42,14 @@ class Watch(command.Command):
             type=_count,
             default=0,
             metavar='N',
-            help=f'Begin with the last N events, at most {follower.PAGE}. '
+            help=f'Begin with the last N events, at most {event_tail.PAGE}. '
             f'Default: 0.',
         )
         parser.add_argument(
             '--json',
             action='store_true',
-            help='A JSON object a line, with all that is known of the '
-            'service.',
+            help='Print each event as a JSON object in one line, with all '
+            'fields of the service.',
         )
         return parser
 
@@ -56,59 +58,49 @@ class Watch(command.Command):
             signal.signal(number, lambda *_: sys.exit())
         text = _json if parsed_args.json else _line
         try:
-            with self.app.remote() as remote:
-
-                def fetch(limit: int, marker: int | None) -> objects.EventList:
-                    return objects.EventList.get_page(
-                        remote.context(), limit, marker
-                    )
-
-                self._follow(follower.Follower(fetch, parsed_args.since), text)
+            with self.app.context() as context:
+                fetch = functools.partial(objects.EventList.get_page, context)
+                events = event_tail.EventTail(fetch, parsed_args.since)
+                self._show(events, text)
         except BrokenPipeError:
-            # Python would complain once more when it flushes at its end.
+            # When Python flushes at its end, it would report this again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
-    def _follow(
+    def _show(
         self,
-        events: follower.Follower,
+        events: event_tail.EventTail,
         text: Callable[[objects.Event], str],
     ) -> None:
-        """Show events until nobody reads them any more."""
+        """Show events until the reader of standard output is gone."""
         reader = select.poll()
         reader.register(self.app.stdout.fileno(), 0)
-        away = False
+        unreachable = False
         while True:
             try:
-                for event in events.look():
+                for event in events.poll():
                     self.app.stdout.write(f'{text(event)}\n')
                     self.app.stdout.flush()
             except exception.Unreachable as error:
-                self._tell_once(away, str(error))
-                away = True
-            except manage.UNKNOWN:
-                # In the middle of an upgrade the next may be newer.
-                self._tell_once(away, str(manage.ConductorTooOld()))
-                away = True
+                if not unreachable:
+                    self.app.stderr.write(
+                        f'{error} Events are shown again as soon as a '
+                        f'conductor answers.\n'
+                    )
+                unreachable = True
             else:
-                if away:
-                    self.app.stderr.write('Watching again.\n')
-                away = False
-            if reader.poll(_LOOK_EVERY):
+                if unreachable:
+                    self.app.stderr.write('Events are shown again.\n')
+                unreachable = False
+            if reader.poll(_POLL_INTERVAL):
                 return
-
-    def _tell_once(self, told: bool, trouble: str) -> None:
-        if not told:
-            self.app.stderr.write(
-                f'{trouble} Watching on as soon as it can.\n'
-            )
 
 
 def _count(text: str) -> int:
     number = int(text) if text.isdecimal() else -1
-    if not 0 <= number <= follower.PAGE:
+    if not 0 <= number <= event_tail.PAGE:
         raise argparse.ArgumentTypeError(
-            f'give a number from 0 to {follower.PAGE}, not {text!r}'
+            f'give a number from 0 to {event_tail.PAGE}, not {text!r}'
         )
     return number
 
@@ -121,6 +113,13 @@ def _json(event: objects.Event) -> str:
             'type': event.type,
             'at': event.fields['at'].stringify(event.at),
             'payload': json.loads(event.payload),
+            **{
+                # A conductor of the release before does not know them.
+                name: getattr(event, name)
+                if event.obj_attr_is_set(name)
+                else None
+                for name in ('request_id', 'user_id')
+            },
         }
     )
 
@@ -128,13 +127,13 @@ def _json(event: objects.Event) -> str:
 def _line(event: objects.Event) -> str:
     service = json.loads(event.payload)['versioned_object.data']
     return (
-        f'{advice.moment(event.at)} {event.type:14} {service["host"]} '
-        f'{service["binary"]} {_what(event.type, service)} {event.uuid}'
+        f'{advice.timestamp(event.at)} {event.type:14} {service["host"]} '
+        f'{service["binary"]} {_details(event.type, service)} {event.uuid}'
     )
 
 
-def _what(type_: str, service: Mapping[str, Any]) -> str:
-    """What is to know of a service, when that has happened to it."""
+def _details(type_: str, service: Mapping[str, Any]) -> str:
+    """What an operator wants to know about an event of a type."""
     reason: str = service.get('liveness_reason', '')
     if type_ in ('service.up', 'service.down') and reason:
         return reason
@@ -143,11 +142,11 @@ def _what(type_: str, service: Mapping[str, Any]) -> str:
     )
     if type_ != 'service.update':
         return process
-    return ', '.join([*_orders(service), process])
+    return ', '.join([*_settings(service), process])
 
 
-def _orders(service: Mapping[str, Any]) -> Iterator[str]:
-    """What operators have set."""
+def _settings(service: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that operators set."""
     if service['disabled']:
         why = service['disabled_reason']
         yield f'disabled: {why}' if why else 'disabled'

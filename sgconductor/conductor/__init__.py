@@ -1,1 +1,1 @@
-"""What runs only inside a conductor."""
+"""The behaviour of a conductor: what stands behind the methods of objects."""

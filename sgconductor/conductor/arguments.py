@@ -1,4 +1,4 @@
-"""Whether a caller gives a method the arguments that it takes."""
+"""A check that a caller gives a method the arguments that it takes."""
 
 import functools
 import inspect
@@ -13,22 +13,27 @@ from sgconductor import exception
 def check(
     name: str, method: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> None:
-    """
+    """Check the arguments of a call.
+
     :param name: of the method, for the message
     :param method: bound to its object or class
-    :raises InvalidInput: if it does not take them
+    :raises InvalidInput: if the method does not take these arguments
     """
-    wrong = _wrong(method.__func__, len(args), tuple(kwargs))
-    if wrong:
-        raise exception.InvalidInput(f'{name}: {wrong}')
+    mismatch = _mismatch(method.__func__, len(args), tuple(kwargs))
+    if mismatch:
+        raise exception.InvalidInput(f'{name}: {mismatch}')
 
 
 @functools.lru_cache
-def _wrong(
-    function: Callable[..., Any], given: int, names: tuple[str, ...]
+def _mismatch(
+    function: Callable[..., Any], count: int, names: tuple[str, ...]
 ) -> str:
-    """What is wrong with so many arguments, and more by name."""
-    values = (None,) * (1 + given)
+    """Why a function does not take such arguments; '' if it does.
+
+    :param count: the number of positional arguments, without ``self``
+    :param names: the names of the keyword arguments
+    """
+    values = (None,) * (1 + count)
     try:
         inspect.signature(function).bind(*values, **dict.fromkeys(names))
     except TypeError as error:

@@ -1,17 +1,14 @@
-"""How errors leave the conductor, in one place."""
+"""The dispatcher of RPC calls: what callers get, and what is logged here."""
 
-import functools
 import logging
 from typing import Any
 
 import oslo_messaging as messaging
 import prometheus_client
-from oslo_messaging.rpc import dispatcher
-from oslo_utils import versionutils
 from oslo_versionedobjects import exception as ovo_exc
 
+from sgconductor import context as sg_context
 from sgconductor import exception
-from sgconductor.conductor import arguments
 
 LOG = logging.getLogger(__name__)
 
@@ -22,21 +19,21 @@ _EXPECTED = (
 
 
 class Dispatcher(messaging.RPCDispatcher):
-    """Lets callers see their own mistakes, and nothing of ours.
+    """Runs calls, and turns what they raise into replies.
 
-    An expected error travels as it is, without a traceback. Any other is
-    logged here with its traceback and travels as UnexpectedFailure, by which
-    the log entry can be found.
+    An expected error, which the caller caused, is sent as it is, without a
+    traceback. Any other error is logged here with its traceback, and the
+    caller gets an UnexpectedFailure with the request id of that log entry.
 
-    :ivar calls: how many there were, by method and how they ended: by the
-        name of the error, or with '' if well
+    :ivar calls: the number of calls by method and by the class name of the
+        error, which is '' if there was none
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.calls = prometheus_client.Counter(
             'sgconductor_rpc_calls',
-            'Calls that were answered, and with which error if any.',
+            'RPC calls answered, by method and error.',
             ['method', 'error'],
             registry=None,
         )
@@ -45,15 +42,15 @@ class Dispatcher(messaging.RPCDispatcher):
         error = ''
         try:
             return self._dispatch(incoming)
-        except _Silent as silent:
-            error = silent.exc_info[0].__name__
+        except _ErrorReply as reply:
+            error = reply.exc_info[0].__name__
             raise
         finally:
-            method = self._known(incoming.message.get('method'))
+            method = self._label(incoming.message.get('method'))
             self.calls.labels(method, error).inc()
 
-    def _known(self, name: Any) -> str:
-        # What comes from the wire must not make ever new counters.
+    def _label(self, name: Any) -> str:
+        # Callers must not be able to make any number of counters.
         known = isinstance(name, str) and any(
             self.access_policy.is_allowed(endpoint, name)
             for endpoint in self.endpoints
@@ -62,52 +59,36 @@ class Dispatcher(messaging.RPCDispatcher):
 
     def _dispatch(self, incoming: Any) -> Any:
         try:
-            self._check_arguments(incoming.message)
             return super().dispatch(incoming)
-        except dispatcher.NoSuchMethod as error:
-            raise _Silent(
+        except messaging.NoSuchMethod as error:
+            raise _ErrorReply(
                 exception.NotRemotable('conductor', str(error.method))
             ) from None
-        except dispatcher.UnsupportedVersion as error:
-            raise _Silent(
+        except messaging.UnsupportedVersion as error:
+            raise _ErrorReply(
                 exception.InvalidInput(
                     f'this conductor does not speak RPC {error.version} '
                     f'here, only 1.0 without a namespace; a caller of a '
-                    f'later release wants the conductors upgraded first'
+                    f'later release needs the conductors upgraded first'
                 )
             ) from None
         except _EXPECTED as error:
-            raise _Silent(error) from None
+            raise _ErrorReply(error) from None
         except Exception:
-            request_id = str(dict(incoming.ctxt).get('request_id', '-'))
+            given = dict(incoming.ctxt).get('request_id')
+            request_id = str(sg_context.clean(given) or '-')
             LOG.exception(
                 'Unexpected failure in %s, request %s',
-                incoming.message.get('method'),
+                self._label(incoming.message.get('method')),
                 request_id,
             )
-            raise _Silent(exception.UnexpectedFailure(request_id)) from None
-
-    def _check_arguments(self, message: Any) -> None:
-        name = str(message.get('method'))
-        version = str(message.get('version', '1.0'))
-        for endpoint in self.endpoints:
-            # A call of another version is not this endpoint's to refuse.
-            if self.access_policy.is_allowed(
-                endpoint, name
-            ) and _is_compatible(version, endpoint.target.version):
-                method = getattr(endpoint, name)
-                args = message.get('args', {})
-                arguments.check(name, method, [None], args)
+            raise _ErrorReply(
+                exception.UnexpectedFailure(request_id)
+            ) from None
 
 
-@functools.lru_cache
-def _is_compatible(version: str, ours: str) -> bool:
-    compatible: bool = versionutils.is_compatible(version, ours)
-    return compatible
-
-
-class _Silent(dispatcher.ExpectedException):
-    """What the server answers with, without logging it again."""
+class _ErrorReply(messaging.ExpectedException):
+    """An error that the server replies with and does not log again."""
 
     def __init__(self, error: Exception) -> None:
         self.exc_info = (type(error), error.with_traceback(None), None)

@@ -1,4 +1,4 @@
-"""Serving metrics to Prometheus."""
+"""The server of a conductor worker's metrics, which Prometheus reads."""
 
 import logging
 import threading
@@ -13,9 +13,10 @@ LOG = logging.getLogger(__name__)
 
 
 class Exporter:
-    """
+    """Serves metrics over HTTP.
+
     :param port: None to serve nothing
-    :param collectors: of what is served, beside figures of the process
+    :param collectors: these metrics, beside those of the process itself
     """
 
     def __init__(
@@ -28,9 +29,9 @@ class Exporter:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Serve, in threads, until :meth:`stop`.
+        """Serve in threads until :meth:`stop`.
 
-        Beats are written also where this cannot be served.
+        Without its port, the conductor works all the same: this is logged.
         """
         if self._port is None:
             return

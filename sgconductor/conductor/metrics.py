@@ -1,4 +1,4 @@
-"""What a conductor worker tells Prometheus of its own work."""
+"""The metrics of a conductor worker: beats, RPC calls and drivers."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -6,52 +6,52 @@ from collections.abc import Iterator
 from prometheus_client import core
 from prometheus_client import registry
 
-from sgconductor.conductor import beats as sg_beats
+from sgconductor.conductor import beat_writer
 from sgconductor.conductor import dispatcher as sg_dispatcher
-from sgconductor.servicegroup import voice
+from sgconductor.servicegroup import monitored_driver
 
 
-class Work(registry.Collector):
+class WorkerMetrics(registry.Collector):
     """
-    :param beats: what it writes
-    :param calls: what it answers
-    :param voices: whom it asks
+    :param beats: the worker's beat writer
+    :param calls: the worker's dispatcher
+    :param drivers: the servicegroup drivers that the worker asks
     """
 
     def __init__(
         self,
-        beats: sg_beats.Beats,
+        beats: beat_writer.BeatWriter,
         calls: sg_dispatcher.Dispatcher,
-        voices: Iterable[voice.Voice],
+        drivers: Iterable[monitored_driver.MonitoredDriver],
     ) -> None:
         self._beats = beats
         self._calls = calls
-        self._voices = list(voices)
+        self._drivers = list(drivers)
 
     def collect(self) -> Iterator[core.Metric]:
         yield core.CounterMetricFamily(
             'sgconductor_beats_received',
-            'Messages that came; those given back to the broker come again.',
+            'Messages received; those given back to the broker count again.',
             self._beats.received,
         )
         yield core.CounterMetricFamily(
             'sgconductor_beats_flushed',
-            'Beats that were written.',
+            'Beats written to the database.',
             self._beats.written,
         )
         ignored = core.CounterMetricFamily(
             'sgconductor_beats_ignored',
-            'Beats that were not: of an older process or a deleted service '
-            '(stale), or no beats at all (malformed).',
+            'Beats not written: of an older process or of a deleted service '
+            '(stale), or messages that are not beats (malformed).',
             labels=['reason'],
         )
-        ignored.add_metric(['stale'], self._beats.ignored)
-        ignored.add_metric(['malformed'], self._beats.garbage)
+        ignored.add_metric(['stale'], self._beats.stale)
+        ignored.add_metric(['malformed'], self._beats.malformed)
         yield ignored
         yield core.GaugeMetricFamily(
             'sgconductor_beats_oldest_unflushed_seconds',
-            'Since when beats have come and none was written; 0 if all were.',
-            self._beats.oldest(),
+            'Age of the oldest unwritten beat; 0 if all are written.',
+            self._beats.unwritten_seconds(),
         )
         yield from self._beats.batch_sizes.collect()
         yield from self._beats.flush_seconds.collect()
@@ -61,6 +61,6 @@ class Work(registry.Collector):
             'How often a servicegroup driver could not be asked.',
             labels=['driver'],
         )
-        for each in self._voices:
-            outages.add_metric([each.name], each.outages)
+        for driver in self._drivers:
+            outages.add_metric([driver.name], driver.outages)
         yield outages

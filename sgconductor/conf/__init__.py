@@ -1,7 +1,7 @@
 """The configuration options, and the checks that need more than one.
 
-Nothing here is global: a program makes a ConfigOpts, hands it to
-:func:`register_opts`, and passes it to :mod:`sgconductor.app`.
+Nothing here is global: a program creates a ConfigOpts, registers the options
+with :func:`register_opts`, and passes it to :mod:`sgconductor.app`.
 """
 
 import ipaddress
@@ -16,7 +16,8 @@ from sgconductor.conf import memcache
 from sgconductor.conf import servicegroup
 from sgconductor.conf import zookeeper
 
-# conf may be that of a project which has options of its own in any other.
+# A project registers these in a ConfigOpts of its own, where any other group
+# may be taken by its own options.
 _OF_MEMBERS: list[tuple[str, Sequence[cfg.Opt]]] = [
     ('servicegroup', servicegroup.OPTS),
     ('servicegroup_zookeeper', zookeeper.OPTS),
@@ -34,25 +35,27 @@ def list_opts() -> list[tuple[str, Sequence[cfg.Opt]]]:
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
-    """Make known to ``conf`` what a member or a caller needs."""
+    """Register the options of a member or a caller."""
     for group, opts in _OF_MEMBERS:
         conf.register_opts(opts, group=group)
 
 
 def register_conductor_opts(conf: cfg.ConfigOpts) -> None:
-    """Make known to ``conf`` what a conductor needs besides."""
+    """Register the options of a conductor, and those of a member."""
     register_opts(conf)
     conf.register_opts(conductor.OPTS, group='conductor')
 
 
 def register_api_opts(conf: cfg.ConfigOpts) -> None:
-    """Make known to ``conf`` what the API needs."""
+    """Register the options of the REST API, and those of a member."""
     register_opts(conf)
     conf.register_opts(api.OPTS, group='api')
 
 
 def pace(conf: cfg.ConfigOpts) -> tuple[int, int]:
-    """How a member beats over RPC.
+    """The intervals of a member's heartbeat over RPC.
+
+    They are the slow ones where a driver detects failures at its own pace.
 
     :returns: report_interval and down_after, in seconds
     """
@@ -74,26 +77,30 @@ def validate(conf: cfg.ConfigOpts) -> None:
     if group.down_after <= group.report_interval:
         raise exception.ConfigError(
             f'[servicegroup] down_after ({group.down_after} s) must be '
-            f'longer than report_interval ({group.report_interval} s), or '
-            f'every member is down between two beats; three times is usual.'
+            f'longer than report_interval ({group.report_interval} s), else '
+            f'every member is down between two beats. Three times as long is '
+            f'usual.'
         )
-    interval, patience = pace(conf)
-    if patience <= interval:
+    interval, down_after = pace(conf)
+    if down_after <= interval:
         raise exception.ConfigError(
-            f'[servicegroup] slow_down_after ({patience} s) must be longer '
-            f'than slow_report_interval ({interval} s); where one of them is '
-            f'not set, it is down_after or report_interval.'
+            f'[servicegroup] slow_down_after ({down_after} s) must be longer '
+            f'than slow_report_interval ({interval} s). If they are not set, '
+            f'they default to down_after and report_interval.'
         )
     if group.shadow_driver == group.driver:
         raise exception.ConfigError(
-            f'[servicegroup] shadow_driver is {group.driver!r}, and so is '
-            f'driver; it is for a second one.'
+            f'[servicegroup] shadow_driver and driver are both '
+            f'{group.driver!r}. Set shadow_driver to another driver, or '
+            f'leave it unset.'
         )
 
 
 def validate_server(conf: cfg.ConfigOpts) -> None:
-    """Refuse to let everybody on the network be an admin unasked, and to
-    have no thread left for requests.
+    """Refuse values of [api] that sgconductor-api cannot serve safely.
+
+    Those are noauth on an address that others can reach, and event streams
+    that would leave no thread for requests.
 
     :raises ConfigError: naming the options and their values
     """
@@ -101,7 +108,8 @@ def validate_server(conf: cfg.ConfigOpts) -> None:
     if group.threads <= group.event_streams:
         raise exception.ConfigError(
             f'[api] threads ({group.threads}) must be more than '
-            f'event_streams ({group.event_streams}): each stream takes one.'
+            f'event_streams ({group.event_streams}): each stream occupies '
+            f'one thread.'
         )
     if (
         group.auth_strategy == 'noauth'
@@ -109,15 +117,15 @@ def validate_server(conf: cfg.ConfigOpts) -> None:
         and not group.let_everybody_on_the_network_be_admin
     ):
         raise exception.ConfigError(
-            f'[api] auth_strategy is noauth, so everybody who reaches '
+            f'[api] auth_strategy is noauth, so everybody who can reach '
             f'{group.host} would be an admin. Set host to 127.0.0.1, or '
-            f'auth_strategy to keystone or http_basic; or, if that is meant, '
-            f'let_everybody_on_the_network_be_admin to true.'
+            f'auth_strategy to keystone or http_basic; or, if everybody may '
+            f'be an admin, let_everybody_on_the_network_be_admin to true.'
         )
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a name or an address means this host itself."""
+    """Whether a host name or address is a loopback one."""
     try:
         return ipaddress.ip_address(host or '').is_loopback
     except ValueError:

@@ -11,8 +11,8 @@ OPTS = [
         sample_default='<this host>',
         regex=r'^[A-Za-z0-9][A-Za-z0-9._:@-]*$',
         max_length=180,
-        help='Name of this host, by which its conductor can be called, and '
-        'as which it is a member; no two of them may have the same.',
+        help='Unique host name used for RPC and membership. No two '
+        'conductors may have the same.',
     ),
     cfg.IntOpt(
         'workers',
@@ -25,34 +25,34 @@ OPTS = [
         min=1,
         max=1000,
         default=250,
-        help='The most beats that are written in one statement.',
+        help='Maximum number of beats written in one statement.',
     ),
     cfg.FloatOpt(
         'beat_batch_timeout',
         min=0.01,
         max=10,
         default=0.2,
-        help='The longest, in seconds, that a beat waits for others to be '
-        'written with it.',
+        help='Maximum time, in seconds, that a beat waits to be written '
+        'together with others.',
     ),
     cfg.HostAddressOpt(
         'metrics_host',
         default='127.0.0.1',
-        help='The address on which metrics are served for Prometheus.',
+        help='The address on which Prometheus metrics are served.',
     ),
     cfg.PortOpt(
         'metrics_port',
         min=1,
-        help='The port for it: of the first worker; each other has the next. '
-        'Default: none are served.',
+        help='The port on which the first worker serves its metrics; each '
+        'further worker uses the next port. Default: no metrics are served.',
     ),
     cfg.IntOpt(
         'startup_timeout',
         min=-1,
         default=-1,
-        help='How long, in seconds, a conductor keeps trying to reach the '
-        'broker and the database when it starts, before it exits. 0 tries '
-        'once; -1 never gives up. It stands in for [database] max_retries, '
-        'which has no effect here.',
+        help='How long, in seconds, a starting conductor keeps trying to '
+        'reach the broker and the database before it exits. 0 tries once; -1 '
+        'never gives up. [database] max_retries has no effect: this option '
+        'replaces it.',
     ),
 ]

@@ -1,4 +1,4 @@
-"""[servicegroup]: what makes a member, and who says that it lives."""
+"""[servicegroup]: the heartbeat of members, and the liveness drivers."""
 
 from oslo_config import cfg
 
@@ -6,15 +6,16 @@ OPTS = [
     cfg.StrOpt(
         'driver',
         default='db',
-        help='The driver whose word on liveness counts beside the table: db '
-        '(the table alone), zookeeper, memcache, or one that another package '
-        'brings. Conductors and members must use the same.',
+        help='The driver that decides on liveness together with the '
+        'heartbeats in the services table: db (heartbeats alone), zookeeper, '
+        'memcache, or a driver that another package provides. It must be '
+        'the same for all conductors and members.',
     ),
     cfg.StrOpt(
         'shadow_driver',
-        help='A second driver that members feed as well. The conductor '
-        'compares its word with that of the first, which alone decides. It '
-        'is the way from one driver to another: see "Move to another driver" '
+        help='A second driver, which members report to as well. The conductor '
+        'compares its verdicts with those of driver, but does not use them. '
+        'It serves to move to another driver: see "Move to another driver" '
         'in the README.',
     ),
     cfg.IntOpt(
@@ -29,30 +30,31 @@ OPTS = [
         min=2,
         max=86400,
         default=60,
-        help='Seconds without a beat after which a member is down. It must '
-        'be longer than report_interval.',
+        help='Seconds without a beat after which a member is down. Must be '
+        'longer than report_interval.',
     ),
     cfg.IntOpt(
         'slow_report_interval',
         min=1,
         max=86400,
-        help='Seconds between two beats of a member over RPC while driver is '
-        'not db and so detects at its own pace. Default: report_interval.',
+        help='Seconds between two beats of a member if driver is not db: such '
+        'a driver detects failures at its own pace. Default: '
+        'report_interval.',
     ),
     cfg.IntOpt(
         'slow_down_after',
         min=2,
         max=86400,
-        help='As down_after, for members that beat each '
-        'slow_report_interval. It decides alone while the driver cannot be '
-        'asked. Default: down_after.',
+        help='Seconds without a beat after which a member is down if driver '
+        'is not db. It alone decides while that driver is unavailable. Must '
+        'be longer than slow_report_interval. Default: down_after.',
     ),
     cfg.IntOpt(
         'sync_interval',
         min=1,
         default=60,
-        help='Seconds, on average, between two calls by which a member asks '
-        'the conductor for its word on it.',
+        help='Average time, in seconds, between two syncs of a member: calls '
+        'by which it learns whether it is still a member, and the pins.',
     ),
     cfg.StrOpt(
         'on_deleted',
@@ -61,6 +63,6 @@ OPTS = [
             ('rejoin', 'join again, as a new service'),
         ],
         default='stop',
-        help='What a running member does when its service was deleted.',
+        help='What a running member does when its service is deleted.',
     ),
 ]

@@ -1,4 +1,4 @@
-"""[servicegroup_zookeeper]: the driver zookeeper."""
+"""[servicegroup_zookeeper]: options of the zookeeper driver."""
 
 from oslo_config import cfg
 
@@ -6,46 +6,47 @@ OPTS = [
     cfg.StrOpt(
         'hosts',
         default='127.0.0.1:2181',
-        help='The ensemble: host:port,host:port,…; a path at the end is what '
-        'all paths are below.',
+        help='The ensemble, as host:port,host:port,…; a path at the end '
+        'becomes the chroot of all nodes.',
     ),
     cfg.StrOpt(
         'root',
         default='/sgconductor',
         regex=r'^(/[^/\x00-\x20]+)+$',
-        help='The node below which groups have their members.',
+        help='The node below which all groups have their nodes.',
     ),
     cfg.FloatOpt(
         'session_timeout',
         min=0.4,
         max=600,
         default=10,
-        help='Seconds after which a member that has died is gone. The '
-        'ensemble has limits of its own (by default 2 and 20 of its ticks).',
+        help='Seconds after which the node of a member that died is removed. '
+        'The ensemble has limits of its own (by default 2 and 20 ticks).',
     ),
     cfg.StrOpt(
         'user',
-        help='Authenticate (scheme digest) under this name; nodes then '
-        'belong to it.',
+        help='Authenticate as this user (scheme digest), who then owns the '
+        'nodes.',
     ),
     cfg.StrOpt('password', secret=True, help='The password of user.'),
     cfg.ListOpt(
         'acl',
         default=[],
-        help='Who may do what with new nodes, as scheme:id:permissions, for '
-        'example digest:sg:HASH:cdrwa,world:anyone:r. All conductors and '
-        'members must be allowed all. Default: auth::cdrwa (whom user '
-        'names) with a user, world:anyone:cdrwa without.',
+        help='The ACL of new nodes, as scheme:id:permissions, for example '
+        'digest:sg:HASH:cdrwa,world:anyone:r. All conductors and members '
+        'need all permissions. Default: auth::cdrwa (the authenticated '
+        'user) if user is set, else world:anyone:cdrwa.',
     ),
-    cfg.BoolOpt('tls', default=False, help='Connect by TLS.'),
+    cfg.BoolOpt('tls', default=False, help='Use TLS.'),
     cfg.StrOpt(
         'tls_ca_file',
-        help='Certificates of authorities to trust beside those of the '
-        'system. The certificate of a server must name it as hosts does.',
+        help='File with CA certificates to trust in addition to those of the '
+        'system. The certificate of a server must be for its name in hosts.',
     ),
-    cfg.StrOpt('tls_cert_file', help='The certificate to show.'),
+    cfg.StrOpt('tls_cert_file', help='File with the client certificate.'),
     cfg.StrOpt(
         'tls_key_file',
-        help='Its key, without a passphrase. Default: in tls_cert_file.',
+        help='File with the key of tls_cert_file, without a passphrase. '
+        'Default: tls_cert_file.',
     ),
 ]

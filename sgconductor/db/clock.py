@@ -1,7 +1,7 @@
 """The database's clock, in SQL.
 
-Beats are stamped and judged by this clock alone, so no host's clock can call
-a member up or down.
+Beats are stamped and judged by this clock alone, so a host whose clock is
+wrong cannot make a service look up or down.
 """
 
 import datetime
@@ -50,7 +50,7 @@ class UtcDateTime(types.TypeDecorator[datetime.datetime]):
 
 
 class utcnow(expression.FunctionElement[datetime.datetime]):
-    """Now: one value a statement, whatever the session's time zone."""
+    """The current time, in UTC: the same value throughout a statement."""
 
     type = UtcDateTime()
     inherit_cache = True
@@ -77,8 +77,8 @@ def _sqlite_utcnow(element: Any, compiler_: Any, **kw: Any) -> str:
 class age(expression.FunctionElement[int]):
     """Microseconds from a column's value to now.
 
-    An integer is several times cheaper to read than two datetimes, and says
-    all that a judgement needs.
+    An integer is several times cheaper to read than two datetimes, and it is
+    all that the liveness rule needs.
     """
 
     type = sa.BigInteger()
@@ -112,9 +112,9 @@ def _sqlite_age(element: Any, compiler_: Any, **kw: Any) -> str:
 
 
 class text(expression.FunctionElement[str]):
-    """A column's value as it travels: ISO 8601, with microseconds and a Z.
+    """A column's moment as ISO 8601, with microseconds and a Z.
 
-    Such texts compare as the moments do.
+    Such texts sort in the order of the moments.
     """
 
     type = sa.Text()
@@ -145,13 +145,13 @@ def _sqlite_text(element: Any, compiler_: Any, **kw: Any) -> str:
 
 
 def to_micros(moment: datetime.datetime) -> int:
-    """Microseconds since 1970: how a moment of this clock travels."""
+    """A moment as microseconds since 1970, the form in messages."""
     return (moment - EPOCH) // datetime.timedelta(microseconds=1)
 
 
 def from_micros(micros: int) -> datetime.datetime:
-    """The moment that ``micros`` microseconds since 1970 name.
+    """The moment ``micros`` microseconds after the start of 1970.
 
-    :raises OverflowError: beyond the years that exist
+    :raises OverflowError: if its year is beyond 1 to 9999
     """
     return EPOCH + datetime.timedelta(microseconds=micros)

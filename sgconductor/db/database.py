@@ -1,4 +1,4 @@
-"""A connection to the database, and its transactions."""
+"""The database: its connections and transactions."""
 
 import contextlib
 import functools
@@ -21,25 +21,26 @@ from sgconductor import exception
 
 T = TypeVar('T')
 
-# So many connections stay open once calls have used them at once. Beyond
-# them, and oslo.db's default is 5, one is opened for each call.
+# Connections that the pool keeps open. Each call beyond so many at once opens
+# one of its own; oslo.db's default is 5.
 _POOL_SIZE = 10
 
 
 class Database:
     """The database behind one SQLAlchemy URL.
 
-    Nothing is opened before the first transaction, so an instance may be
-    made before a fork.
+    It opens no connection before the first transaction, so an instance may
+    be made before a fork.
 
     :param url: a SQLAlchemy URL
-    :param options: more of :func:`oslo_db.sqlalchemy.engines.create_engine`
+    :param options: further arguments of
+        :func:`oslo_db.sqlalchemy.engines.create_engine`
     """
 
     def __init__(self, url: str, **options: Any) -> None:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() in ('mysql', 'mariadb'):
-            # oslo.db's default is MySQL's utf8, which is not all of UTF-8.
+            # oslo.db's default is MySQL's utf8, which is only part of UTF-8.
             parsed = parsed.set(query={'charset': 'utf8mb4', **parsed.query})
         create = functools.partial(
             engines.create_engine,
@@ -49,37 +50,37 @@ class Database:
             **options,
         )
         self.engine: sa.Engine = create()
-        self.look_engine = self.engine
+        self.autocommit_engine = self.engine
         self._write_engine = self.engine.execution_options(sg_writes=True)
         self._write_lock: contextlib.AbstractContextManager[Any] = (
             contextlib.nullcontext()
         )
         if self.engine.dialect.name == 'sqlite':
-            # One writer at a time: SQLite's own waiting is unfair and slow.
+            # One writer at a time: SQLite's own lock is unfair and slow.
             self._write_lock = threading.Lock()
             sa.event.listen(self.engine, 'connect', _tune_sqlite)
             sa.event.listen(self.engine, 'engine_connect', _begin_immediate)
         else:
-            # Its connections stay in autocommit, which must be told to some
-            # databases: a pool of their own.
-            self.look_engine = create()
-            self.look_engine.dialect.skip_autocommit_rollback = True
-            # oslo.db has no option for it.
-            self.look_engine.pool._pre_ping = False
+            # A pool of its own, for its connections stay in autocommit mode,
+            # which some databases have to be told.
+            self.autocommit_engine = create()
+            self.autocommit_engine.dialect.skip_autocommit_rollback = True
+            # oslo.db has no option to switch it off.
+            self.autocommit_engine.pool._pre_ping = False
             if self.engine.dialect.name in ('mysql', 'mariadb'):
-                for engine in (self.engine, self.look_engine):
+                for engine in (self.engine, self.autocommit_engine):
                     sa.event.listen(engine, 'connect', _tune_mysql)
             sa.event.listen(
-                self.look_engine,
+                self.autocommit_engine,
                 'connect',
-                functools.partial(_autocommit, self.look_engine.dialect),
+                functools.partial(_autocommit, self.autocommit_engine.dialect),
             )
 
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts) -> Self:
         """The database that ``[database]`` describes.
 
-        :raises ConfigError: where it names none
+        :raises ConfigError: if it names none, or one that cannot be used
         """
         conf.register_opts(db_options.database_opts, 'database')
         conf.set_default('max_pool_size', _POOL_SIZE, 'database')
@@ -117,7 +118,7 @@ class Database:
         return self.engine.url.render_as_string(hide_password=True)
 
     def ping(self) -> None:
-        """Reach the database once.
+        """Check that the database answers.
 
         :raises DatabaseUnreachable: saying which, and why
         """
@@ -125,7 +126,7 @@ class Database:
             with self.reader() as conn:
                 conn.execute(sa.select(1))
         except db_exc.DBError as error:
-            # As for a name that the server does not know.
+            # For example, the server has no database of that name.
             raise self._unreachable(error) from None
 
     @contextlib.contextmanager
@@ -137,24 +138,26 @@ class Database:
         with self._clear_errors(), self.engine.connect() as conn:
             yield conn
 
-    def look(self, select: Callable[[sa.Connection], T]) -> T:
-        """Do one SELECT, in one way to the database and back.
+    def query(self, select: Callable[[sa.Connection], T]) -> T:
+        """Do one SELECT in one round trip.
 
-        Its connection begins no transaction that would have to be ended, and
-        is not tried first: if it turns out to be gone, another one is taken.
+        The connection is in autocommit mode, so there is no transaction to
+        end, and it is not checked first: if it turns out to be broken, the
+        SELECT is done again over another one.
 
         :param select: takes a connection
         :returns: what ``select`` returns
         :raises DatabaseUnreachable: saying which, and why
         """
         with self._clear_errors():
-            with self.look_engine.connect() as conn:
+            with self.autocommit_engine.connect() as conn:
                 try:
                     return select(conn)
                 except db_exc.DBConnectionError:
-                    # As after a restart, all older ones are given up with it.
+                    # The pool has given up all its connections with this
+                    # one, for they are broken too after a restart.
                     pass
-            with self.look_engine.connect() as conn:
+            with self.autocommit_engine.connect() as conn:
                 return select(conn)
 
     @contextlib.contextmanager
@@ -171,7 +174,7 @@ class Database:
             yield conn
 
     def write(self, work: Callable[[sa.Connection], T]) -> T:
-        """Do ``work`` in a transaction, again if another one got in its way.
+        """Do ``work`` in a transaction, again if it collides with another.
 
         :param work: takes a connection; must be safe to start over
         :returns: what ``work`` returns
@@ -194,9 +197,9 @@ class Database:
         return result
 
     def close(self) -> None:
-        """Give all connections back; they are opened anew when needed."""
+        """Close all connections; they are opened again when needed."""
         self.engine.dispose()
-        self.look_engine.dispose()
+        self.autocommit_engine.dispose()
 
     @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:
@@ -219,8 +222,8 @@ class Database:
 def _begin_immediate(conn: sa.Connection) -> None:
     if conn.get_execution_options().get('sg_writes'):
         # A deferred transaction that reads and then writes fails at once if
-        # another process wrote in between; an immediate one waits. oslo.db
-        # sends its own, plain BEGIN only where it does not find this mark.
+        # another process wrote in between; an immediate one waits. The mark
+        # keeps oslo.db from sending its own, plain BEGIN.
         conn.connection.cursor().execute('BEGIN IMMEDIATE')
         conn.info['in_transaction'] = True
 
@@ -234,7 +237,7 @@ def _is_collision(error: Exception) -> bool:
 
 
 def _tune_mysql(connection: Any, _record: Any) -> None:
-    # MariaDB's own default, which sgconductor.db.rows relies on.
+    # MariaDB's default, which sgconductor.db.packed_rows relies on.
     with connection.cursor() as cursor:
         cursor.execute('SET SESSION group_concat_max_len = 1048576')
 

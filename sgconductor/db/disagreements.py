@@ -1,22 +1,32 @@
-"""SQL on services about which driver and shadow driver disagree."""
+"""SQL on services about which the driver and the shadow driver disagree."""
 
+import datetime
 from collections.abc import Collection
-from collections.abc import Mapping
-from typing import Any
-from typing import cast
+from typing import TypedDict
 
 import sqlalchemy as sa
 
 from sgconductor.db import clock
 from sgconductor.db import models
-
-Row = Mapping[str, Any]
+from sgconductor.db import typed_rows
 
 _T = models.disagreements
 
 
-def lasting(conn: sa.Connection) -> set[int]:
-    """The ids of services about which they disagree since the last look."""
+class Row(TypedDict):
+    """The disagreements about one service.
+
+    :ivar times: how often one has begun
+    :ivar since: when the current one began; None while the drivers agree
+    """
+
+    service_id: int
+    times: int
+    since: datetime.datetime | None
+
+
+def current(conn: sa.Connection) -> set[int]:
+    """The ids of services about which they disagreed in the last sweep."""
     return set(
         conn.execute(
             sa.select(_T.c.service_id).where(_T.c.since.is_not(None))
@@ -25,7 +35,7 @@ def lasting(conn: sa.Connection) -> set[int]:
 
 
 def begin(conn: sa.Connection, ids: Collection[int]) -> None:
-    """Note that they disagree, once more."""
+    """Note that the drivers disagree about services, once more."""
     known = set(
         conn.execute(
             sa.select(_T.c.service_id).where(_T.c.service_id.in_(ids))
@@ -42,21 +52,21 @@ def begin(conn: sa.Connection, ids: Collection[int]) -> None:
 
 
 def end(conn: sa.Connection, ids: Collection[int]) -> None:
-    """Note that they agree again."""
+    """Note that the drivers agree about services again."""
     conn.execute(
         _T.update().where(_T.c.service_id.in_(ids)).values(since=None)
     )
 
 
 def of(conn: sa.Connection, ids: Collection[int]) -> dict[int, Row]:
-    """What is known of services, by id: ``times`` and ``since``."""
+    """The rows of services, by the id of the service."""
     rows = conn.execute(sa.select(_T).where(_T.c.service_id.in_(ids)))
-    found = cast(list[Row], rows.mappings().all())
+    found = typed_rows.fetch(rows, Row)
     return {row['service_id']: row for row in found}
 
 
 def forget(conn: sa.Connection) -> None:
-    """Delete those on services that are gone."""
+    """Delete the rows of services that were deleted."""
     living = sa.select(models.services.c.id).where(
         models.services.c.deleted == 0
     )

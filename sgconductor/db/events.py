@@ -1,35 +1,61 @@
 """SQL on the events table: what happened to services.
 
-An event is written in the transaction of what it tells of, so neither is
-without the other. It is sent afterwards, and again until that is noted.
+An event is written in the transaction of what it tells, so neither exists
+without the other. It is sent afterwards, and again until that is recorded.
 """
 
 import datetime
 from collections.abc import Collection
-from collections.abc import Mapping
-from typing import Any
-from typing import cast
+from typing import NamedTuple
+from typing import TypedDict
 
 import sqlalchemy as sa
 from oslo_utils import uuidutils
 
 from sgconductor.db import clock
 from sgconductor.db import models
-
-Row = Mapping[str, Any]
+from sgconductor.db import typed_rows
 
 _T = models.events
-# Of those that were sent; the rest stay.
+# How long sent events are kept; events that were not sent stay.
 _KEPT = datetime.timedelta(days=1)
+
+
+class Row(TypedDict):
+    """A row of the table."""
+
+    id: int
+    uuid: str
+    type: str
+    at: datetime.datetime
+    payload: str
+    sent_at: datetime.datetime | None
+    request_id: str | None
+    user_id: str | None
+
+
+class New(NamedTuple):
+    """An event to be written.
+
+    :ivar type: for example 'service.up'
+    :ivar payload: of the notification, in JSON
+    :ivar request_id: of the request that caused it; None for no request
+    :ivar user_id: of the user whose request that was; None if nobody knows
+    """
+
+    type: str
+    payload: str
+    request_id: str | None
+    user_id: str | None
 
 
 def add(
     conn: sa.Connection,
-    events: Collection[tuple[str, str]],
+    events: Collection[New],
     now: datetime.datetime | None = None,
 ) -> None:
-    """
-    :param events: type, for example 'service.up', and payload, JSON, of each
+    """Write events.
+
     :param now: the database's, if it is known
     """
     # With a value instead of the function, PyMySQL makes them one statement.
@@ -39,11 +65,10 @@ def add(
         [
             {
                 'uuid': uuidutils.generate_uuid(),
-                'type': type_,
                 'at': now,
-                'payload': payload,
+                **event._asdict(),
             }
-            for type_, payload in events
+            for event in events
         ],
     )
 
@@ -53,34 +78,34 @@ def page(conn: sa.Connection, marker: int, limit: int) -> list[Row]:
     result = conn.execute(
         sa.select(_T).where(_T.c.id > marker).order_by(_T.c.id).limit(limit)
     )
-    return cast(list[Row], result.mappings().all())
+    return typed_rows.fetch(result, Row)
 
 
 def newest(conn: sa.Connection, limit: int) -> list[Row]:
-    """The last events, by id."""
+    """The newest events, by id."""
     result = conn.execute(sa.select(_T).order_by(_T.c.id.desc()).limit(limit))
-    return cast(list[Row], result.mappings().all())[::-1]
+    return typed_rows.fetch(result, Row)[::-1]
 
 
 def unsent(conn: sa.Connection, limit: int) -> list[Row]:
-    """The first events that are not known to have been sent, by id."""
+    """The first events that are not recorded as sent, by id."""
     result = conn.execute(
         sa.select(_T)
         .where(_T.c.sent_at.is_(None))
         .order_by(_T.c.id)
         .limit(limit)
     )
-    return cast(list[Row], result.mappings().all())
+    return typed_rows.fetch(result, Row)
 
 
 def sent(conn: sa.Connection, ids: Collection[int]) -> None:
-    """Note that these were sent."""
+    """Record that these were sent."""
     conn.execute(
         _T.update().where(_T.c.id.in_(ids)).values(sent_at=clock.utcnow())
     )
 
 
 def forget(conn: sa.Connection) -> None:
-    """Delete those that were sent long ago."""
+    """Delete events that were sent long ago."""
     now = conn.execute(sa.select(clock.utcnow())).scalar_one()
     conn.execute(_T.delete().where(_T.c.sent_at < now - _KEPT))

@@ -1,4 +1,4 @@
-"""The tables as this release wants them; the migrations bring them about."""
+"""The tables as this release needs them; the migrations create them."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from sgconductor.db import clock
 
 metadata = sa.MetaData()
 
-# As what conductors are members themselves.
+# The binary of conductors, which are members themselves.
 CONDUCTOR = 'sgconductor-conductor'
 
 _MYSQL: dict[str, Any] = {
     'mysql_engine': 'InnoDB',
     'mysql_charset': 'utf8mb4',
-    # Names that differ in case are different, as they are elsewhere.
+    # Case-sensitive, as names are on the other databases.
     'mysql_collate': 'utf8mb4_bin',
 }
 
@@ -29,46 +29,46 @@ services = sa.Table(
     sa.Column('availability_zone', sa.String(255)),
     sa.Column('version', sa.Integer, nullable=False),
     sa.Column('incarnation', sa.Integer, nullable=False),
-    # Of the join that began the incarnation: a join sent twice is one.
+    # Of the join that began the incarnation, to recognize a retry of it.
     sa.Column('join_token', sa.String(36), nullable=False),
     sa.Column('report_interval', sa.Integer, nullable=False),
     sa.Column('down_after', sa.Integer, nullable=False),
     sa.Column('report_count', sa.BigInteger, nullable=False),
-    # Written by joins and beats alone; never by an admin's edit.
+    # Written by joins and beats only; never by an admin's edit.
     sa.Column('last_seen_up', clock.UtcDateTime, nullable=False),
     sa.Column('left_at', clock.UtcDateTime),
-    # Null for who has joined only by way of a conductor of a release before
-    # 1.3; those do not know of it.
+    # Null only for a row that is older than the column and has not joined
+    # since.
     sa.Column('joined_at', clock.UtcDateTime),
-    # Which of up and down it was last announced to be, and since when; null
-    # until then.
+    # The state that was announced last, 'up' or 'down', and since when; null
+    # if none was.
     sa.Column('state', sa.String(4)),
     sa.Column('state_since', clock.UtcDateTime),
     sa.Column('disabled', sa.Boolean, nullable=False),
     sa.Column('disabled_reason', sa.String(255)),
     sa.Column('forced_down', sa.Boolean, nullable=False),
-    # An operator's word that it is dead and does not count for the pin.
+    # Set by an admin for a dead service, which then does not count for the
+    # pin.
     sa.Column(
         'quarantined', sa.Boolean, nullable=False, server_default=sa.false()
     ),
-    # The newest that the member's beats have carried since it joined; 0 for
-    # none.
+    # The newest epoch in the member's beats since it joined; 0 for none.
     sa.Column('pin_epoch', sa.BigInteger, nullable=False, server_default='0'),
     sa.Column('created_at', clock.UtcDateTime, nullable=False),
     # Written by joins and admins' edits; never by a beat.
     sa.Column('updated_at', clock.UtcDateTime),
     sa.Column('deleted_at', clock.UtcDateTime),
-    # 0, or the row's own id once it is deleted: so that the constraint below
-    # holds among the living and the dead do not stand in the way.
+    # 0, or the row's own id once it is deleted, so that the constraint on host
+    # and binary below applies to living rows only.
     sa.Column('deleted', sa.Integer, nullable=False),
     sa.UniqueConstraint('uuid', name='uniq_services_uuid'),
     sa.UniqueConstraint(
         'host', 'binary', 'deleted', name='uniq_services_host_binary_deleted'
     ),
-    # Pages go by id over the living; no index on last_seen_up, which every
-    # beat would have to maintain.
+    # For pages of living rows by id. There is no index on last_seen_up, for
+    # each beat would have to update it.
     sa.Index('ix_services_deleted_id', 'deleted', 'id'),
-    # The first entry of a binary is its minimum, however many there are.
+    # The lowest version of a binary is its first entry in this index.
     sa.Index('ix_services_min', 'binary', 'deleted', 'quarantined', 'version'),
     **_MYSQL,
 )
@@ -77,18 +77,20 @@ pins = sa.Table(
     'pins',
     metadata,
     sa.Column('binary', sa.String(64), primary_key=True),
-    # Of the services that count. It stays when there are none left.
+    # The lowest version of the services that count. It stays when there are
+    # none left.
     sa.Column('min_version', sa.Integer, nullable=False),
     sa.Column('held_version', sa.Integer),
-    # Of the last change of the lower of the two, its moment and its cause.
+    # The last change of the pin in force, the lower of the two: its epoch,
+    # time and cause.
     sa.Column('epoch', sa.BigInteger, nullable=False),
     sa.Column('since', clock.UtcDateTime, nullable=False),
     sa.Column('cause', sa.String(255), nullable=False),
     **_MYSQL,
 )
 
-# One row. Whoever changes which services count writes it first, so such
-# changes come one after the other, on a cluster of databases too.
+# One row. A transaction that changes which services count writes it first, so
+# that such transactions are serialized, on a cluster of databases too.
 roster = sa.Table(
     'roster',
     metadata,
@@ -98,7 +100,8 @@ roster = sa.Table(
     **_MYSQL,
 )
 
-# One row: the stamp of the newest beat that was no old news when written.
+# One row: the stamp of the newest beat that was fresh when it was written. See
+# sgconductor.db.reception.
 hearing = sa.Table(
     'hearing',
     metadata,
@@ -107,7 +110,7 @@ hearing = sa.Table(
     **_MYSQL,
 )
 
-# Times in which nobody was heard.
+# Outages: times in which conductors received no beats.
 gaps = sa.Table(
     'gaps',
     metadata,
@@ -117,8 +120,8 @@ gaps = sa.Table(
     **_MYSQL,
 )
 
-# One row: which conductor goes round, and until when unless it says so
-# again.
+# One row: the conductor that does the sweeps, and until when if it does not
+# renew the lease.
 lease = sa.Table(
     'lease',
     metadata,
@@ -128,8 +131,8 @@ lease = sa.Table(
     **_MYSQL,
 )
 
-# What happened to services; each is written with what it tells of, and sent
-# afterwards.
+# What happened to services. An event is written in the transaction of the
+# change that it reports, and sent afterwards.
 events = sa.Table(
     'events',
     metadata,
@@ -137,14 +140,17 @@ events = sa.Table(
     sa.Column('uuid', sa.String(36), nullable=False),
     sa.Column('type', sa.String(64), nullable=False),
     sa.Column('at', clock.UtcDateTime, nullable=False),
-    # The notification's, in JSON.
+    # The payload of the notification, in JSON.
     sa.Column('payload', sa.Text, nullable=False),
     sa.Column('sent_at', clock.UtcDateTime),
+    # Whose request caused it. Null for no request, or no known user.
+    sa.Column('request_id', sa.String(64)),
+    sa.Column('user_id', sa.String(255)),
     sa.Index('ix_events_sent_at_id', 'sent_at', 'id'),
     **_MYSQL,
 )
 
-# Members that a driver could not be told to forget.
+# Deregistrations: members that a driver has yet to forget.
 farewells = sa.Table(
     'farewells',
     metadata,
@@ -158,13 +164,13 @@ farewells = sa.Table(
     **_MYSQL,
 )
 
-# Of services on which driver and shadow driver have disagreed.
+# How often the driver and the shadow driver have disagreed about a service.
 disagreements = sa.Table(
     'disagreements',
     metadata,
     sa.Column('service_id', sa.Integer, primary_key=True, autoincrement=False),
     sa.Column('times', sa.Integer, nullable=False),
-    # Of one that lasts.
+    # When the current disagreement began; null while they agree.
     sa.Column('since', clock.UtcDateTime),
     **_MYSQL,
 )

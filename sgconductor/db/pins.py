@@ -1,6 +1,6 @@
-"""SQL on the pins table and the roster.
+"""SQL on the pins table and the roster table.
 
-Functions take an open connection; who calls them owns the transaction.
+Functions take an open connection; the caller owns the transaction.
 """
 
 import datetime
@@ -9,17 +9,16 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
-from typing import cast
 from typing import NamedTuple
+from typing import TypedDict
 
 import sqlalchemy as sa
 
 from sgconductor.db import clock
-from sgconductor.db import hearing
 from sgconductor.db import models
+from sgconductor.db import reception
 from sgconductor.db import services
-
-Row = Mapping[str, Any]
+from sgconductor.db import typed_rows
 
 _T = models.pins
 _ROSTER = models.roster
@@ -31,9 +30,9 @@ _VERSION = sa.case(
 _CAUSE_LENGTH = 255
 
 _LOCK = _ROSTER.update().values(changes=_ROSTER.c.changes + 1)
-# The lowest as in minimum(): but within another SELECT, databases stop at the
-# first entry of the index only when they are asked for no more.
-_LOOK = sa.select(
+# ``lowest`` is what minimum() reads. Within another SELECT, however, databases
+# stop at the first entry of the index only if they are told to by LIMIT 1.
+_SELECT_LOCKED = sa.select(
     clock.utcnow().label('now'),
     _ROSTER.c.epoch.label('newest'),
     _T,
@@ -46,61 +45,105 @@ _LOOK = sa.select(
     .label('lowest'),
 ).select_from(_ROSTER.outerjoin(_T, sa.true()))
 
-# No member can make epochs run out: beyond half of this, none is outrun.
+# The greatest epoch that a member may report. The roster's epoch is raised
+# above a member's only up to half of it, so that no member can use up epochs.
 MAX_EPOCH = 2**53
 _OUTRUN_UP_TO = 2**52
+
+
+class Row(TypedDict):
+    """A pin.
+
+    :ivar version: the pin in force: the lower of ``min_version`` and
+        ``held_version``
+    """
+
+    binary: str
+    min_version: int
+    held_version: int | None
+    epoch: int
+    since: datetime.datetime
+    cause: str
+    version: int
+
+
+class LockedRow(Row):
+    """A pin that was read under the lock.
+
+    :ivar lowest: what ``min_version`` should be: the lowest version of the
+        services that count, or None if there are none
+    """
+
+    lowest: int | None
 
 
 class State(NamedTuple):
     """All pins at one moment.
 
-    :ivar versions: the pin in force by binary
+    :ivar versions: the pin in force, by binary
+    :ivar causes: of their last changes, by binary
     """
 
     epoch: int
     versions: dict[str, int]
+    causes: dict[str, str]
 
 
-class Look(NamedTuple):
-    """What there is when a change of the roster begins.
+class Locked(NamedTuple):
+    """The pins when a change of the roster begins.
 
-    :ivar now: the database's
-    :ivar rows: as of :func:`get`, by binary, with ``lowest``: the version
-        that the pin should say, or None
+    :ivar now: the database's time
+    :ivar rows: the pins, by binary
     """
 
     now: datetime.datetime
     epoch: int
-    rows: dict[str, Row]
+    rows: dict[str, LockedRow]
 
     @property
     def state(self) -> State:
-        """What members go by, if nothing is changed."""
+        """The pins in force, as long as this transaction changes none."""
         versions = {name: row['version'] for name, row in self.rows.items()}
-        return State(self.epoch, versions)
+        causes = {name: row['cause'] for name, row in self.rows.items()}
+        return State(self.epoch, versions, causes)
 
 
-def lock(conn: sa.Connection) -> Look:
-    """Let no other transaction change which services count, until this ends.
+def lock_roster(conn: sa.Connection) -> Locked:
+    """Lock the roster until the transaction ends, and read all pins.
 
-    It comes first in a transaction, so that all that is read afterwards is
-    what the one before has committed.
+    No other transaction can change meanwhile which services count. Call it
+    first in a transaction: then all that is read afterwards includes what
+    the previous holder of the lock has committed.
     """
     conn.execute(_LOCK)
-    rows = cast(Sequence[Row], conn.execute(_LOOK).mappings().all())
-    known = {row['binary']: row for row in rows if row['binary']}
-    return Look(rows[0]['now'], rows[0]['newest'], known)
+    rows = conn.execute(_SELECT_LOCKED).all()
+    known = {
+        row.binary: LockedRow(
+            binary=row.binary,
+            min_version=row.min_version,
+            held_version=row.held_version,
+            epoch=row.epoch,
+            since=row.since,
+            cause=row.cause,
+            version=row.version,
+            lowest=row.lowest,
+        )
+        for row in rows
+        if row.binary
+    }
+    return Locked(rows[0].now, rows[0].newest, known)
 
 
 def state(conn: sa.Connection) -> State:
-    """The epoch and the pins that belong to it, of one moment."""
+    """The current epoch and its pins, read in one statement."""
     rows = conn.execute(
-        sa.select(_ROSTER.c.epoch, _T.c.binary, _VERSION).select_from(
-            _ROSTER.outerjoin(_T, sa.true())
-        )
+        sa.select(
+            _ROSTER.c.epoch, _T.c.binary, _T.c.cause, _VERSION
+        ).select_from(_ROSTER.outerjoin(_T, sa.true()))
     ).all()
     versions = {row.binary: row.version for row in rows if row.binary}
-    return State(rows[0].epoch, versions)
+    causes = {row.binary: row.cause for row in rows if row.binary}
+    return State(rows[0].epoch, versions, causes)
 
 
 def minimum(
@@ -110,11 +153,11 @@ def minimum(
 ) -> dict[str, int | None]:
     """The lowest version of each binary among the services that count.
 
-    One statement, and on each database a look at the first entry of the
-    index for each binary, however many services there are.
+    This is one statement, and reads one entry of the index for each binary,
+    however many services there are.
 
-    :param without: hosts to leave out of account, which takes longer
-    :returns: by binary; None where nothing counts
+    :param without: hosts to ignore; then it reads more than one entry
+    :returns: the version by binary; None if none of its services counts
     """
     others = [_SERVICES.c.host.not_in(without)] if without else []
     parts = [
@@ -131,52 +174,54 @@ def minimum(
 
 
 def settle(conn: sa.Connection, binaries: Collection[str], cause: str) -> None:
-    """Let the pins say what the services do, after a change of those.
+    """Set pins to the lowest version of their services.
 
-    :param cause: what was changed, for people
+    :param cause: what has changed the services, for people
     """
     for binary, version in minimum(conn, binaries).items():
-        follow(conn, binary, get(conn, binary), version, cause)
+        set_minimum(conn, binary, get(conn, binary), version, cause)
 
 
-def follow(
+def set_minimum(
     conn: sa.Connection,
     binary: str,
     row: Row | None,
     version: int | None,
     cause: str,
 ) -> bool:
-    """Let a pin say what the services do.
+    """Set one pin to the lowest version of its services.
 
-    :param row: of :func:`get`
+    :param row: the pin as it is; None if there is none yet
     :param version: of :func:`minimum`
-    :param cause: as :func:`settle` takes it
-    :returns: whether it said something else
+    :param cause: as for :func:`settle`
+    :returns: whether the pin was written
     """
     if version is None or (row and row['min_version'] == version):
-        # Without services there is nobody to speak to, and a pin that forgot
-        # its version could fall without anybody noticing.
+        # A pin outlives its services. If it were reset, an older service
+        # could join unnoticed.
         return False
     held = row['held_version'] if row else None
-    _put(conn, binary, row, version, held, cause)
+    _write(conn, binary, row, version, held, cause)
     return True
 
 
 def hold(
     conn: sa.Connection, row: Row, version: int | None, cause: str
 ) -> None:
-    """Cap a pin, or take the cap away.
+    """Hold a pin, or release it.
 
-    :param row: of :func:`get`
+    :param row: the pin as it is
+    :param version: that the pin is not to exceed; None to release it
+    :param cause: as for :func:`settle`
     """
-    _put(conn, row['binary'], row, row['min_version'], version, cause)
+    _write(conn, row['binary'], row, row['min_version'], version, cause)
 
 
-def outrun(conn: sa.Connection, epoch: int) -> None:
-    """Make the epoch newer than one that a member has.
+def raise_epoch(conn: sa.Connection, epoch: int) -> None:
+    """Raise the roster's epoch above one that a member has reported.
 
     After the database was restored from a backup, members know epochs that
-    it has never had, and would take no older one.
+    it does not, and ignore pins of older epochs.
     """
     moved = conn.execute(
         _ROSTER.update()
@@ -184,24 +229,26 @@ def outrun(conn: sa.Connection, epoch: int) -> None:
         .values(epoch=epoch + 1)
     )
     if moved.rowcount:
-        # What was confirmed so far was said of other pins.
+        # Epochs that members have confirmed belong to other pins. None of
+        # them may count as a confirmation of these.
         conn.execute(_T.update().values(epoch=epoch + 1))
 
 
 def get(conn: sa.Connection, binary: str) -> Row | None:
-    """A pin, with the ``version`` in force."""
+    """The pin of a binary; None if it has none."""
     result = conn.execute(sa.select(_T, _VERSION).where(_T.c.binary == binary))
-    return cast(Row | None, result.mappings().one_or_none())
+    rows = typed_rows.fetch(result, Row)
+    return rows[0] if rows else None
 
 
 def get_all(conn: sa.Connection) -> Sequence[Row]:
-    """All pins, by binary, with the ``version`` in force."""
+    """All pins, in the order of their binaries."""
     result = conn.execute(sa.select(_T, _VERSION).order_by(_T.c.binary))
-    return cast(Sequence[Row], result.mappings().all())
+    return typed_rows.fetch(result, Row)
 
 
 def binaries(conn: sa.Connection) -> list[str]:
-    """All binaries that have services, in a few steps through the index."""
+    """All binaries that have services: one step in the index for each."""
     found: list[str] = []
     last = ''
     while True:
@@ -216,7 +263,7 @@ def binaries(conn: sa.Connection) -> list[str]:
         last = name
 
 
-def census(
+def count_by_version(
     conn: sa.Connection, names: Iterable[str]
 ) -> dict[str, dict[int, int]]:
     """How many services count, by binary and by version."""
@@ -236,8 +283,8 @@ def census(
     return counted
 
 
-def hosts(conn: sa.Connection, names: Collection[str]) -> set[str]:
-    """Those of the hosts that have a service that counts."""
+def counting_hosts(conn: sa.Connection, names: Collection[str]) -> set[str]:
+    """The hosts among ``names`` that have a service that counts."""
     found = conn.execute(
         sa.select(_SERVICES.c.host)
         .where(_SERVICES.c.host.in_(names), *services.COUNTS)
@@ -246,15 +293,15 @@ def hosts(conn: sa.Connection, names: Collection[str]) -> set[str]:
     return set(found.scalars())
 
 
-def followers(
+def count_by_epoch(
     conn: sa.Connection,
-    spans: Sequence[hearing.Span],
+    windows: Sequence[reception.Window],
     but: tuple[str, str] | None = None,
 ) -> dict[int, int]:
-    """How many live members' beats carry which epoch.
+    """How many live members have confirmed each epoch.
 
-    :param spans: as :func:`sgconductor.db.services.live` takes them
-    :param but: the host and binary of one that is left out of account
+    :param windows: of :func:`sgconductor.db.reception.windows`
+    :param but: the host and binary of a service to ignore
     """
     other = (
         [sa.or_(_SERVICES.c.host != but[0], _SERVICES.c.binary != but[1])]
@@ -264,22 +311,22 @@ def followers(
     known = services.confirmed().label('pin_epoch')
     rows = conn.execute(
         sa.select(known, sa.func.count().label('number'))
-        .where(*services.live(spans), *other)
+        .where(*services.live_conditions(windows), *other)
         .group_by(known)
     )
     return {row.pin_epoch: row.number for row in rows}
 
 
-def following(epochs: Mapping[int, int], epoch: int) -> tuple[int, int]:
-    """How many follow an epoch or a newer one, and of how many.
+def count_confirmed(epochs: Mapping[int, int], epoch: int) -> tuple[int, int]:
+    """How many members have confirmed at least an epoch, and of how many.
 
-    :param epochs: of :func:`followers`
+    :param epochs: of :func:`count_by_epoch`
     """
-    follow = sum(n for known, n in epochs.items() if known >= epoch)
-    return follow, sum(epochs.values())
+    confirmed = sum(n for known, n in epochs.items() if known >= epoch)
+    return confirmed, sum(epochs.values())
 
 
-def _put(
+def _write(
     conn: sa.Connection,
     binary: str,
     row: Row | None,
@@ -287,7 +334,7 @@ def _put(
     held: int | None,
     cause: str,
 ) -> None:
-    """Write a pin; a new epoch begins if another version is in force."""
+    """Write a pin. A new epoch begins if the version in force changes."""
     values: dict[str, Any] = {'min_version': version, 'held_version': held}
     in_force = version if held is None else min(version, held)
     if row is None or row['version'] != in_force:

@@ -1,8 +1,8 @@
-"""The schema's version: bringing it up to date, and checking that it is.
+"""The version of the schema: upgrading it, and checking it.
 
-A revision is named ``SERIES_NUMBER``. Within a series, tables only gain what
-an older release need not know, so that its conductors can go on, and be
-restarted, in the middle of an upgrade.
+A revision is named ``SERIES_NUMBER``. Within a series, a migration adds only
+what an older release can ignore, so that conductors of that release keep
+working, and can be restarted, during an upgrade.
 """
 
 import contextlib
@@ -25,11 +25,12 @@ _MIGRATIONS = pathlib.Path(__file__).parent / 'migrations'
 
 
 def sync(db: database.Database, revision: str = 'head') -> None:
-    """Run the migrations up to a revision; those already run are left alone.
+    """Run the migrations up to a revision that have not been run yet.
 
-    :raises SchemaTooNew: if a newer release has been here; nothing is changed
+    :raises SchemaTooNew: if the database has a revision that this release
+        does not know; nothing is changed then
     """
-    with db.writer() as conn, _alone(conn):
+    with db.writer() as conn, _exclusive(conn):
         found = _version(conn)
         if found is not None and found not in revisions():
             raise exception.SchemaTooNew(found, wanted())
@@ -56,10 +57,10 @@ def revisions() -> list[str]:
 
 
 def check(db: database.Database) -> None:
-    """Refuse tables that this release cannot work with.
+    """Check that this release can work with the tables.
 
-    :raises SchemaTooOld: naming the command to run
-    :raises SchemaTooNew: for a newer series, naming both revisions
+    :raises SchemaTooOld: with the command to run
+    :raises SchemaTooNew: for a newer series, with both revisions
     """
     found = version(db)
     if found == wanted():
@@ -86,14 +87,14 @@ def _series(revision: str) -> str:
 
 
 @contextlib.contextmanager
-def _alone(conn: sa.Connection) -> Iterator[None]:
-    """Let two syncs at once come one after the other."""
+def _exclusive(conn: sa.Connection) -> Iterator[None]:
+    """Serialize syncs that run at the same time."""
     dialect = conn.dialect.name
     if dialect == 'postgresql':
-        # Held until the transaction ends. The number is anything but shared.
+        # Held until the transaction ends. The number is arbitrary.
         conn.execute(sa.text('SELECT pg_advisory_xact_lock(7339511)'))
     elif dialect in ('mysql', 'mariadb'):
-        # DDL ends transactions there, so this is the connection's.
+        # This lock belongs to the connection, for DDL ends transactions.
         conn.execute(sa.text("SELECT GET_LOCK('sgconductor', 600)"))
     try:
         yield

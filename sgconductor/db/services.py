@@ -1,52 +1,107 @@
 """SQL on the services table.
 
-Functions take an open connection; who calls them owns the transaction. Rows
-are mappings by column name, with ``age`` beside them: the microseconds since
-``last_seen_up`` by the database's clock.
+Functions take an open connection; the caller owns the transaction.
 """
 
-import decimal
+import datetime
 import functools
 import json
 from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
-from typing import cast
 from typing import NamedTuple
+from typing import TypedDict
 
 import sqlalchemy as sa
 
-from sgconductor.db import batch
+from sgconductor.db import beat_update
 from sgconductor.db import clock
-from sgconductor.db import hearing
 from sgconductor.db import models
-from sgconductor.db import rows
-
-Row = rows.Row
+from sgconductor.db import packed_rows
+from sgconductor.db import reception
+from sgconductor.db import typed_rows
 
 _T = models.services
-_READ = rows.Packed(
-    *(
-        c
-        for c in _T.c
-        if c.name not in ('deleted', 'deleted_at', 'join_token')
-    ),
+
+
+class Row(TypedDict):
+    """A living row, with moments as text.
+
+    :ivar age: microseconds since ``last_seen_up``, by the database's clock
+    """
+
+    id: int
+    uuid: str
+    host: str
+    binary: str
+    topic: str
+    availability_zone: str | None
+    version: int
+    incarnation: int
+    report_interval: int
+    down_after: int
+    report_count: int
+    last_seen_up: str
+    left_at: str | None
+    joined_at: str | None
+    state: str | None
+    state_since: str | None
+    disabled: bool
+    disabled_reason: str | None
+    forced_down: bool
+    quarantined: bool
+    pin_epoch: int
+    created_at: str
+    updated_at: str | None
+    age: int
+
+
+class Membership(TypedDict):
+    """The columns that decide whether a process is still a member."""
+
+    id: int
+    incarnation: int
+    deleted: int
+    quarantined: bool
+    forced_down: bool
+    left_at: datetime.datetime | None
+    pin_epoch: int
+
+
+class Counts(TypedDict):
+    """How many living services there are of one topic, binary and state.
+
+    :ivar state: as it was announced last
+    """
+
+    topic: str
+    binary: str
+    state: str | None
+    total: int
+    disabled: int
+    forced_down: int
+    quarantined: int
+
+
+_READ = packed_rows.Packed(
+    Row,
+    *(_T.c[name] for name in Row.__annotations__ if name != 'age'),
     clock.age(_T.c.last_seen_up).label('age'),
 )
 _LIVING = _T.c.deleted == 0
 
-# Counts for the pin of its binary. Not "IS false", with which MariaDB cannot
-# use the index.
+# The conditions for a service that counts for the pin of its binary. MariaDB
+# could not use the index for "IS false".
 COUNTS = (_LIVING, _T.c.quarantined == sa.false())
 
 
 class Beat(NamedTuple):
-    """One beat, or several of one incarnation folded into one.
+    """One beat, or several of one incarnation combined.
 
-    :ivar stamp: microseconds since 1970 in the database's clock
-    :ivar beats: how many were folded
-    :ivar epoch: of the pins that the member goes by; 0 if it follows none
+    :ivar stamp: microseconds since 1970, by the database's clock
+    :ivar beats: how many were combined
+    :ivar epoch: of the pins that the member follows; 0 if it follows none
     """
 
     id: int
@@ -59,12 +114,12 @@ class Beat(NamedTuple):
 def beat_many(conn: sa.Connection, beats: Collection[Beat]) -> int:
     """Write a batch of beats in one statement.
 
-    A beat of an older incarnation, or of a deleted or unknown service,
-    changes nothing; one from the past or the future moves ``last_seen_up``
-    neither back nor beyond now.
+    A beat of another incarnation than the row's, or of a deleted or unknown
+    service, changes nothing. ``last_seen_up`` never goes back, and never
+    beyond the database's time.
 
     :param beats: at most one for each (id, incarnation)
-    :returns: how many found their row
+    :returns: how many rows were updated
     """
     # Sorted, so that two conductors' batches lock rows in the same order.
     lines = [
@@ -78,49 +133,71 @@ def beat_many(conn: sa.Connection, beats: Collection[Beat]) -> int:
         for beat in sorted(beats)
     ]
     result = conn.execute(
-        batch.update(conn.dialect.name), {'batch': json.dumps(lines)}
+        beat_update.update(conn.dialect.name), {'batch': json.dumps(lines)}
     )
     return int(result.rowcount)
 
 
-def leave(conn: sa.Connection, uuid: str, incarnation: int) -> Row | None:
-    """Mark a stop as planned.
+class Left(NamedTuple):
+    """
+    :ivar is_new: whether the member had not left before
+    """
 
-    :returns: the row; None if that incarnation is not the row's
+    row: Row
+    is_new: bool
+
+
+def leave(conn: sa.Connection, uuid: str, incarnation: int) -> Left | None:
+    """Record that a member has left.
+
+    :returns: None if the row has another incarnation
     """
     result = conn.execute(
         _T.update()
-        .where(_T.c.uuid == uuid, _T.c.incarnation == incarnation, _LIVING)
+        .where(
+            _T.c.uuid == uuid,
+            _T.c.incarnation == incarnation,
+            _T.c.left_at.is_(None),
+            _LIVING,
+        )
         .values(left_at=clock.utcnow())
     )
-    return get(conn, uuid=uuid) if result.rowcount else None
+    row = get(conn, uuid=uuid)
+    if row is None or row['incarnation'] != incarnation:
+        return None
+    return Left(row, bool(result.rowcount))
 
 
-def look(conn: sa.Connection, uuid: str) -> tuple[Row | None, Any]:
-    """What became of a row, deleted or not, and the database's now.
+def get_membership(
+    conn: sa.Connection, uuid: str
+) -> tuple[Membership | None, datetime.datetime]:
+    """Read a service, deleted or not, and the database's time.
 
-    :returns: a row of id, incarnation, deleted, quarantined, forced_down,
-        left_at and pin_epoch, or None; and now
+    :returns: the service, or None if there never was one; and the time
     """
     one = sa.select(sa.literal(1).label('one')).subquery()
-    result = conn.execute(
+    row = conn.execute(
         sa.select(
-            _T.c.id,
-            _T.c.incarnation,
-            _T.c.deleted,
-            _T.c.quarantined,
-            _T.c.forced_down,
-            _T.c.left_at,
-            _T.c.pin_epoch,
+            *(_T.c[name] for name in Membership.__annotations__),
             clock.utcnow().label('now'),
         ).select_from(one.outerjoin(_T, _T.c.uuid == uuid))
+    ).one()
+    if row.id is None:
+        return None, row.now
+    found = Membership(
+        id=row.id,
+        incarnation=row.incarnation,
+        deleted=row.deleted,
+        quarantined=row.quarantined,
+        forced_down=row.forced_down,
+        left_at=row.left_at,
+        pin_epoch=row.pin_epoch,
     )
-    row = cast(Row, result.mappings().one())
-    return (None if row['id'] is None else row), row['now']
+    return found, row.now
 
 
 def get(conn: sa.Connection, **key: Any) -> Row | None:
-    """The living row whose columns have these values.
+    """The living row with a key; None if there is none.
 
     :param key: ``uuid=``, ``id=``, or ``host=`` and ``binary=``
     """
@@ -128,8 +205,15 @@ def get(conn: sa.Connection, **key: Any) -> Row | None:
     return None if packed is None else _READ.unpack(packed)
 
 
+def lock(conn: sa.Connection, uuid: str) -> Row | None:
+    """The living row, which nobody else can write until this one commits."""
+    query = _by('uuid').with_for_update()
+    packed = conn.execute(query, {'uuid': uuid}).scalar_one_or_none()
+    return None if packed is None else _READ.unpack(packed)
+
+
 def get_many(conn: sa.Connection, uuids: Collection[str]) -> dict[str, Row]:
-    """The living rows that have these UUIDs, by UUID."""
+    """The living rows with these UUIDs, by UUID."""
     found = conn.execute(
         sa.select(_READ.column).where(_T.c.uuid.in_(uuids), _LIVING)
     )
@@ -143,10 +227,10 @@ def page(
     limit: int,
     marker: int = 0,
 ) -> list[Row]:
-    """The living rows after ``marker``, by id.
+    """A page of living rows, by id.
 
-    :param filters: column name to value; all must match
-    :param marker: the id before the first one wanted
+    :param filters: values by column name; all must match
+    :param marker: the last id of the page before
     """
     where = [_T.c[name] == value for name, value in filters.items()]
     return _READ.read(
@@ -154,17 +238,18 @@ def page(
     )
 
 
-def turning(
+def with_stale_state(
     conn: sa.Connection,
     limit: int,
     marker: int = 0,
 ) -> list[Row]:
-    """Those that the table does not show as they were announced, by id.
+    """Services whose announced state may be wrong by the table, by id.
 
-    Overdue, or down by somebody's word, and announced to be up, or the other
-    way round, or not announced yet.
+    That is a service announced to be up that is overdue, has left, or was
+    forced down or quarantined; one announced to be down that is none of
+    these; and one of which no state was announced yet.
 
-    :param marker: the id before the first one wanted
+    :param marker: the last id of the page before
     """
     down = sa.or_(
         clock.age(_T.c.last_seen_up) > _patience(),
@@ -180,70 +265,74 @@ def turning(
     return _READ.read(conn, _T.c.id, [_LIVING, _T.c.id > marker, turns], limit)
 
 
-def oldest(conn: sa.Connection, binary: str, limit: int) -> list[Row]:
-    """Those that count and have the lowest version of a binary, by id."""
+def at_lowest_version(
+    conn: sa.Connection, binary: str, limit: int
+) -> list[Row]:
+    """Services that keep the pin of a binary down, by id.
+
+    They count, and have the lowest version.
+    """
     counts = (_T.c.binary == binary, *COUNTS)
     lowest = sa.select(sa.func.min(_T.c.version)).where(*counts)
     where = [*counts, _T.c.version == lowest.scalar_subquery()]
     return _READ.read(conn, _T.c.id, where, limit)
 
 
-def live(
-    spans: Sequence[hearing.Span],
+def live_conditions(
+    windows: Sequence[reception.Window],
 ) -> tuple[sa.ColumnElement[bool], ...]:
-    """Those whose process may be speaking to others.
+    """The conditions for a service whose process may be making calls.
 
-    Neither a driver nor an admin has a say in that.
+    Drivers and admins' orders do not matter here: a process that was forced
+    down may still run.
 
-    :param spans: of :func:`sgconductor.db.hearing.spans`
+    :param windows: of :func:`sgconductor.db.reception.windows`
     """
     age = clock.age(_T.c.last_seen_up)
     patience = _patience()
-    # In none of the spans was it silent for longer than is allowed.
+    # It was silent for longer than ``down_after`` in none of the windows.
     return (
         _LIVING,
         _T.c.left_at.is_(None),
         *(
             sa.or_(
-                age - sa.literal(span.ended, sa.BigInteger) <= patience,
-                sa.literal(span.began - span.ended, sa.BigInteger) <= patience,
+                age - sa.literal(window.ended, sa.BigInteger) <= patience,
+                sa.literal(window.began - window.ended, sa.BigInteger)
+                <= patience,
             )
-            for span in spans
+            for window in windows
         ),
     )
 
 
 def confirmed() -> sa.ColumnElement[int]:
-    """The epoch that a member has confirmed.
+    """An expression for the epoch that a member has confirmed.
 
-    0 for one that has not been, as members know after the database was
-    restored from a backup: they do not go by ours.
+    It is 0 for an epoch that is newer than the roster's. Members can have
+    such an epoch after the database was restored from a backup; it belongs
+    to other pins.
     """
     newest = sa.select(models.roster.c.epoch).scalar_subquery()
     return sa.case((_T.c.pin_epoch <= newest, _T.c.pin_epoch), else_=0)
 
 
-def lagging(
+def unconfirmed(
     conn: sa.Connection,
     epoch: int,
     limit: int,
-    spans: Sequence[hearing.Span],
+    windows: Sequence[reception.Window],
 ) -> list[Row]:
-    """Live members that go by older pins than those of an epoch, by id.
+    """Live members that have not confirmed an epoch or a newer one, by id.
 
-    :param spans: as :func:`live` takes them
+    :param windows: as for :func:`live_conditions`
     """
     return _READ.read(
-        conn, _T.c.id, [*live(spans), confirmed() < epoch], limit
+        conn, _T.c.id, [*live_conditions(windows), confirmed() < epoch], limit
     )
 
 
-def census(conn: sa.Connection) -> list[Mapping[str, Any]]:
-    """How many living services there are of each kind.
-
-    :returns: topic, binary and state (as it was announced), and of those
-        ``total``, ``disabled``, ``forced_down`` and ``quarantined``
-    """
+def count(conn: sa.Connection) -> list[Counts]:
+    """How many living services there are, by topic, binary and state."""
     kinds = (_T.c.topic, _T.c.binary, _T.c.state)
     marks = (_T.c.disabled, _T.c.forced_down, _T.c.quarantined)
     found = conn.execute(
@@ -251,41 +340,38 @@ def census(conn: sa.Connection) -> list[Mapping[str, Any]]:
             *kinds,
             sa.func.count().label('total'),
             *(
-                sa.func.sum(sa.case((mark == sa.true(), 1), else_=0)).label(
-                    mark.name
-                )
+                # A sum of integers is a decimal on MariaDB.
+                sa.cast(
+                    sa.func.sum(sa.case((mark == sa.true(), 1), else_=0)),
+                    sa.Integer,
+                ).label(mark.name)
                 for mark in marks
             ),
         )
         .where(_LIVING)
         .group_by(*kinds)
     )
-    return [
-        {
-            name: int(value) if isinstance(value, decimal.Decimal) else value
-            for name, value in row.items()
-        }
-        for row in found.mappings()
-    ]
+    return typed_rows.fetch(found, Counts)
 
 
-def save(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> bool:
-    """Write an admin's edit; false if the service is gone.
+def save(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> None:
+    """Write an operator's edit.
 
-    Liveness is not touched, whatever is edited.
+    It changes nothing that beats or joins write.
+
+    :param values: by column name
     """
-    result = conn.execute(
+    conn.execute(
         _T.update()
         .where(_T.c.uuid == uuid, _LIVING)
         .values(updated_at=clock.utcnow(), **values)
     )
-    return bool(result.rowcount)
 
 
 def destroy(conn: sa.Connection, uuid: str) -> Row | None:
-    """Delete a service softly.
+    """Mark a service as deleted.
 
-    :returns: the row as it was; None if it is gone already
+    :returns: the row before; None if there is no such service
     """
     row = get(conn, uuid=uuid)
     result = conn.execute(
@@ -298,13 +384,13 @@ def destroy(conn: sa.Connection, uuid: str) -> Row | None:
 
 @functools.cache
 def _by(*names: str) -> sa.Select[str]:
-    """The living row with values that come when it is executed."""
+    """A SELECT of the living row with a key, bound when it is executed."""
     where = [_T.c[name] == sa.bindparam(name) for name in names]
     return sa.select(_READ.column).where(*where, _LIVING)
 
 
 def _patience() -> sa.ColumnElement[int]:
-    """How long each may be silent, in microseconds."""
+    """An expression for ``down_after`` in microseconds."""
     return sa.cast(_T.c.down_after, sa.BigInteger) * 1_000_000
 
 

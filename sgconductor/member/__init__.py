@@ -1,4 +1,4 @@
-"""What a member process links: joining, beating, leaving."""
+"""A process's membership in its group: it joins, beats, syncs and leaves."""
 
 from sgconductor.member.membership import Membership
 

@@ -1,72 +1,70 @@
-"""Being a member: from join to leave."""
+"""The membership of a process in its group, from join to leave."""
 
 import logging
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
 from typing import Literal
 from typing import Self
 
 from sgconductor import context as sg_context
 from sgconductor import exception
-from sgconductor.member import clock
-from sgconductor.member import feed
-from sgconductor.member import heart
-from sgconductor.member import term as term_
+from sgconductor.member import database_clock
+from sgconductor.member import driver_heartbeat
+from sgconductor.member import joiner
+from sgconductor.member import periodic_task
+from sgconductor.member import session as sg_session
 from sgconductor.objects import service as service_objects
 from sgconductor.rpcapi import beats as beats_api
-from sgconductor.rpcapi import pins as sg_pins
+from sgconductor.rpcapi import pin_cache
 from sgconductor.servicegroup import driver as sg_driver
 
 LOG = logging.getLogger(__name__)
 
-# Between two tries to join, in seconds.
-_TRY_AGAIN = 2.0
-
 
 class Membership:
-    """A process's place in its group.
+    """A process's membership in its group.
 
     ::
 
         with remote.membership('node1', 'acme-worker', 'worker', 1):
             serve_until_told_to_stop()
 
-    It joins (the service is up at once), beats and syncs in threads of its
-    own, and leaves (the service is down at once). Make it after a fork.
+    It joins (the service is up at once), beats and syncs in its own threads,
+    and leaves (the service is down at once). Create it after a fork.
 
     :param new_context: makes a context that names a conductor
     :param beats: sends the beats
-    :param pins: what this process may speak; fed by joins and syncs, and
-        confirmed by beats
-    :param listen: has ``pins`` hear of changes at once; again does no harm
+    :param pins: the pins that this process uses; joins and syncs update
+        them, and beats confirm them
+    :param listen: makes ``pins`` hear of changes; may be called again
     :param drivers: the servicegroup drivers of the deployment
-    :param host: where; up to 190 characters
-    :param binary: what; up to 64 characters
-    :param topic: its group
-    :param version: the service version, see the project's history
+    :param host: unique host name, up to 190 characters
+    :param binary: name of the program, up to 64 characters
+    :param topic: topic of the service's own RPC API
+    :param version: the service version, an index of the project's history
     :param report_interval: seconds between two beats
-    :param down_after: seconds without one after which it is down
+    :param down_after: seconds without a beat after which it is down
     :param beat_interval: seconds between two beats, if it is to beat more
-        often than it promises
+        often than at ``report_interval``
     :param sync_interval: seconds between two syncs
-    :param on_deleted: what to do if its service is deleted
-    :param quiet_feeds: whether somebody else tells that a driver is away
+    :param on_deleted: what to do when its service is deleted
+    :param quiet_drivers: log failures of drivers at debug level, because
+        another part of the process warns of them
     :param on_lost: called once, from the thread that syncs, with a
-        MembershipLost, when the conductor counts this process no more
-    :param monotonic: the host's clock that only goes forward
-    :raises InvalidInput: for a value that cannot work
+        MembershipLost, when the conductor no longer counts this process as
+        a member
+    :param monotonic: the host's monotonic clock
+    :raises InvalidInput: for an argument that cannot work
     """
 
     def __init__(
         self,
         new_context: Callable[[], sg_context.RequestContext],
         beats: beats_api.BeatAPI,
-        pins: sg_pins.Pins,
+        pins: pin_cache.PinCache,
         listen: Callable[[], None],
         drivers: Sequence[sg_driver.Driver],
         host: str,
@@ -79,7 +77,7 @@ class Membership:
         beat_interval: float | None = None,
         sync_interval: float = 60,
         on_deleted: Literal['stop', 'rejoin'] = 'stop',
-        quiet_feeds: bool = False,
+        quiet_drivers: bool = False,
         on_lost: Callable[[exception.MembershipLost], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -91,78 +89,86 @@ class Membership:
             raise exception.InvalidInput(
                 f"on_deleted must be 'stop' or 'rejoin', not {on_deleted!r}"
             )
-        self._new_context = new_context
         self._beats = beats
         self._pins = pins
-        self._listen = listen
         self._drivers = [driver for driver in drivers if driver.detects]
         self._host = host
         self._binary = binary
-        self._joins_with = {
-            'topic': topic,
-            'version': version,
-            'report_interval': report_interval,
-            'down_after': down_after,
-        }
+        self._name = f'{binary} on {host}'
         self._beat_interval = beat_interval or report_interval
         self._down_after = down_after
         self._sync_interval = sync_interval
         self._on_deleted = on_deleted
-        self._quiet = quiet_feeds
+        self._quiet_drivers = quiet_drivers
         self._on_lost = on_lost
-        self._clock = clock.DatabaseClock(monotonic)
-        # Guards which term is on. No call to anybody is made under it.
+        self._clock = database_clock.DatabaseClock(monotonic)
+        self._joiner = joiner.Joiner(
+            new_context,
+            pins,
+            listen,
+            self._clock,
+            [driver.name for driver in self._drivers],
+            host=host,
+            binary=binary,
+            topic=topic,
+            version=version,
+            report_interval=report_interval,
+            down_after=down_after,
+        )
+        # Guards the current session. No server is called under it.
         self._lock = threading.Lock()
-        self._term: term_.Term | None = None
+        self._session: sg_session.Session | None = None
 
     @property
     def service(self) -> service_objects.Service:
-        """The service as it was joined.
+        """The service as it joined last.
 
-        :raises RuntimeError: while it is not
+        :raises RuntimeError: while this process is not a member
         """
-        term = self._term
-        if term is None or term.service is None:
+        session = self._session
+        if session is None or session.service is None:
             raise RuntimeError('not a member: call join() first')
-        return term.service
+        return session.service
 
     def join(self, timeout: float | None = None) -> service_objects.Service:
         """Join, and beat from now on.
 
         :param timeout: seconds to keep trying while the broker, the
-            conductor or its database cannot be reached; None for as long as
-            it takes
+            conductor or its database cannot be reached; None for no limit
         :returns: the service, which is up
-        :raises Unreachable: when the time is over
-        :raises InvalidInput: if the conductor cannot take it
-        :raises ServiceTooOld: if the pin is beyond its version
-        :raises MembershipLost: if leave() was called meanwhile
+        :raises Unreachable: at the end of the timeout
+        :raises InvalidInput: if the conductor refuses a value
+        :raises ServiceTooOld: if the pin is above its version
+        :raises MembershipLost: if leave() is called before it has joined
         """
-        term = term_.Term()
+        session = sg_session.Session()
         with self._lock:
-            if self._term is not None:
-                raise RuntimeError('a member already: leave() first')
-            self._term = term
+            if self._session is not None:
+                raise RuntimeError('already a member: call leave() first')
+            self._session = session
         try:
-            service = self._join_when_reachable(term, timeout)
+            service = self._joiner.join_when_reachable(session.ended, timeout)
         except BaseException:
-            self._end(term)
+            self._end(session)
             raise
-        return self._begin(term, service)
+        if service is None:
+            raise self._lost('left')
+        self._start(session, service)
+        return service
 
     def leave(self) -> None:
-        """Stop beating and say so: the service is down at once.
+        """Stop beating, and tell a conductor: the service is down at once.
 
-        If nobody can be told, the service is down after ``down_after``
-        instead, and a warning says so.
+        If no conductor can be told, a warning is logged, and the service is
+        down after ``down_after``.
         """
-        term = self._end(self._term)
-        if term is not None and term.service is not None:
-            self._tell_of_leave(term, term.service)
+        session = self._end(self._session)
+        if session is not None and session.service is not None:
+            self._deregister(session, session.service)
 
     def stop(self) -> None:
-        """Stop beating and tell nobody, as a process that dies."""
-        self._end(self._term)
+        """Stop beating without telling a conductor, as a crash would."""
+        self._end(self._session)
 
     def __enter__(self) -> Self:
         self.join()
@@ -176,119 +182,75 @@ class Membership:
     ) -> None:
         self.leave()
 
-    def _join_when_reachable(
-        self, term: term_.Term, timeout: float | None
-    ) -> service_objects.Service:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        warned = False
-        token = str(uuid.uuid4())
-        while True:
-            try:
-                return self._join(token)
-            except exception.Unreachable as error:
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise
-                if not warned:
-                    LOG.warning('Cannot join yet, trying on: %s', error)
-                    warned = True
-            if term.over.wait(_TRY_AGAIN):
-                raise self._left()
-
-    def _join(self, token: str) -> service_objects.Service:
-        try:
-            service = service_objects.Service(
-                self._new_context(),
-                host=self._host,
-                binary=self._binary,
-                **self._joins_with,
-            )
-        except ValueError as error:
-            raise exception.InvalidInput(str(error)) from None
-        # What changes from here on is heard, so nothing is missed.
-        self._listen()
-        asked = self._pins.monotonic()
-        answer = self._ask(lambda: service.join(token))
-        self._pins.learn_from(answer, asked + self._down_after)
-        self._check_driver(answer.get('driver', 'db'))
-        return service
-
-    def _check_driver(self, name: str) -> None:
-        if name != 'db' and name not in [d.name for d in self._drivers]:
-            LOG.warning(
-                '%s on %s will soon count as down: the conductors go by the '
-                'servicegroup driver %s, and this process feeds it not. Set '
-                '[servicegroup] driver, or shadow_driver, to it here too.',
-                self._binary,
-                self._host,
-                name,
-            )
-
-    def _ask(self, ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Ask a conductor, whose answer tells the database's now."""
-        answer: dict[str, Any] = {}
-
-        def now() -> int:
-            answer.update(ask())
-            return int(answer['now'])
-
-        self._clock.set(now)
-        return answer
-
-    def _begin(
-        self, term: term_.Term, service: service_objects.Service
-    ) -> service_objects.Service:
-        """Let the term begin, unless it is over already."""
-        name = f'{self._binary} on {self._host}'
+    def _start(
+        self, session: sg_session.Session, service: service_objects.Service
+    ) -> None:
+        """Start to beat and sync, unless the session has ended already."""
         with self._lock:
-            left = term.over.is_set()
-            if not left:
-                term.service = service
-                term.hearts = [
-                    heart.Heart(
-                        f'beat of {name}',
-                        self._beat_interval,
-                        lambda: self._beat(term),
-                    ),
-                    heart.Heart(
-                        f'sync of {name}',
-                        self._sync_interval,
-                        lambda: self._sync(term),
-                    ),
-                ]
-                term.feeds = [
-                    feed.Feed(driver, name, lambda: _joined(term), self._quiet)
-                    for driver in self._drivers
-                ]
-                for each in term.hearts:
-                    each.start()
-        if left:
-            self._tell_of_leave(term, service)
-            raise self._left()
-        for each_feed in term.feeds:
-            each_feed.start()
-        if term.over.is_set():
-            term.forget()
+            ended = session.ended.is_set()
+            if not ended:
+                session.service = service
+                session.tasks = self._tasks(session)
+                session.driver_heartbeats = self._heartbeats(session)
+                for task in session.tasks:
+                    task.start()
+        if ended:
+            self._deregister(session, service)
+            raise self._lost('left')
+        for heartbeat in session.driver_heartbeats:
+            heartbeat.start()
+        if session.ended.is_set():
+            session.deregister()
         self._log_join(service)
-        return service
 
-    def _end(self, term: term_.Term | None) -> term_.Term | None:
-        """End a term; None if that is done already."""
+    def _tasks(
+        self, session: sg_session.Session
+    ) -> list[periodic_task.PeriodicTask]:
+        return [
+            periodic_task.PeriodicTask(
+                f'beat of {self._name}',
+                self._beat_interval,
+                lambda: self._beat(session),
+            ),
+            periodic_task.PeriodicTask(
+                f'sync of {self._name}',
+                self._sync_interval,
+                lambda: self._sync(session),
+            ),
+        ]
+
+    def _heartbeats(
+        self, session: sg_session.Session
+    ) -> list[driver_heartbeat.DriverHeartbeat]:
+        return [
+            driver_heartbeat.DriverHeartbeat(
+                driver,
+                self._name,
+                lambda: session.joined,
+                self._quiet_drivers,
+            )
+            for driver in self._drivers
+        ]
+
+    def _end(
+        self, session: sg_session.Session | None
+    ) -> sg_session.Session | None:
+        """End a session.
+
+        :returns: the session; None if it has ended already
+        """
         with self._lock:
-            if term is None or term.over.is_set():
+            if session is None or session.ended.is_set():
                 return None
-            term.over.set()
-            for each in term.hearts:
-                each.stop()
-            for each_feed in term.feeds:
-                each_feed.stop()
-            if self._term is term:
-                self._term = None
-        # From here on, nobody waits for what this process speaks.
-        self._pins.lapse()
-        return term
+            session.end()
+            if self._session is session:
+                self._session = None
+        # Conductors no longer wait until this process confirms a pin.
+        self._pins.invalidate()
+        return session
 
-    def _beat(self, term: term_.Term) -> None:
-        service = _joined(term)
+    def _beat(self, session: sg_session.Session) -> None:
+        service = session.joined
         sent = self._pins.monotonic()
         self._beats.beat(
             service.id,
@@ -296,92 +258,89 @@ class Membership:
             self._clock.now(),
             self._pins.epoch,
         )
-        # A conductor takes it for alive, and waits for its word, until then.
-        self._pins.vouch(sent + self._down_after)
+        # For so long, a conductor counts this process as live, and waits
+        # until it confirms a pin.
+        self._pins.extend(sent + self._down_after)
 
-    def _sync(self, term: term_.Term) -> None:
-        service = _joined(term)
+    def _sync(self, session: sg_session.Session) -> None:
         asked = self._pins.monotonic()
-        answer = self._ask(service.sync)
-        word = answer['word']
-        if term.over.is_set():
+        answer = self._clock.set_by(session.joined.sync)
+        state = answer['word']
+        if session.ended.is_set():
             return
-        # A word that a later conductor may add is none of these.
-        if word == 'rejoin' or (
-            word == 'deleted' and self._on_deleted == 'rejoin'
+        # A later conductor may answer another state, which ends nothing.
+        if state == 'rejoin' or (
+            state == 'deleted' and self._on_deleted == 'rejoin'
         ):
-            self._rejoin(term, word)
+            self._rejoin(session, state)
             return
-        if word in ('superseded', 'deleted'):
-            self._lose(term, word)
+        if state in ('superseded', 'deleted'):
+            self._lose(session, state)
             return
-        self._pins.learn_from(answer, asked + sg_pins.MAX_AGE)
-        if (word == 'forced down') != term.forced_down:
-            term.forced_down = not term.forced_down
+        self._pins.update_from(answer, asked + pin_cache.MAX_AGE)
+        if (state == 'forced down') != session.forced_down:
+            session.forced_down = not session.forced_down
             LOG.warning(
-                '%s on %s is %s.',
-                self._binary,
-                self._host,
+                '%s is %s.',
+                self._name,
                 'forced down by an operator'
-                if term.forced_down
+                if session.forced_down
                 else 'no longer forced down',
             )
 
-    def _rejoin(self, term: term_.Term, word: str) -> None:
+    def _rejoin(self, session: sg_session.Session, state: str) -> None:
         LOG.warning(
-            '%s on %s joins again: the conductor said %r.',
-            self._binary,
-            self._host,
-            word,
+            '%s joins again: the conductor answered %r.', self._name, state
         )
         try:
-            service = self._join(str(uuid.uuid4()))
+            service = self._joiner.join()
         except exception.ServiceTooOld as error:
             LOG.error('%s', error)
-            self._lose(term, 'too old')
+            self._lose(session, 'too old')
             return
         with self._lock:
-            left = term.over.is_set()
-            if not left:
-                term.service = service
-                term.forced_down = False
-        if left:
-            self._tell_of_leave(term, service)
+            ended = session.ended.is_set()
+            if not ended:
+                session.service = service
+                session.forced_down = False
+        if ended:
+            self._deregister(session, service)
         else:
             self._log_join(service)
 
-    def _lose(self, term: term_.Term, word: str) -> None:
-        if self._end(term) is None:
+    def _lose(self, session: sg_session.Session, state: str) -> None:
+        if self._end(session) is None:
             return
-        lost = exception.MembershipLost(self._host, self._binary, word)
-        LOG.error('%s Beating stops.', lost)
-        # Drivers' records of an older incarnation are its own to remove.
-        term.forget()
+        lost = self._lost(state)
+        LOG.error('%s It stops beating.', lost)
+        # Only this process removes what it has registered in the drivers.
+        session.deregister()
         if self._on_lost is not None:
             self._on_lost(lost)
 
-    def _tell_of_leave(
-        self, term: term_.Term, service: service_objects.Service
+    def _deregister(
+        self, session: sg_session.Session, service: service_objects.Service
     ) -> None:
+        """Tell a conductor and the drivers that the service has left."""
         try:
             service.leave()
         except exception.SGConductorError as error:
-            LOG.warning('Left without telling anybody: %s', error)
-        term.forget()
-
-    def _left(self) -> exception.MembershipLost:
-        return exception.MembershipLost(self._host, self._binary, 'left')
+            LOG.warning(
+                'No conductor could be told that %s leaves, so it counts as '
+                'down only after %d s: %s',
+                self._name,
+                self._down_after,
+                error,
+            )
+        session.deregister()
 
     def _log_join(self, service: service_objects.Service) -> None:
         LOG.info(
-            'Joined as %s on %s, service %s, incarnation %d',
-            self._binary,
-            self._host,
+            'Joined as %s, service %s, incarnation %d',
+            self._name,
             service.uuid,
             service.incarnation,
         )
 
-
-def _joined(term: term_.Term) -> service_objects.Service:
-    assert term.service is not None
-    return term.service
+    def _lost(self, state: str) -> exception.MembershipLost:
+        return exception.MembershipLost(self._host, self._binary, state)

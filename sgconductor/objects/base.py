@@ -1,10 +1,11 @@
-"""What all objects share: where a method runs, and how versions meet."""
+"""What all objects share: where methods run, and how versions agree."""
 
 import functools
+from collections.abc import Iterator
 from collections.abc import Mapping
-from collections.abc import Sequence
 from typing import Any
 from typing import ClassVar
+from typing import Self
 
 from oslo_utils import versionutils
 from oslo_versionedobjects import base as ovo_base
@@ -18,10 +19,10 @@ _MALFORMED = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 
 
 class ByContext(ovo_base.VersionedObjectIndirectionAPI):
-    """Run a remotable here if the context has a backend, else ask.
+    """Runs remotable methods: here with a backend, else in a conductor.
 
-    There is no process-wide switch, so a conductor and its remote callers
-    can live in one process.
+    The context decides, not a process-wide switch, so a conductor and its
+    remote callers can live in one process.
     """
 
     def object_class_action_versions(
@@ -80,8 +81,8 @@ class ByContext(ovo_base.VersionedObjectIndirectionAPI):
 class SGObject(ovo_base.VersionedObject):
     """The base of all objects.
 
-    :cvar ADDED: for each field that version 1.0 had not, the version that
-        brought it
+    :cvar ADDED: the version that added a field, for each field that version
+        1.0 lacks
     """
 
     OBJ_PROJECT_NAMESPACE = 'sgconductor'
@@ -91,13 +92,13 @@ class SGObject(ovo_base.VersionedObject):
     def obj_make_compatible(
         self, primitive: dict[str, Any], target_version: str
     ) -> None:
-        """Drop from ``primitive`` what the target version had not."""
+        """Drop from ``primitive`` the fields that the target version lacks."""
         super().obj_make_compatible(primitive, target_version)
         for name in self.added_since(target_version):
             primitive.pop(name, None)
 
     def obj_load_attr(self, attrname: str) -> None:
-        """Nothing is loaded behind the caller's back.
+        """Refuse to load a field: nothing is fetched implicitly.
 
         :raises InvalidInput: always
         """
@@ -105,18 +106,14 @@ class SGObject(ovo_base.VersionedObject):
             f'{self.obj_name()} {self.VERSION} has no {attrname} set'
         )
 
-    def _may_change(self, names: Sequence[str], method: str) -> dict[str, Any]:
-        """The changes that a method writes.
+    @classmethod
+    def named(cls, context: sg_context.RequestContext, **key: Any) -> Self:
+        """An object of which only the key is set; nothing is read.
 
-        :raises ReadOnlyField: for others
+        :param key: the fields that name it
+        :raises InvalidInput: for a value that no such object can have
         """
-        changes = self.obj_get_changes()
-        refused = sorted(set(changes) - set(names))
-        if refused:
-            raise exception.ReadOnlyField(
-                f'{self.obj_name()}.{method}', refused, names
-            )
-        return changes
+        return cls(context, **take(cls, key))
 
     @classmethod
     @functools.lru_cache
@@ -133,7 +130,7 @@ class SGObject(ovo_base.VersionedObject):
     def newest(
         cls, objname: str, version: str
     ) -> type[ovo_base.VersionedObject]:
-        """The class for callers that speak a version, older or newer.
+        """The class for callers that know a version, older or newer.
 
         :raises UnsupportedObjectError: for a name that is not ours
         :raises IncompatibleObjectVersion: for another major version
@@ -154,7 +151,7 @@ class Serializer(ovo_base.VersionedObjectSerializer):
 
     def serialize_entity(self, context: Any, entity: Any) -> Any:
         if isinstance(entity, dict) and 'versioned_object.name' in entity:
-            # What has been taken apart is not looked through once more.
+            # It is a primitive already.
             return entity
         return super().serialize_entity(context, entity)
 
@@ -179,9 +176,9 @@ class Serializer(ovo_base.VersionedObjectSerializer):
 
 
 def take(cls: type[SGObject], values: dict[str, Any]) -> dict[str, Any]:
-    """The values as the class's fields take them.
+    """The values, coerced by the class's fields.
 
-    :raises InvalidInput: for one that they do not
+    :raises InvalidInput: for a value that its field does not take
     """
     return {
         name: coerce(cls.fields[name], name, value)
@@ -190,9 +187,9 @@ def take(cls: type[SGObject], values: dict[str, Any]) -> dict[str, Any]:
 
 
 def coerce(kind: Any, name: str, value: Any) -> Any:
-    """An argument as a field or its type takes it.
+    """An argument, coerced by a field or its type.
 
-    :raises InvalidInput: if it does not
+    :raises InvalidInput: for a value that it does not take
     """
     try:
         return kind.coerce(None, name, value)
@@ -200,17 +197,32 @@ def coerce(kind: Any, name: str, value: Any) -> Any:
         raise exception.InvalidInput(str(error)) from None
 
 
+def tree(value: Any) -> Iterator[ovo_base.VersionedObject]:
+    """An object and all objects within it, or those in a collection."""
+    if isinstance(value, ovo_base.VersionedObject):
+        yield value
+        for name in value.fields:
+            if value.obj_attr_is_set(name):
+                yield from tree(getattr(value, name))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tree(item)
+    elif isinstance(value, list | tuple | set):
+        for item in value:
+            yield from tree(item)
+
+
 @functools.lru_cache
 def older(theirs: str, ours: str) -> str:
-    """The older of two versions, for no object is ported forward."""
+    """The older of two versions: objects are only ever ported back."""
     return min(theirs, ours, key=versionutils.convert_version_to_tuple)
 
 
 def _narrow(value: Any) -> Any:
-    """A newer caller's object, and what is in it, as this conductor reads it.
+    """A newer caller's object, and all within it, as this conductor knows it.
 
-    Within a major version fields are only ever added, so one that we do not
-    know can be left out, unless its sender has just set it.
+    Within a major version fields are only ever added, so a field that this
+    conductor does not know can be dropped, unless the caller has just set it.
     """
     if isinstance(value, list):
         return [_narrow(item) for item in value]

@@ -41,8 +41,8 @@ class Name(fields.FieldType[str]):
             )
         if not NAME.fullmatch(value):
             raise ValueError(
-                f'{attr} {value!r} must begin with a letter or a digit and '
-                f'have only those and . _ : @ -'
+                f'{attr} {value!r:.200} must begin with a letter or a digit '
+                f'and have only those and . _ : @ -'
             )
         return value
 
@@ -67,7 +67,7 @@ class Text(fields.FieldType[str]):
                 f'{self.longest} are allowed'
             )
         if any(unicodedata.category(c) in ('Cc', 'Cs') for c in value):
-            raise ValueError(f'{attr} {value!r} has control characters')
+            raise ValueError(f'{attr} {value!r:.200} has control characters')
         return value
 
 
@@ -85,7 +85,7 @@ class WholeNumber(fields.FieldType[int]):
         if not isinstance(value, int) or isinstance(value, bool):
             raise ValueError(
                 f'{attr} must be a whole number, not '
-                f'{type(value).__name__} {value!r}'
+                f'{type(value).__name__} {value!r:.200}'
             )
         if not self._least <= value <= self._most:
             raise ValueError(
@@ -101,7 +101,7 @@ class TrueOrFalse(fields.FieldType[bool]):
         if not isinstance(value, bool):
             raise ValueError(
                 f'{attr} must be true or false, not '
-                f'{type(value).__name__} {value!r}'
+                f'{type(value).__name__} {value!r:.200}'
             )
         return value
 
@@ -109,7 +109,7 @@ class TrueOrFalse(fields.FieldType[bool]):
 class Uuid(fields.FieldType[str]):
     def coerce(self, obj: Any, attr: str, value: Any) -> str:
         if not isinstance(value, str) or not uuidutils.is_uuid_like(value):
-            raise ValueError(f'{attr} {value!r} is not a UUID')
+            raise ValueError(f'{attr} {value!r:.200} is not a UUID')
         return str(uuid.UUID(value))
 
 

@@ -1,35 +1,25 @@
 """The pin: the lowest version of a binary, as everybody sees it."""
 
+import abc
 from typing import Any
-from typing import Self
-from typing import TYPE_CHECKING
 
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fields as ovo_fields
 
-from sgconductor import backend
 from sgconductor import context as sg_context
-from sgconductor import db
-from sgconductor import exception
-from sgconductor import roster
 from sgconductor.objects import base
 from sgconductor.objects import fields
-
-if TYPE_CHECKING:
-    import sqlalchemy as sa
-
-_MOST_HOSTS = 1000
 
 
 @ovo_base.VersionedObjectRegistry.register
 class Pin(base.SGObject):
-    """What may be spoken to the services of a binary.
+    """The version that clients may use to call the services of a binary.
 
     ``version`` is in force: the lower of ``min_version``, of all services
     that count, and ``held_version``, an operator's cap. ``epoch``, ``since``
     and ``cause`` tell of its last change. ``services`` counts those that
     count by version; ``live`` are the members, of all binaries, whose
-    process may be speaking to others, and ``following`` those of them whose
+    process may be calling others, and ``following`` those of them whose
     beats carry the pin's epoch or a newer one.
     """
 
@@ -57,70 +47,34 @@ class Pin(base.SGObject):
         """
         :raises UnknownBinary: naming those that are known
         """
-        pin = cls(context, **base.take(cls, {'binary': binary}))
-        pin._refresh()
-        return pin
+        return context.part(PinBackend).get(context, binary)
 
     @ovo_base.remotable
     def hold(self, version: int) -> None:
-        """Let the pin not exceed a version, whatever joins.
+        """Cap the pin at a version, whatever joins.
 
         One at or below the version of an older release lets that release
-        join again, once every live member follows it.
+        join again, once every live member follows it. The object needs only
+        its ``binary``, and has all of its fields afterwards.
 
         :raises UnknownBinary: naming those that are known
         """
-        version = base.coerce(self.fields['version'], 'version', version)
-        self._put(version, f'hold at {version}')
+        self._backend.hold(self, version)
 
     @ovo_base.remotable
     def release(self) -> None:
-        """Let the pin be what the services say.
+        """Take the cap off: the pin is what the services say again.
+
+        The object needs only its ``binary``, as for :meth:`hold`.
 
         :raises UnknownBinary: naming those that are known
         """
-        self._put(None, 'release of the hold')
+        self._backend.release(self)
 
-    @classmethod
-    def from_row(
-        cls,
-        context: sg_context.RequestContext,
-        row: 'db.pins.Row',
-        census: dict[int, int],
-        epochs: dict[int, int],
-    ) -> Self:
-        """The pin that a row is; for the conductor's own use."""
-        pin = cls(context)
-        pin._read(row, census, epochs)
-        return pin
-
-    def _put(self, version: int | None, cause: str) -> None:
-        def hold(conn: 'sa.Connection') -> None:
-            db.pins.hold(conn, _row(conn, self.binary), version, cause)
-
-        roster.change(backend.of(self._context), self.binary, cause, hold)
-        self._refresh()
-
-    def _refresh(self) -> None:
-        here = backend.of(self._context)
-        with here.db.reader() as conn:
-            row = _row(conn, self.binary)
-            census = db.pins.census(conn, [self.binary])
-            epochs = db.pins.followers(conn, db.hearing.spans(conn))
-        self._read(row, census[self.binary], epochs)
-
-    def _read(
-        self,
-        row: 'db.pins.Row',
-        census: dict[int, int],
-        epochs: dict[int, int],
-    ) -> None:
-        for name in self.fields:
-            if name in row:
-                setattr(self, name, row[name])
-        self.services = {str(v): count for v, count in census.items()}
-        self.following, self.live = db.pins.following(epochs, self.epoch)
-        self.obj_reset_changes()
+    @property
+    def _backend(self) -> 'PinBackend':
+        context: sg_context.RequestContext = self._context
+        return context.part(PinBackend)
 
 
 @ovo_base.VersionedObjectRegistry.register
@@ -137,29 +91,17 @@ class PinList(ovo_base.ObjectListBase[Pin], base.SGObject):
     @classmethod
     @ovo_base.remotable
     def get_all(cls, context: sg_context.RequestContext) -> 'PinList':
-        here = backend.of(context)
-        with here.db.reader() as conn:
-            rows = db.pins.get_all(conn)
-            census = db.pins.census(conn, [row['binary'] for row in rows])
-            epochs = db.pins.followers(conn, db.hearing.spans(conn))
-        return cls(
-            context,
-            objects=[
-                Pin.from_row(context, row, census[row['binary']], epochs)
-                for row in rows
-            ],
-        )
+        return context.part(PinBackend).all(context)
 
     @classmethod
     @ovo_base.remotable
     def in_force(cls, context: sg_context.RequestContext) -> dict[str, Any]:
-        """What a caller goes by, and nothing else.
+        """The versions that callers may use now, and nothing else.
 
         :returns: ``epoch``, and ``pins``: all versions in force, by binary.
             Later releases may add to it.
         """
-        state = backend.of(context).db.look(db.pins.state)
-        return {'epoch': state.epoch, 'pins': state.versions}
+        return context.part(PinBackend).in_force()
 
     @classmethod
     @ovo_base.remotable
@@ -174,39 +116,30 @@ class PinList(ovo_base.ObjectListBase[Pin], base.SGObject):
             services keeps its pin
         :raises InvalidInput: for a host that has no service
         """
-        hosts = _hosts(without)
-        with backend.of(context).db.reader() as conn:
-            rows = db.pins.get_all(conn)
-            names = [row['binary'] for row in rows]
-            missing = set(hosts) - db.pins.hosts(conn, hosts)
-            lowest = db.pins.minimum(conn, names, hosts)
-        if missing:
-            raise exception.InvalidInput(
-                f'no service counts on {", ".join(sorted(missing))}'
-            )
-        return {row['binary']: _then(row, lowest) for row in rows}
+        return context.part(PinBackend).what_if(without)
 
 
-def _then(row: 'db.pins.Row', lowest: dict[str, int | None]) -> int:
-    version = lowest[row['binary']]
-    then: int = row['min_version'] if version is None else version
-    held = row['held_version']
-    return then if held is None else min(then, held)
+class PinBackend(abc.ABC):
+    """What a conductor does for pins.
 
+    Each method does what the method of :class:`Pin` or :class:`PinList` of
+    nearly the same name promises.
+    """
 
-def _hosts(value: Any) -> list[str]:
-    if not isinstance(value, list | tuple) or len(value) > _MOST_HOSTS:
-        raise exception.InvalidInput(
-            f'without must be a list of at most {_MOST_HOSTS} hosts, not '
-            f'{value!r:.200}'
-        )
-    return [base.coerce(fields.HostField(), 'host', host) for host in value]
+    @abc.abstractmethod
+    def get(self, context: sg_context.RequestContext, binary: str) -> Pin: ...
 
+    @abc.abstractmethod
+    def hold(self, pin: Pin, version: int) -> None: ...
 
-def _row(conn: 'sa.Connection', binary: str) -> 'db.pins.Row':
-    row = db.pins.get(conn, binary)
-    if row is None:
-        raise exception.UnknownBinary(
-            binary, [one['binary'] for one in db.pins.get_all(conn)]
-        )
-    return row
+    @abc.abstractmethod
+    def release(self, pin: Pin) -> None: ...
+
+    @abc.abstractmethod
+    def all(self, context: sg_context.RequestContext) -> PinList: ...
+
+    @abc.abstractmethod
+    def in_force(self) -> dict[str, Any]: ...
+
+    @abc.abstractmethod
+    def what_if(self, without: list[str]) -> dict[str, Any]: ...

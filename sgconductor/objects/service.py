@@ -1,46 +1,32 @@
 """The service: a row of the services table, as everybody sees it."""
 
-import functools
+import abc
 from typing import Any
-from typing import Self
-from typing import TYPE_CHECKING
 
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fields as ovo_fields
 
-from sgconductor import backend
 from sgconductor import context as sg_context
-from sgconductor import db
-from sgconductor import exception
-from sgconductor import farewell
-from sgconductor import roster
-from sgconductor.objects import base
-from sgconductor.objects import event
-from sgconductor.objects import evidence
+from sgconductor.objects import fast_codec
 from sgconductor.objects import fields
-from sgconductor.objects import joining
-from sgconductor.objects import trusted
-from sgconductor.servicegroup import liveness
-
-if TYPE_CHECKING:
-    import sqlalchemy as sa
 
 
 @ovo_base.VersionedObjectRegistry.register
-class Service(trusted.Flat):
+class Service(fast_codec.Flat):
     """A service of the group.
 
-    ``liveness`` is the conductor's verdict at the moment it read the row: RPC
-    liveness from the table and the servicegroup driver's word, 'up', 'down'
-    or 'unknown'. It is not stored, and no caller can set it. ``is_up`` is
-    false only of what is certainly down.
+    ``liveness`` is the conductor's verdict at the moment it read the row:
+    'up', 'down' or 'unknown', by RPC liveness from the table and by the
+    servicegroup driver. It is not stored, and no caller can set it.
+    ``is_up`` is false only for a service that is certainly down.
     """
 
     # 1.0: Initial version
     # 1.1: Added is_up
     # 1.2: Added quarantined, pin_epoch, quarantine() and unquarantine()
     # 1.3: Added liveness, liveness_reason and explain()
-    VERSION = '1.3'
+    # 1.4: Added update()
+    VERSION = '1.4'
     ADDED = {
         'is_up': '1.1',
         'quarantined': '1.2',
@@ -83,6 +69,7 @@ class Service(trusted.Flat):
         'disabled_reason',
         'forced_down',
     )
+    UPDATES = (*SAVES, 'quarantined')
 
     @classmethod
     @ovo_base.remotable
@@ -93,8 +80,7 @@ class Service(trusted.Flat):
         :raises ServiceNotFound:
         :raises InvalidInput: if it is no UUID
         """
-        key = base.take(cls, {'uuid': uuid})
-        return _get(context, uuid, **key)
+        return context.part(ServiceBackend).get(context, uuid=uuid)
 
     @classmethod
     @ovo_base.remotable
@@ -105,8 +91,9 @@ class Service(trusted.Flat):
         :raises ServiceNotFound:
         :raises InvalidInput: for a name that no service can have
         """
-        key = base.take(cls, {'host': host, 'binary': binary})
-        return _get(context, f'{host}/{binary}', **key)
+        return context.part(ServiceBackend).get(
+            context, host=host, binary=binary
+        )
 
     @ovo_base.remotable
     def join(self, token: str) -> dict[str, Any]:
@@ -116,56 +103,27 @@ class Service(trusted.Flat):
         The same host and binary joining again takes over the row with the
         next incarnation.
 
-        :param token: a UUID that names this join, so that one which is sent
-            again, because its answer was late, is not another
+        :param token: a UUID that names this join: a join that is sent again,
+            because its answer was late, has the same one and counts once
         :returns: ``now``: microseconds since 1970 in the database's clock;
             ``epoch`` and ``pins``: all versions in force, by binary;
-            ``driver``: whose word counts beside the table. Later releases
-            may add to it.
+            ``driver``: the servicegroup driver that the conductors use.
+            Later releases may add to it.
         :raises InvalidInput: for a field that is missing or cannot work
         :raises ServiceTooOld: if the pin is beyond its version
         """
-        missing = [
-            name
-            for name in (*self.IDENTITY, *self.JOINS_WITH)
-            if not self.obj_attr_is_set(name)
-        ]
-        if missing:
-            raise exception.InvalidInput(
-                f'a service joins with {", ".join(missing)}'
-            )
-        if self.down_after <= self.report_interval:
-            raise exception.InvalidInput(
-                f'down_after ({self.down_after} s) must be longer than '
-                f'report_interval ({self.report_interval} s)'
-            )
-        self._may_change(self.IDENTITY + self.JOINS_WITH, 'join')
-        token = base.coerce(fields.Uuid(), 'token', token)
-        here = self._here
-        try:
-            row, news = here.joins.ask(
-                functools.partial(joining.join, here),
-                joining.Ask(self, token),
-            )
-        except exception.ServiceTooOld as error:
-            if 'pin_epoch' not in self.added_since(self.VERSION):
-                raise
-            # To the release before, an error that it does not know is a
-            # failure of the conductor's; this one it can show.
-            raise exception.InvalidInput(str(error)) from None
-        self._read(row, liveness.of_heard(row))
-        return {**news, 'driver': here.liveness.voice.name}
+        return self._backend.join(self, token)
 
     @ovo_base.remotable
     def sync(self) -> dict[str, Any]:
-        """Ask for the conductor's word on this member.
+        """Ask the conductor how this member stands.
 
         :returns: ``word``: 'fine', 'superseded', 'deleted', 'forced down',
             or 'rejoin' (the table says that it left or is in quarantine, or
             knows only an older incarnation, as after a restored backup);
             the rest as from :meth:`join`. Later releases may add to both.
         """
-        return roster.sync(self._here, self.uuid, self.incarnation)
+        return self._backend.sync(self)
 
     @ovo_base.remotable
     def leave(self) -> bool:
@@ -173,38 +131,43 @@ class Service(trusted.Flat):
 
         :returns: whether it counted; not if a newer process has joined
         """
-        here = self._here
+        return self._backend.leave(self)
 
-        def leave(conn: 'sa.Connection') -> bool:
-            row = db.services.leave(conn, self.uuid, self.incarnation)
-            if row is not None:
-                self._turn(conn, row, liveness.by_table(row, ()))
-                farewell.owe(here, conn, row)
-            return row is not None
+    @ovo_base.remotable
+    def update(self, changes: dict[str, Any], guarded: bool = False) -> None:
+        """Change what operators set, all of it or nothing.
 
-        counts = here.db.write(leave)
-        farewell.pay(here, self.uuid)
-        return counts
+        The object needs only its key: ``uuid``, or ``host`` and ``binary``,
+        or ``id``; the first of these that is set counts. It has all of its
+        fields afterwards. Enabling a service clears its ``disabled_reason``.
+        An update to what the service already is writes nothing and is no
+        event. Liveness is not touched.
+
+        :param changes: new values by the names of ``UPDATES``
+        :param guarded: refuse if the service was edited, or joined again,
+            since this object was read, which its ``updated_at`` tells. (On
+            SQLite, not within the same millisecond.)
+        :raises ServiceNotFound:
+        :raises InvalidInput: for a value that its field does not take, or an
+            object without its key
+        :raises ReadOnlyField: for a name that is not in ``UPDATES``
+        :raises StateConflict: for a reason on a service that is enabled
+        :raises ServiceChanged: if ``guarded``, and it was edited or joined
+        :raises ServiceIsUp: for the quarantine of a service that is up
+        :raises ServiceTooOld: for the end of a quarantine, if the pin is
+            beyond its version by now
+        """
+        self._backend.update(self, changes, guarded)
 
     @ovo_base.remotable
     def save(self) -> None:
-        """Write an admin's changes; liveness is not touched.
-
-        What is so already is no change, and no event.
+        """Write the changes to this object, as :meth:`update` does.
 
         :raises ReadOnlyField: for a change of what is not in ``SAVES``
         :raises ServiceNotFound: if it was deleted meanwhile
+        :raises StateConflict: as :meth:`update`
         """
-        changes = self._may_change(self.SAVES, 'save')
-        if not changes:
-            return
-        row, verdict = self._judged()
-        # All or nothing: others may write meanwhile, and fields go together.
-        if any(row[name] != value for name, value in changes.items()):
-            self._here.db.write(
-                lambda conn: self._edit(conn, changes, verdict)
-            )
-        self._refresh()
+        self._backend.save(self)
 
     @ovo_base.remotable
     def refresh(self) -> None:
@@ -212,74 +175,37 @@ class Service(trusted.Flat):
 
         :raises ServiceNotFound: if it was deleted meanwhile
         """
-        self._refresh()
+        self._backend.refresh(self)
 
     @ovo_base.remotable
     def destroy(self) -> None:
-        """Delete the service; its process, if it runs, learns it.
+        """Delete the service. Its process, if it runs, learns that.
+
+        The object needs only its key, as for :meth:`update`.
 
         :raises ServiceNotFound: if it was deleted already
         """
-        self._refresh()
-
-        here = self._here
-
-        def destroy(conn: 'sa.Connection') -> None:
-            row = db.services.destroy(conn, self.uuid)
-            if row is None:
-                raise exception.ServiceNotFound(self.uuid)
-            event.note(conn, 'service.delete', self)
-            farewell.owe(here, conn, row)
-
-        roster.change(
-            self._here, self.binary, f'delete of {self.host}', destroy
-        )
-        farewell.pay(here, self.uuid)
+        self._backend.destroy(self)
 
     @ovo_base.remotable
     def quarantine(self) -> None:
-        """Count it no more for the pin: it is dead, and will not come back.
+        """Stop counting a dead service for the pin.
 
-        If it does come back, it has to be let in as any other.
+        If it does come back, it must be admitted like any other.
 
         :raises ServiceIsUp: for one that is up
         :raises ServiceNotFound: if it was deleted meanwhile
         """
-        _, verdict = self._judged()
-
-        def mark(conn: 'sa.Connection') -> None:
-            row = self._row(conn)
-            if liveness.by_table(row, db.hearing.spans(conn)).up:
-                raise exception.ServiceIsUp(self.host, self.binary)
-            self._edit(conn, {'quarantined': True}, verdict)
-
-        roster.change(
-            self._here, self.binary, f'quarantine of {self.host}', mark
-        )
-        self._refresh()
+        self._backend.update(self, {'quarantined': True}, guarded=False)
 
     @ovo_base.remotable
     def unquarantine(self) -> None:
-        """Count it again.
+        """Count the service for the pin again.
 
         :raises ServiceTooOld: if the pin is beyond its version by now
         :raises ServiceNotFound: if it was deleted meanwhile
         """
-        _, verdict = self._judged()
-
-        def mark(conn: 'sa.Connection') -> None:
-            version = self._row(conn)['version']
-            pin = db.pins.get(conn, self.binary)
-            roster.admit(conn, pin, self.host, self.binary, version)
-            self._edit(conn, {'quarantined': False}, verdict)
-
-        roster.change(
-            self._here,
-            self.binary,
-            f'end of the quarantine of {self.host}',
-            mark,
-        )
-        self._refresh()
+        self._backend.update(self, {'quarantined': False}, guarded=False)
 
     @ovo_base.remotable
     def explain(self) -> list[dict[str, Any]]:
@@ -287,103 +213,53 @@ class Service(trusted.Flat):
 
         :returns: mappings of ``source``, ``says`` (for people), ``age``
             (seconds; None where it has none) and ``speaks_for`` ('up',
-            'down', 'unknown', or '' for what only explains another). Later
-            releases may add to them.
+            'down', 'unknown', or '' for a piece that only explains another).
+            Later releases may add to them.
         :raises ServiceNotFound: if it was deleted meanwhile
         """
-        row, verdict = self._judged()
-        self._read(row, verdict)
-        return evidence.collect(self._here, row, verdict)
-
-    @classmethod
-    def from_row(
-        cls,
-        context: sg_context.RequestContext,
-        row: 'db.services.Row',
-        verdict: liveness.Verdict,
-    ) -> Self:
-        """The service that a row is; for the conductor's own use."""
-        service = cls(context)
-        service._read(row, verdict)
-        return service
-
-    def alike(self, row: 'db.services.Row', verdict: liveness.Verdict) -> Self:
-        """The same for another row, in the context of this one."""
-        return self.from_row(self._context, row, verdict)
-
-    def _read(self, row: 'db.services.Row', verdict: liveness.Verdict) -> None:
-        trusted.fill(self, data(row, verdict))
-
-    def _judged(self) -> 'tuple[db.services.Row, liveness.Verdict]':
-        row = self._here.db.look(self._row)
-        (verdict,) = self._here.liveness.judge([row])
-        return row, verdict
+        return self._backend.explain(self)
 
     @property
-    def _here(self) -> backend.Backend:
-        return backend.of(self._context)
-
-    def _refresh(self) -> None:
-        self._read(*self._judged())
-
-    def _edit(
-        self,
-        conn: 'sa.Connection',
-        values: dict[str, Any],
-        verdict: liveness.Verdict,
-    ) -> None:
-        """Write what an admin has ordered; ``verdict`` is of just before."""
-        if not db.services.save(conn, self.uuid, values):
-            raise exception.ServiceNotFound(self.uuid)
-        row = self._row(conn)
-        ordered = liveness.by_order(row)
-        self._note(conn, 'service.update', row, ordered or verdict)
-        if ordered is None and self._here.liveness.voice.trouble:
-            # Nobody else can say that it is up again.
-            ordered = liveness.by_table(row, db.hearing.spans(conn))
-        if ordered is not None and ordered.liveness != 'unknown':
-            self._turn(conn, row, ordered)
-
-    def _turn(
-        self,
-        conn: 'sa.Connection',
-        row: 'db.services.Row',
-        verdict: liveness.Verdict,
-    ) -> None:
-        """Announce a verdict, unless it is what was announced last."""
-        incarnation = {row['id']: row['incarnation']}
-        if db.states.turn(conn, incarnation, verdict.liveness):
-            self._note(conn, f'service.{verdict.liveness}', row, verdict)
-
-    def _note(
-        self,
-        conn: 'sa.Connection',
-        type_: str,
-        row: 'db.services.Row',
-        verdict: liveness.Verdict,
-    ) -> None:
-        event.note(conn, type_, self.alike(row, verdict))
-
-    def _row(self, conn: 'sa.Connection') -> 'db.services.Row':
-        row = db.services.get(conn, uuid=self.uuid)
-        if row is None:
-            raise exception.ServiceNotFound(self.uuid)
-        return row
+    def _backend(self) -> 'ServiceBackend':
+        context: sg_context.RequestContext = self._context
+        return context.part(ServiceBackend)
 
 
-def data(row: 'db.services.Row', verdict: liveness.Verdict) -> dict[str, Any]:
-    """The data of a service, as it travels, and more."""
-    return {
-        **row,
-        'is_up': verdict.up,
-        'liveness': verdict.liveness,
-        'liveness_reason': verdict.reason,
-    }
+class ServiceBackend(abc.ABC):
+    """What a conductor does for services.
 
+    Each method does what the method of :class:`Service` of the same name
+    promises, and sets the fields of the service that it is given.
+    """
 
-def _get(context: sg_context.RequestContext, name: str, **key: Any) -> Service:
-    here = backend.of(context)
-    row = here.db.look(functools.partial(db.services.get, **key))
-    if row is None:
-        raise exception.ServiceNotFound(name)
-    return Service.from_row(context, row, *here.liveness.judge([row]))
+    @abc.abstractmethod
+    def get(self, context: sg_context.RequestContext, **key: Any) -> Service:
+        """
+        :param key: ``uuid=``, or ``host=`` and ``binary=``
+        """
+
+    @abc.abstractmethod
+    def join(self, service: Service, token: str) -> dict[str, Any]: ...
+
+    @abc.abstractmethod
+    def sync(self, service: Service) -> dict[str, Any]: ...
+
+    @abc.abstractmethod
+    def leave(self, service: Service) -> bool: ...
+
+    @abc.abstractmethod
+    def update(
+        self, service: Service, changes: dict[str, Any], guarded: bool
+    ) -> None: ...
+
+    @abc.abstractmethod
+    def save(self, service: Service) -> None: ...
+
+    @abc.abstractmethod
+    def refresh(self, service: Service) -> None: ...
+
+    @abc.abstractmethod
+    def destroy(self, service: Service) -> None: ...
+
+    @abc.abstractmethod
+    def explain(self, service: Service) -> list[dict[str, Any]]: ...

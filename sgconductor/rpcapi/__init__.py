@@ -1,5 +1,6 @@
-"""The clients of a conductor, and what both ends of the bus share."""
+"""Clients of a conductor, and what services of other projects use."""
 
+from sgconductor.rpcapi import drain
 from sgconductor.rpcapi.pinned import PinnedAPI
 
-__all__ = ['PinnedAPI']
+__all__ = ['PinnedAPI', 'drain']

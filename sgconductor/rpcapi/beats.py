@@ -2,40 +2,40 @@
 
 import uuid
 
-import oslo_messaging as messaging
 from oslo_messaging import transport as transport_types
 from oslo_utils import timeutils
 
-from sgconductor.rpcapi import base
+from sgconductor.messaging import notification
+from sgconductor.messaging import topics
 
 
 class BeatAPI:
-    """Sends beats as notifications: nothing comes back.
+    """Sends beats as notifications, to which nobody replies.
 
-    :param transport: of :func:`sgconductor.rpcapi.base.rpc_transport`: a
-        member needs no second connection for its beats
+    :param transport: of
+        :func:`sgconductor.messaging.transports.rpc_transport`: a member
+        needs no second connection for its beats
     """
 
     def __init__(self, transport: transport_types.RPCTransport) -> None:
-        self._transport = transport
-        self._target = messaging.Target(
-            exchange=base.EXCHANGE, topic=f'{base.BEATS_TOPIC}.info'
+        self._sender = notification.sender(
+            transport,
+            'messaging',
+            [topics.BEATS_TOPIC],
+            exchange=topics.EXCHANGE,
         )
 
     def beat(self, id_: int, incarnation: int, stamp: int, epoch: int) -> None:
         """Send one beat.
 
         :param stamp: microseconds since 1970 in the database's clock
-        :param epoch: of the pins that the sender goes by; 0 for none
-        :raises BrokerUnreachable: at once; the next beat may find it
+        :param epoch: of the pins that the sender follows; 0 for none
+        :raises BrokerUnreachable: at once; the next beat may reach it
         """
-        # The shape that oslo.messaging's Notifier sends. Its own driver logs
-        # a traceback for each failure and tells the caller nothing, so this
-        # goes one step lower, to the transport.
         message = {
             'message_id': str(uuid.uuid4()),
             'publisher_id': f'service.{id_}',
-            'event_type': base.BEAT,
+            'event_type': topics.BEAT,
             'priority': 'INFO',
             'payload': {
                 'id': id_,
@@ -45,7 +45,8 @@ class BeatAPI:
             },
             'timestamp': str(timeutils.utcnow()),
         }
-        with base.clear_broker_errors(self._transport):
-            self._transport._send_notification(
-                self._target, {}, message, version=1.0, retry=1
-            )
+        self._sender.send(message, {})
+
+    def close(self) -> None:
+        """Close what it has opened; the transport stays open."""
+        self._sender.close()

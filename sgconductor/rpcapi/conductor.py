@@ -8,17 +8,20 @@ from oslo_versionedobjects import base as ovo_base
 
 from sgconductor import context as sg_context
 from sgconductor import exception
-from sgconductor.rpcapi import base
-from sgconductor.rpcapi import haste
+from sgconductor.messaging import broker
+from sgconductor.messaging import polling
+from sgconductor.messaging import remote_error
+from sgconductor.messaging import serializer
+from sgconductor.messaging import topics
 
-# Seconds after which who waits for answers looks whether it is to end.
-_LOOK_EVERY = 0.2
+# How often, in seconds, the reply thread checks for shutdown.
+_CHECK_EVERY = 0.2
 
 
 class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
-    """Asks a conductor to do what objects do.
+    """Calls a conductor to run the remote methods of objects.
 
-    Errors come back as those of :mod:`sgconductor.exception` and of
+    Errors are raised as those of :mod:`sgconductor.exception` and of
     oslo.versionedobjects, without the conductor's tracebacks.
 
     Version history of the RPC API:
@@ -26,8 +29,8 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
     * 1.0 - Initial version: object_action, object_class_action_versions,
       object_backport_versions
 
-    :param transport: of :func:`sgconductor.rpcapi.base.rpc_transport`
-    :param timeout: seconds to wait for an answer; None for
+    :param transport: of :func:`sgconductor.messaging.transports.rpc_transport`
+    :param timeout: seconds to wait for a reply; None for
         ``rpc_response_timeout``
     :ivar timeout: seconds
     """
@@ -42,15 +45,17 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
         self._client = messaging.get_rpc_client(
             transport,
             messaging.Target(
-                exchange=base.EXCHANGE, topic=base.RPC_TOPIC, version='1.0'
+                exchange=topics.EXCHANGE,
+                topic=topics.RPC_TOPIC,
+                version='1.0',
             ),
             timeout=timeout,
-            # The broker is tried once, and the caller told which it is:
-            # who wants to wait for it can call again.
+            # The broker is tried once, and an error names it: a caller that
+            # wants to wait for it can call again.
             retry=1,
-            serializer=base.Serializer(conductor=self),
+            serializer=serializer.Serializer(conductor=self),
         )
-        # Making the client is what makes the option known.
+        # The client has registered the option.
         self.timeout = (
             transport.conf.rpc_response_timeout if timeout is None else timeout
         )
@@ -114,41 +119,27 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
     def _call(
         self, context: sg_context.RequestContext, method: str, **args: Any
     ) -> Any:
-        # For its first call, oslo.messaging opens a connection for answers,
-        # and tries for ever: it must not start while there is no broker.
+        # For its first call, oslo.messaging opens a connection for replies,
+        # and retries for ever: it must not begin while there is no broker.
         if not self._reached:
-            base.ping(self._transport)
-            with base.clear_broker_errors(self._transport):
-                haste.hasten_answers(self._transport, _LOOK_EVERY)
+            broker.ping(self._transport)
+            with broker.clear_errors(self._transport):
+                polling.speed_up_replies(self._transport, _CHECK_EVERY)
             self._reached = True
         try:
-            with base.clear_broker_errors(self._transport):
+            with broker.clear_errors(self._transport):
                 return self._client.call(context, method, **args)
         except exception.BrokerUnreachable:
             self._reached = False
             raise
         except messaging.MessagingTimeout:
             raise exception.ConductorUnreachable(
-                base.RPC_TOPIC, self.timeout
+                topics.RPC_TOPIC, self.timeout
             ) from None
         except messaging.RemoteError as error:
             raise exception.UnexpectedFailure(context.request_id) from error
         except Exception as error:
-            local = _local(error)
-            if local is None:
+            original = remote_error.original(error)
+            if original is None:
                 raise
-            raise local from None
-
-
-def _local(error: Exception) -> Exception | None:
-    """The error that the conductor raised, if ``error`` is its copy.
-
-    oslo.messaging gives the copy a class of its own, whose text ends in the
-    remote traceback; below that class is the real one.
-    """
-    cls = type(error)
-    if not cls.__name__.endswith('_Remote'):
-        return None
-    kwargs = getattr(error, 'kwargs', {})
-    rebuilt: Exception = cls.__mro__[1](*error.args, **kwargs)
-    return rebuilt
+            raise original from None

@@ -1,4 +1,4 @@
-"""Calls that come back in time, whatever the broker does."""
+"""Calls that end in time, even if the broker does not answer."""
 
 import threading
 import time
@@ -10,20 +10,20 @@ from oslo_versionedobjects import base as ovo_base
 
 from sgconductor import context as sg_context
 from sgconductor import exception
-from sgconductor.rpcapi import base
+from sgconductor.messaging import topics
 
 
 class Deadline(ovo_base.VersionedObjectIndirectionAPI):
-    """Asks a conductor, and gives up after some time.
+    """Calls a conductor, and raises ConductorUnreachable after some time.
 
-    A broker that stands still holds a call for as long as its connection
-    takes to be given up, up to a minute. Such a call goes on in its thread,
-    and what it was to do may be done later; one that had not begun never is.
+    A broker that hangs blocks a call until its connection is given up, up to
+    a minute. Such a call goes on in its thread, so the conductor may still run
+    it later. A call that was not sent in time is never sent.
 
     :param api: the client of the conductor
-    :param seconds: how long an answer may take
-    :param most: calls at once
-    :param failed: is told of each error that says that something is away
+    :param seconds: how long a call may take
+    :param most: the most calls at once; further ones wait
+    :param failed: is called with each :class:`exception.Unreachable`
     """
 
     def __init__(
@@ -41,19 +41,19 @@ class Deadline(ovo_base.VersionedObjectIndirectionAPI):
     def object_class_action_versions(
         self, context: sg_context.RequestContext, *args: Any
     ) -> Any:
-        return self._ask(
+        return self._call(
             context, self._api.object_class_action_versions, *args
         )
 
     def object_action(
         self, context: sg_context.RequestContext, *args: Any
     ) -> Any:
-        return self._ask(context, self._api.object_action, *args)
+        return self._call(context, self._api.object_action, *args)
 
     def object_backport_versions(
         self, context: sg_context.RequestContext, *args: Any
     ) -> Any:
-        return self._ask(context, self._api.object_backport_versions, *args)
+        return self._call(context, self._api.object_backport_versions, *args)
 
     def object_class_action(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
@@ -61,14 +61,14 @@ class Deadline(ovo_base.VersionedObjectIndirectionAPI):
     def object_backport(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
 
-    def _ask(self, *call: Any) -> Any:
+    def _call(self, *call: Any) -> Any:
         try:
-            return self._answer(*call)
+            return self._call_in_thread(*call)
         except exception.Unreachable as error:
             self._failed(error)
             raise
 
-    def _answer(
+    def _call_in_thread(
         self,
         context: sg_context.RequestContext,
         call: Callable[..., Any],
@@ -76,9 +76,9 @@ class Deadline(ovo_base.VersionedObjectIndirectionAPI):
     ) -> Any:
         answer: futures.Future[Any] = futures.Future()
 
-        def ask() -> None:
+        def run() -> None:
             try:
-                # What is logged meanwhile is of this request.
+                # For the request id in log lines.
                 context.update_store()
                 answer.set_result(call(context, *args))
             except BaseException as error:
@@ -88,8 +88,8 @@ class Deadline(ovo_base.VersionedObjectIndirectionAPI):
 
         end = time.monotonic() + self._seconds
         if self._free.acquire(timeout=self._seconds):
-            # A pool would have the process wait for those that stand still.
-            thread = threading.Thread(target=ask, name='call', daemon=True)
+            # At its exit, a process would wait for a pool's hanging threads.
+            thread = threading.Thread(target=run, name='call', daemon=True)
             try:
                 thread.start()
             except RuntimeError:
@@ -97,5 +97,7 @@ class Deadline(ovo_base.VersionedObjectIndirectionAPI):
                 raise
             futures.wait([answer], end - time.monotonic())
         if not answer.done():
-            raise exception.ConductorUnreachable(base.RPC_TOPIC, self._seconds)
+            raise exception.ConductorUnreachable(
+                topics.RPC_TOPIC, self._seconds
+            )
         return answer.result()

@@ -1,4 +1,4 @@
-"""The sender of notifications: what happened to services."""
+"""The sender of events: what happened to services."""
 
 import json
 from collections.abc import Mapping
@@ -7,21 +7,17 @@ from typing import Any
 import oslo_messaging as messaging
 from oslo_messaging import transport as transport_types
 
-from sgconductor.rpcapi import base
-
-# The drivers that go over the bus, and the format of each.
-_VERSIONS = {'messaging': 1.0, 'messagingv2': 2.0}
+from sgconductor.messaging import notification
 
 
 class EventAPI:
-    """Sends events as ``[oslo_messaging_notifications]`` says.
+    """Sends events as ``[oslo_messaging_notifications]`` configures it.
 
-    oslo.messaging's Notifier gives each message an id of its own, and only
-    logs what it cannot send. An event must keep its id when it is sent again,
-    and be sent again if it was not; so this goes one step lower, to the
-    transport, as that does.
+    An event that could not be sent is sent again later, with the same message
+    id; see :mod:`sgconductor.messaging.notification`.
 
-    :param transport: of :func:`sgconductor.rpcapi.base.event_transport`
+    :param transport: of
+        :func:`sgconductor.messaging.transports.event_transport`
     :param host: of the conductor that sends
     """
 
@@ -29,19 +25,22 @@ class EventAPI:
         self, transport: transport_types.NotificationTransport, host: str
     ) -> None:
         group = transport.conf.oslo_messaging_notifications
-        self._transport = transport
-        self._url = group.transport_url
-        self._topics = group.topics
         self._publisher = f'sgconductor.{host}'
-        self._version = _VERSIONS.get(
-            max({*group.driver} & {*_VERSIONS}, default='')
-        )
+        self._sender: notification.Sender | None = None
+        on_the_bus = {*group.driver} & {*notification.VERSIONS}
+        if on_the_bus:
+            self._sender = notification.sender(
+                transport,
+                max(on_the_bus),
+                group.topics,
+                url=group.transport_url,
+            )
         self._others = [
             messaging.Notifier(
                 transport, self._publisher, driver=name, topics=group.topics
             )
             for name in group.driver
-            if name not in _VERSIONS
+            if name not in notification.VERSIONS
         ]
 
     def send(self, event: Mapping[str, Any]) -> None:
@@ -51,9 +50,16 @@ class EventAPI:
         :raises BrokerUnreachable: if it may not have arrived
         """
         payload = json.loads(event['payload'])
+        context = {
+            name: event[name]
+            for name in ('request_id', 'user_id')
+            if event.get(name) is not None
+        }
         for notifier in self._others:
-            notifier.info({}, event['type'], payload)
-        if self._version is None:
+            notifier.info(
+                notification.Context(context), event['type'], payload
+            )
+        if self._sender is None:
             return
         message = {
             'message_id': event['uuid'],
@@ -63,12 +69,4 @@ class EventAPI:
             'payload': payload,
             'timestamp': event['at'].replace(tzinfo=None).isoformat(' '),
         }
-        for topic in self._topics:
-            with base.clear_broker_errors(self._transport, self._url):
-                self._transport._send_notification(
-                    messaging.Target(topic=f'{topic}.info'),
-                    {},
-                    message,
-                    version=self._version,
-                    retry=1,
-                )
+        self._sender.send(message, context)

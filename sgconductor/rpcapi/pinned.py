@@ -1,4 +1,4 @@
-"""A project's own RPC client that speaks no newer than its pin."""
+"""A project's own RPC client that sends no newer versions than its pin."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ from oslo_versionedobjects import base as ovo_base
 
 from sgconductor import versions
 from sgconductor.objects import base
-from sgconductor.rpcapi import pins as sg_pins
+from sgconductor.rpcapi import pin_cache
 
 
 class PinnedAPI:
-    """The base of RPC clients of services that are in the group.
+    """The base of RPC clients of services that are members of the group.
 
     ::
 
@@ -31,17 +31,16 @@ class PinnedAPI:
                         args['mode'] = mode
                     return rpc.call(context, 'resize', **args)
 
-    Each call goes out at the version that the pin of ``BINARY`` allows at
-    that moment; nothing has to be told, rebuilt or restarted when it moves.
-    Where the conductor is of a release that keeps no pins, that is the oldest
-    of ``HISTORY``.
+    Each call is sent in the version that the pin of ``BINARY`` allows at that
+    moment; nothing has to be notified, rebuilt or restarted when it moves.
+    Inside ``with``, the pin cannot change between ``can_send`` and the call.
 
-    :cvar BINARY: whose services are called
+    :cvar BINARY: of the services that are called
     :cvar HISTORY: of that binary
-    :cvar TARGET: where they are, without a version
+    :cvar TARGET: of the services, without a version
     :param transport: of :class:`sgconductor.app.Remote`
     :param pins: of the same
-    :param timeout: seconds to wait for an answer; None for
+    :param timeout: seconds to wait for a reply; None for
         ``rpc_response_timeout``
     :param more: of ``oslo_messaging.get_rpc_client``: retry, serializer
     """
@@ -53,7 +52,7 @@ class PinnedAPI:
     def __init__(
         self,
         transport: transport_types.RPCTransport,
-        pins: sg_pins.Pins,
+        pins: pin_cache.PinCache,
         timeout: float | None = None,
         **more: Any,
     ) -> None:
@@ -65,28 +64,27 @@ class PinnedAPI:
     def can_send(self, version: str) -> bool:
         """Whether the pin allows an RPC version now.
 
-        For a call, ask within :meth:`prepare` instead: there the answer
-        holds until its end.
+        Before a call, use :meth:`PinnedCall.can_send` inside :meth:`prepare`
+        instead, where the pin cannot change.
 
         :raises UnknownBinary: if no such service has ever joined
-        :raises Unreachable: if no conductor has told the pins yet
+        :raises Unreachable: if no pins are known and no conductor answers
         """
         with self.prepare() as rpc:
             return rpc.can_send(version)
 
     @contextlib.contextmanager
     def prepare(self, **target: Any) -> Iterator['PinnedCall']:
-        """Calls under one pin, whatever becomes of it meanwhile.
+        """Calls under one pin, even if it changes meanwhile.
 
-        Until its end, the process confirms no newer pins.
+        Until the end of ``with``, the process confirms no newer pins.
 
         :param target: of ``RPCClient.prepare``: server, fanout, timeout, …
         :raises UnknownBinary: if no such service has ever joined
-        :raises Unreachable: if no conductor has told the pins yet
+        :raises Unreachable: if no pins are known and no conductor answers
         """
         with self._pins.using(self.BINARY) as pin:
-            history = self.HISTORY
-            release = history.oldest if pin is None else history.at(pin)
+            release = self.HISTORY.at(pin)
             yield PinnedCall(
                 release,
                 self._client.prepare(
@@ -96,9 +94,9 @@ class PinnedAPI:
 
 
 class PinnedCall:
-    """What :meth:`PinnedAPI.prepare` gives.
+    """Calls in the versions of one release: see :meth:`PinnedAPI.prepare`.
 
-    :ivar release: what may be spoken
+    :ivar release: with the versions that may be sent
     """
 
     def __init__(self, release: versions.Release, client: Any) -> None:
@@ -112,17 +110,16 @@ class PinnedCall:
         return allowed
 
     def call(self, context: Any, method: str, **args: Any) -> Any:
-        """Call, at the version that the pin allows, and wait.
+        """Call in the version that the pin allows, and wait for the reply.
 
-        Objects among the arguments go in the versions that the release has
-        for them.
+        Objects among the arguments are sent in their versions of the release.
 
         :raises Exception: what ``RPCClient.call`` raises
         """
         return self._client.call(context, method, **self._pinned(args))
 
     def cast(self, context: Any, method: str, **args: Any) -> None:
-        """Call, at the version that the pin allows, and do not wait."""
+        """Call in the version that the pin allows, and do not wait."""
         self._client.cast(context, method, **self._pinned(args))
 
     def _pinned(self, args: dict[str, Any]) -> dict[str, Any]:
@@ -141,8 +138,8 @@ class _Objects(ovo_base.VersionedObjectSerializer):
         if not isinstance(entity, ovo_base.VersionedObject):
             return super().serialize_entity(context, entity)
         manifest = dict(self._versions)
-        for one in _tree(entity):
-            # One that came from an older peer stays as old as it is.
+        for one in base.tree(entity):
+            # An object that came from an older peer keeps its version.
             name = one.obj_name()
             manifest[name] = base.older(
                 manifest.get(name, one.VERSION), one.VERSION
@@ -151,18 +148,3 @@ class _Objects(ovo_base.VersionedObjectSerializer):
             target_version=manifest[entity.obj_name()],
             version_manifest=manifest,
         )
-
-
-def _tree(value: Any) -> Iterator[ovo_base.VersionedObject]:
-    """An object and all that are in it."""
-    if isinstance(value, ovo_base.VersionedObject):
-        yield value
-        for name in value.fields:
-            if value.obj_attr_is_set(name):
-                yield from _tree(getattr(value, name))
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tree(item)
-    elif isinstance(value, list | tuple | set):
-        for item in value:
-            yield from _tree(item)

@@ -1,1 +1,1 @@
-"""Who is alive: the driver interface, the drivers and the one rule."""
+"""Service groups: the interface of liveness drivers, and the drivers."""

@@ -1,18 +1,18 @@
-"""What a liveness backend must do.
+"""The interface of servicegroup drivers, and how they are loaded.
 
-A driver is an entry point of the group ``sgconductor.servicegroup`` whose
-object is called with the configuration and returns a :class:`Driver`.
+A driver is an entry point of the group ``sgconductor.servicegroup``. It names
+a function that takes the configuration and returns a :class:`Driver`.
 """
 
 import abc
 import dataclasses
 from collections.abc import Collection
-from collections.abc import Mapping
 from collections.abc import Set
 from importlib import metadata
 from typing import Any
 from typing import NamedTuple
 from typing import Self
+from typing import TypedDict
 
 import stevedore.named
 from oslo_config import cfg
@@ -22,9 +22,19 @@ from sgconductor import exception
 NAMESPACE = 'sgconductor.servicegroup'
 
 
+class MemberRow(TypedDict):
+    """The keys of a service's row that identify a member."""
+
+    uuid: str
+    host: str
+    binary: str
+    topic: str
+    incarnation: int
+
+
 @dataclasses.dataclass(frozen=True)
 class Member:
-    """The process behind a service since one join."""
+    """One incarnation of a service: its process since it has joined."""
 
     uuid: str
     host: str
@@ -33,8 +43,8 @@ class Member:
     incarnation: int
 
     @classmethod
-    def of(cls, service: Mapping[str, Any]) -> Self:
-        """The member that a row (or any mapping by field name) describes."""
+    def of(cls, service: MemberRow) -> Self:
+        """The member behind a row, which may have more keys."""
         return cls(
             service['uuid'],
             service['host'],
@@ -44,31 +54,38 @@ class Member:
         )
 
 
-class Roll(NamedTuple):
-    """What a driver says of the members it was asked about.
+class Presence(NamedTuple):
+    """A driver's answer about members.
 
-    Who is in neither set is not there.
+    Members in neither set are absent.
 
-    :ivar alive: those that are
-    :ivar unknown: those of whom it cannot tell, as while one of several
-        servers is away; the table then decides
+    :ivar alive: members that are present
+    :ivar unknown: members about which the driver cannot tell, for example
+        because one of several servers is away. For these, the services
+        table alone decides.
     """
 
     alive: Set[Member]
     unknown: Set[Member] = frozenset()
 
 
-class Driver(abc.ABC):
-    """
-    Nothing is opened before it is needed, so a driver may be made before a
-    fork, and used after it.
+# Its name until now, for drivers of other packages.
+Roll = Presence
 
-    :cvar name: of its entry point
-    :cvar detects: whether it has a word of its own; the null driver has none
-    :ivar interval: seconds between two beats that a member sends it
-    :ivar patience: seconds that it may take until a live member is there:
-        after its join, or after the driver's server was away. For so long
-        its absence means nothing.
+
+class Driver(abc.ABC):
+    """A liveness backend.
+
+    It opens no connection before it needs one, so that it can be made before
+    a fork and used after it.
+
+    :cvar name: the name of its entry point
+    :cvar detects: whether it detects by itself which members are alive; the
+        null driver does not
+    :ivar interval: seconds between two calls of :meth:`beat` by a member
+    :ivar patience: seconds within which a live member becomes present, after
+        its join and after the driver's server has returned. Until then, it
+        does not count as down if it is absent.
     """
 
     name: str
@@ -78,74 +95,79 @@ class Driver(abc.ABC):
 
     @property
     def since(self) -> float:
-        """When its server was last away, by ``time.monotonic``.
+        """When its server has last returned, by ``time.monotonic``.
 
-        Only a driver that can know of it between two questions has to tell.
+        A driver has to override this only if it notices an outage between
+        two calls of :meth:`alive`.
         """
         return float('-inf')
 
     @property
     def trouble(self) -> str:
-        """Why it can tell of some and not of others, since it was last asked.
+        """Why the last :meth:`alive` could not tell about all members, or ''.
 
-        Only a driver that has several servers has to tell.
+        Only a driver with several servers has to override this.
         """
         return ''
 
     @abc.abstractmethod
     def join(self, member: Member) -> None:
-        """Have the member be there from now on; again does no harm.
+        """Make a member present. It may be present already.
 
-        :raises Unreachable: if that is not certain; it is tried again
+        :raises DriverUnreachable: if that may have failed; the caller tries
+            again
         """
 
     def beat(self, member: Member) -> None:
-        """Keep it there, and bring it back if it was lost.
+        """Keep a member present, and make it present again if it was lost.
 
-        :raises Unreachable: as :meth:`join`
+        :raises DriverUnreachable: as for :meth:`join`
         """
         self.join(member)
 
     @abc.abstractmethod
     def leave(self, member: Member) -> None:
-        """Forget this incarnation now; again does no harm.
+        """Make a member absent at once. It may be absent already.
 
-        Members call it, and for those that cannot any more, conductors do.
+        Members call it when they stop. Conductors call it too, for members
+        that may not do so, for example after a service was deleted.
 
-        :raises Unreachable: if it may still be there
+        :raises DriverUnreachable: if the member may still be present
         """
 
     def watch(self) -> None:  # noqa: B027
-        """Get ready to be asked. A conductor calls it once.
+        """Prepare for calls of :meth:`alive`. A conductor calls this once.
 
-        :raises Unreachable: if the server is away; it may come
+        :raises DriverUnreachable: if the server is away; the driver must
+            work once it is there
         """
 
     @abc.abstractmethod
-    def alive(self, members: Collection[Member]) -> Roll:
-        """Who of ``members`` is there, in at most one round trip a server.
+    def alive(self, members: Collection[Member]) -> Presence:
+        """Which of ``members`` are present.
 
-        It waits for no server that is known to be away.
+        It needs at most one round trip to each server, and does not wait for
+        a server that is known to be away.
 
-        :raises Unreachable: if it cannot tell of any
+        :raises DriverUnreachable: if it cannot tell about any member
         """
 
     def explain(self, member: Member) -> str:
-        """Where a look at the server would find the member; for people."""
+        """Where the server keeps the member, for people to look it up."""
         return f'member {member.uuid}, incarnation {member.incarnation}'
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Give back what the driver holds; again does no harm."""
+        """Close all connections and threads. They may be closed already."""
 
 
 def load(conf: cfg.ConfigOpts) -> list[Driver]:
     """The drivers that a configuration names.
 
-    :returns: that of ``[servicegroup] driver``, whose word counts, and that
-        of ``shadow_driver`` if there is one
-    :raises ConfigError: if one is not installed, lacks what it needs, or is
-        not configured right
+    :returns: the driver of ``[servicegroup] driver``, and that of
+        ``shadow_driver`` if it is set
+    :raises ConfigError: if one is not installed, needs a package that is not
+        installed, or has wrong options
     """
     group = conf.servicegroup
     drivers = [_load(conf, 'driver', group.driver)]

@@ -9,9 +9,12 @@ from oslo_utils import uuidutils
 
 from sgconductor import app
 from sgconductor import context as sg_context
-from sgconductor import db
 from sgconductor import objects
+from sgconductor.app import conductor as conductor_app
 from sgconductor.conductor import manager
+from sgconductor.db import clock
+from sgconductor.db import joins as db_joins
+from sgconductor.db import services as db_services
 from sgconductor.member import Membership
 from tests import base
 from tests import deployment
@@ -48,7 +51,7 @@ ON_POSTGRESQL: Scenario = (
 def services(
     context: sg_context.RequestContext, **filters: Any
 ) -> list[objects.Service]:
-    """All services but the conductors' own, by id.
+    """All services except conductors, by id.
 
     :param filters: those of ServiceList.get_page
     """
@@ -62,21 +65,21 @@ def join(
     binary: str = 'acme-worker',
     topic: str = 'worker',
     version: int = 1,
-) -> db.services.Row:
-    """Have a service join with nobody told, and no pin moved."""
-    one = db.joins.Join(
+) -> db_services.Row:
+    """Add a service to the table, without events, and move no pin."""
+    request = db_joins.Join(
         host, binary, uuidutils.generate_uuid(), topic, version, 10, 60
     )
-    now = conn.execute(sa.select(db.clock.utcnow())).scalar_one()
-    ((row, _),) = db.joins.join(conn, [one], now)
+    now = conn.execute(sa.select(clock.utcnow())).scalar_one()
+    ((row, *_),) = db_joins.join(conn, [request], now)
     return row
 
 
-def is_for_a_caller() -> bool:
-    """Whether a conductor does what it does now because of a call.
+def in_an_rpc_call() -> bool:
+    """Whether this thread runs an RPC call.
 
-    Not because it beats, writes beats or looks after the group, as it does
-    all the time, in other threads.
+    Other threads of a conductor send beats, write beats and run sweeps all
+    the time.
     """
     return any(
         frame.f_globals['__name__'] == manager.__name__
@@ -84,28 +87,28 @@ def is_for_a_caller() -> bool:
     )
 
 
-def silence(conductor: app.Conductor) -> None:
-    """Have a conductor beat no more; it serves on."""
+def stop_beats_of(conductor: conductor_app.Conductor) -> None:
+    """Stop the beats of a conductor, which goes on to answer calls."""
     stop_beating(conductor._membership)
 
 
 def stop_beating(membership: Membership) -> None:
-    """Stop a membership, and wait for a beat that is under way."""
-    term = membership._term
+    """Stop a membership, and wait until a beat that has begun is sent."""
+    session = membership._session
     membership.stop()
-    for heart in term.hearts if term else ():
-        heart.wait(PATIENCE)
+    for task in session.tasks if session else ():
+        task.wait(PATIENCE)
 
 
-# Of those whose statements other tests run on PostgreSQL too.
-NOT_ALL = [EMBEDDED, ON_MARIADB]
+# For tests whose statements other tests run on PostgreSQL.
+EMBEDDED_AND_MARIADB = [EMBEDDED, ON_MARIADB]
 
 
 class DeploymentTest(testresources.ResourcedTestCase, base.TestCase):
-    """A deployment, of which nothing runs yet; by default on all servers.
+    """A deployment in which no conductor runs yet; by default on all servers.
 
     :ivar deployment: see :mod:`tests.deployment`
-    :cvar tables: whether it has this release's tables from the start
+    :cvar tables: whether setUp makes this release's tables
     """
 
     scenarios = [EMBEDDED, ON_MARIADB, ON_POSTGRESQL]
@@ -121,9 +124,9 @@ class DeploymentTest(testresources.ResourcedTestCase, base.TestCase):
 
 
 class ConductorTest(DeploymentTest):
-    """A deployment with a conductor in this process and a way to it."""
+    """A deployment with a conductor in this process, and a remote caller."""
 
-    conductor: app.Conductor
+    conductor: conductor_app.Conductor
     remote: app.Remote
 
     def setUp(self) -> None:
@@ -152,32 +155,33 @@ class ConductorTest(DeploymentTest):
         self.addCleanup(membership.stop)
         return membership
 
-    def look(
+    def get_service(
         self, host: str = 'node1', binary: str = 'acme-worker'
     ) -> objects.Service:
-        """A service, as a remote caller sees it now."""
+        """A service, as a remote caller gets it now."""
         return objects.Service.get_by_host_and_binary(
             self.context, host, binary
         )
 
     def services(self, **filters: Any) -> list[objects.Service]:
-        """See :func:`services`, as a remote caller sees them."""
+        """See :func:`services`; called by a remote caller."""
         return services(self.context, **filters)
 
-    def statements(self) -> list[str]:
-        """A list that gets what the conductor executes for callers from now
-        on.
+    def record_statements(self) -> list[str]:
+        """Record the SQL that the conductor executes in RPC calls.
+
+        :returns: a list that grows with each statement
         """
-        seen: list[str] = []
+        recorded: list[str] = []
         database = self.conductor.backend.db
 
         def listen(conn: Any, cursor: Any, statement: str, *more: Any) -> None:
-            if not statement.startswith('BEGIN') and is_for_a_caller():
-                seen.append(statement)
+            if not statement.startswith('BEGIN') and in_an_rpc_call():
+                recorded.append(statement)
 
-        for engine in {database.engine, database.look_engine}:
+        for engine in {database.engine, database.autocommit_engine}:
             sa.event.listen(engine, 'before_cursor_execute', listen)
             self.addCleanup(
                 sa.event.remove, engine, 'before_cursor_execute', listen
             )
-        return seen
+        return recorded

@@ -1,4 +1,4 @@
-"""The base of tests of the operator's commands."""
+"""The base of the tests of the operator's commands."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.functional import base
 
 
 class CommandTest(base.ConductorTest):
-    """A conductor and members here, and the commands as real programs."""
+    """Runs commands as processes, against a conductor in this process."""
 
     scenarios = [base.ON_MARIADB]
 
@@ -20,32 +20,33 @@ class CommandTest(base.ConductorTest):
         self.config = self.deployment.config_file()
 
     def start(self, *args: str) -> program.Program:
-        """A command that has begun to run."""
-        started = self.useFixture(
+        """Start a command, whose output is shown if the test fails."""
+        command = self.useFixture(
             program.Program(args[0], '--config-file', self.config, *args[1:])
         )
         self.addOnException(
             lambda _: self.addDetail(
-                ' '.join(args), content.text_content(started.output)
+                ' '.join(args), content.text_content(command.output)
             )
         )
-        return started
+        return command
 
     def run_command(self, *args: str, status: int = 0) -> str:
-        """What a command prints."""
-        started = self.start(*args)
-        self.assertEqual(status, started.wait(), started.output)
-        self.assertNotIn('Traceback', started.output)
-        return started.output
+        """Run a command to its end, and return its output."""
+        command = self.start(*args)
+        self.assertEqual(status, command.wait(), command.output)
+        self.assertNotIn('Traceback', command.output)
+        return command.output
 
     def manage(self, *args: str, status: int = 0) -> str:
+        """Run sgconductor-manage, and return its output."""
         return self.run_command('sgconductor-manage', *args, status=status)
 
-    def told_in_one_line(self, *args: str, status: int = 1) -> str:
-        """What sgconductor-manage says of a mistake."""
-        told = self.manage(*args, status=status)
-        self.assertEqual(1, len(told.splitlines()), told)
-        return told
+    def error(self, *args: str, status: int = 1) -> str:
+        """Run sgconductor-manage, which fails with one line; return that."""
+        output = self.manage(*args, status=status)
+        self.assertEqual(1, len(output.splitlines()), output)
+        return output
 
     def service(
         self,
@@ -55,9 +56,9 @@ class CommandTest(base.ConductorTest):
         age: float = 0,
         **more: Any,
     ) -> objects.Service:
-        """A service that has joined, without a process that beats.
+        """A service that has joined, without a process that sends beats.
 
-        :param age: seconds since it has beaten
+        :param age: seconds since its last beat
         """
         values = {'report_interval': 10, 'down_after': 60, **more}
         service = objects.Service(
@@ -74,15 +75,17 @@ class CommandTest(base.ConductorTest):
         return service
 
     def hold(self, version: int) -> objects.Pin:
-        """A hold of the workers' pin that all members follow."""
+        """Hold the pin of acme-worker, and wait until members follow it."""
         pin = objects.Pin.get_by_binary(self.context, 'acme-worker')
         pin.hold(version)
         self.wait_until_followed()
         return pin
 
     def wait_until_followed(self) -> None:
+        """Wait until all live members follow the pin of acme-worker."""
+
         def followed() -> bool:
             pin = objects.Pin.get_by_binary(self.context, 'acme-worker')
             return pin.following == pin.live
 
-        self.wait_for('followers', followed)
+        self.wait_for('all live members to follow the pin', followed)

@@ -1,6 +1,7 @@
 """A caller of a later release: its Service has one more field.
 
-Run as a process of its own with a configuration file; prints what it saw.
+It is run as a process, with a configuration file, and prints JSON: what it
+read, how its join went, and with which error its new field was refused.
 """
 
 import json
@@ -17,17 +18,17 @@ from sgconductor.cmd import configuration
 from sgconductor.objects import fields
 
 
-def release() -> type[Any]:
-    """Service 1.4, in the place of this release's."""
+def later_service() -> type[Any]:
+    """Service 1.5, which replaces this release's Service."""
     service: type[Any] = objects.Service
-    service.VERSION = '1.4'
-    service.ADDED = {**service.ADDED, 'mood': '1.4'}
+    service.VERSION = '1.5'
+    service.ADDED = {**service.ADDED, 'mood': '1.5'}
     service.fields['mood'] = fields.TextField()
     return ovo_base.VersionedObjectRegistry.register(service)
 
 
 def main() -> None:
-    Service = release()
+    Service = later_service()
     conf = configuration.read('later', ['--config-file', sys.argv[1]])
     with app.Remote(conf, timeout=10) as remote:
         context = remote.context()

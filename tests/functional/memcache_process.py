@@ -16,7 +16,7 @@ from sgconductor.servicegroup.drivers import memcache
 
 
 def beat(driver: sg_driver.Driver, member: sg_driver.Member) -> None:
-    """Be there until killed."""
+    """Keep a member present until this process is killed."""
     pause = threading.Event()
     driver.join(member)
     print('joined', flush=True)
@@ -29,12 +29,12 @@ def fork(driver: sg_driver.Driver, member: sg_driver.Member) -> None:
     driver.watch()
     driver.join(member)
     with warnings.catch_warnings():
-        # NOTE: of threads, which is the point.
+        # It warns of a fork in a process with threads, which is tested here.
         warnings.simplefilter('ignore', DeprecationWarning)
         child = os.fork()
     for _ in range(200):
-        roll = driver.alive([member])
-        assert roll.alive == {member}, roll
+        presence = driver.alive([member])
+        assert presence.alive == {member}, presence
         driver.beat(member)
     threads = [t.name for t in threading.enumerate() if 'memcache' in t.name]
     if child == 0:

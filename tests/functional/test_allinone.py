@@ -1,4 +1,4 @@
-"""The all-in-one, as somebody who tries the project sees it."""
+"""sgconductor-allinone, the demo."""
 
 import re
 import signal
@@ -41,7 +41,7 @@ class TestAllInOne(base.TestCase):
             r'\1 acme-api +up -> down  left at ',
         )
         self.assertGreaterEqual(output.count('down -> up'), 2)
-        # A rolling upgrade, and what it does to the pins.
+        # A rolling upgrade, and the pins that it raises.
         self.assertRegex(
             output,
             r'(.*acme-api +is upgraded\n){3}'
@@ -49,10 +49,10 @@ class TestAllInOne(base.TestCase):
             r'(.*acme-worker +is upgraded\n){5}'
             r'.*pin of acme-worker: 1 -> 2, epoch 5\n',
         )
-        # Its database takes in the fleet as it is now.
+        # A second run on its database goes on with the upgraded versions.
         again = self.start('--seconds', '1', '--database', path)
         self.assertEqual(0, again.wait(), again.output)
-        # The eight and the conductor.
+        # Eight members and the conductor.
         self.assertEqual(9, again.output.count('new -> up'))
 
     def test_ctrl_c_and_sigterm_stop_it_cleanly(self) -> None:
@@ -64,10 +64,10 @@ class TestAllInOne(base.TestCase):
             self.assertNotIn('Traceback', shown.output)
             self.assertIn('Stopping', shown.output)
 
-    def test_its_api(self) -> None:
+    def test_the_api_is_served_on_any_free_port_or_the_given_one(self) -> None:
         shown = self.start()
         self.wait_for_fleet(shown)
-        # The usual port has somebody else, or this test has it.
+        # The default port is taken by now, here or by another process.
         other = self.start()
         self.wait_for_fleet(other)
         for one in (shown, other):
@@ -77,12 +77,12 @@ class TestAllInOne(base.TestCase):
         port = url.rpartition(':')[2].rstrip('/')
         taken = self.start('--port', port)
         self.assertEqual(1, taken.wait())
-        self.assertIn('cannot be listened on', taken.output)
+        self.assertIn('cannot listen on', taken.output)
         for one in (shown, other):
             one.signal(signal.SIGTERM)
             self.assertEqual(0, one.wait(), one.output)
 
-    def test_mistakes_are_told_in_one_line(self) -> None:
+    def test_a_mistake_is_reported_in_one_line(self) -> None:
         for args in (
             ('--port', '70000'),
             ('--seconds', 'x'),

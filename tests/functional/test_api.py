@@ -1,4 +1,4 @@
-"""/v1, over HTTP; what fits into one request is in tests/gabbits."""
+"""/v1 over HTTP; tests/gabbits has what single requests can show."""
 
 import json
 from collections.abc import Iterator
@@ -6,13 +6,20 @@ from typing import Any
 from unittest import mock
 from wsgiref import util
 
+import fixtures
 import requests
 
+from sgconductor import context as sg_context
+from sgconductor.api import event_hub
+from sgconductor.api import events
+from sgconductor.api import metrics
+from sgconductor.api import routes
 from sgconductor.app import api
+from sgconductor.rpcapi import conductor
 from tests import site
 from tests.functional import base
 
-# Around where Python's JSON, or jsonschema after it, can go no deeper.
+# Around the depths at which Python's JSON parser, and then jsonschema, fail.
 DEEP = (200, 480, 980, 985, 987, 988, 989, 990, 995)
 UUID = '5d1d6a55-0a4f-4d8c-9a3d-2f1c39a4c1de'
 
@@ -34,7 +41,7 @@ class ApiTest(base.ConductorTest):
         return answer.json() if answer.content else None
 
     def bad(self, status: int, method: str, path: str, **more: Any) -> str:
-        """What an error says."""
+        """The detail of an error."""
         answer = self.ask(method, path, **more)
         self.assertEqual(status, answer.status_code, answer.text)
         self.assertNotIn('Traceback', answer.text)
@@ -47,12 +54,12 @@ class ApiTest(base.ConductorTest):
         return detail
 
     def path(self, host: str = 'node1') -> str:
-        return f'/v1/services/{self.look(host).uuid}'
+        return f'/v1/services/{self.get_service(host).uuid}'
 
 
 class TestServices(ApiTest):
     def listed(self, **query: Any) -> list[str]:
-        """The hosts of a list, of all its pages."""
+        """The hosts on all pages of a list."""
         found = []
         page = self.good('GET', '/v1/services', params=query)
         while True:
@@ -62,7 +69,7 @@ class TestServices(ApiTest):
             ((link),) = page['links']
             page = self.good('GET', link['href'])
 
-    def test_a_service(self) -> None:
+    def test_fields_of_a_service(self) -> None:
         self.member(version=7)
         told = self.good('GET', self.path())
         self.assertEqual(
@@ -107,13 +114,13 @@ class TestServices(ApiTest):
             self.assertEqual(hosts, self.listed(**query), str(query))
 
     def test_a_page_is_one_select_with_its_filters(self) -> None:
-        seen = self.statements()
+        seen = self.record_statements()
         self.listed(limit=10, topic='worker', disabled='false')
         (select,) = seen
         self.assertRegex(select, r'WHERE .*topic.*disabled|disabled.*topic')
         self.assertIn('LIMIT', select)
 
-    def test_change(self) -> None:
+    def test_changes(self) -> None:
         self.member()
         change = {'disabled': True, 'disabled_reason': '<b>disk</b>'}
         told = self.good('PATCH', self.path(), json=change)
@@ -143,7 +150,7 @@ class TestServices(ApiTest):
             ),
         )
 
-    def test_wrong_state(self) -> None:
+    def test_conflicts_change_nothing(self) -> None:
         self.member()
         said = self.bad(409, 'PATCH', self.path(), json={'quarantined': True})
         self.assertIn('is up', said)
@@ -151,17 +158,16 @@ class TestServices(ApiTest):
             409, 'PATCH', self.path(), json={'disabled_reason': 'disk'}
         )
         self.assertIn('is enabled', said)
-        # Nothing is done by halves.
         change: dict[str, Any] = {'disabled': True, 'quarantined': True}
         self.bad(409, 'PATCH', self.path(), json=change)
-        self.assertFalse(self.look().disabled)
+        self.assertFalse(self.get_service().disabled)
         change = {
             'forced_down': True,
             'quarantined': True,
             'availability_zone': 'west\n',
         }
         self.bad(400, 'PATCH', self.path(), json=change)
-        self.assertFalse(self.look().quarantined)
+        self.assertFalse(self.get_service().quarantined)
         change = {'forced_down': True, 'quarantined': True}
         self.assertTrue(
             self.good('PATCH', self.path(), json=change)['quarantined']
@@ -178,7 +184,7 @@ class TestServices(ApiTest):
 
 
 class TestInput(ApiTest):
-    def test_what_is_not_there(self) -> None:
+    def test_things_that_do_not_exist(self) -> None:
         for path in (
             '/v1/services/nonsense',
             f'/v1/services/{UUID}',
@@ -195,7 +201,7 @@ class TestInput(ApiTest):
         ):
             self.bad(404, 'GET', path)
 
-    def test_queries(self) -> None:
+    def test_invalid_queries(self) -> None:
         for path, word in (
             ('/v1/services?limit=0', 'limit'),
             ('/v1/services?limit=1001', 'limit'),
@@ -217,7 +223,7 @@ class TestInput(ApiTest):
             self.assertIn(word, said)
             self.assertLess(len(said), 1000)
 
-    def test_bodies(self) -> None:
+    def test_invalid_bodies(self) -> None:
         self.member()
         path = self.path()
         for body, status in (
@@ -245,9 +251,9 @@ class TestInput(ApiTest):
                 headers={'Content-Type': 'application/json'},
             )
         self.bad(415, 'PATCH', path, data='disabled=true')
-        self.assertFalse(self.look().disabled)
+        self.assertFalse(self.get_service().disabled)
 
-    def test_what_no_caller_should_send(self) -> None:
+    def test_odd_requests(self) -> None:
         for method, path, headers, status in (
             ('GET', '/v1/pins', {'Host': '['}, 401),
             ('WEBSOCKET', '/v1/pins', {}, 400),
@@ -255,14 +261,14 @@ class TestInput(ApiTest):
             ('GET', '/v1/pins', {'X-Forwarded-For': '192.0.2.1'}, 401),
         ):
             self.bad(status, method, path, headers=headers)
-        # It stays one line of the log.
+        # The newline is escaped in the log.
         self.assertEqual(1, self.logged(r'/v1/no\nthing'))
         told = self.good('GET', '/v1', headers={'Accept': '*/*'})
         self.assertIn(self.url, told['version']['links'][0]['href'])
 
 
 class TestWsgi(ApiTest):
-    """What servers other than the one that comes with it may do."""
+    """What WSGI servers other than cheroot may do."""
 
     def call(self, **more: Any) -> str:
         """The status of an answer."""
@@ -285,10 +291,10 @@ class TestWsgi(ApiTest):
         self.assertNotIn(b'Traceback', b''.join(answer))
         return statuses[-1]
 
-    def test_an_empty_path_may_be_missing(self) -> None:
+    def test_path_info_may_be_missing(self) -> None:
         self.assertEqual('200 OK', self.call())
 
-    def test_a_body_that_does_not_come(self) -> None:
+    def test_body_that_does_not_arrive(self) -> None:
         self.member()
         body = mock.Mock()
         body.read.side_effect = TimeoutError
@@ -302,6 +308,108 @@ class TestWsgi(ApiTest):
             }
         )
         self.assertEqual('408 Request Timeout', status)
+
+
+class TestCalls(ApiTest):
+    """How many calls to conductors a request makes."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.calls: dict[str | None, list[str]] = {}
+        for method in ('object_action', 'object_class_action_versions'):
+            self.record(method)
+
+    def record(self, method: str) -> None:
+        """Record the calls of a method of the client, by request id."""
+        original = getattr(conductor.ConductorAPI, method)
+
+        def recording(
+            client: conductor.ConductorAPI,
+            context: sg_context.RequestContext,
+            target: Any,
+            objmethod: str,
+            *more: Any,
+        ) -> Any:
+            self.calls.setdefault(context.request_id, []).append(objmethod)
+            return original(client, context, target, objmethod, *more)
+
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                f'sgconductor.rpcapi.conductor.ConductorAPI.{method}',
+                recording,
+            )
+        )
+
+    def check(
+        self, called: str, method: str, path: str, version: str, body: Any
+    ) -> None:
+        answer = self.ask(
+            method,
+            path,
+            json=body,
+            headers={'OpenStack-API-Version': f'compute {version}'},
+        )
+        self.assertIn(answer.status_code, (200, 204), answer.text)
+        request_id = answer.headers['x-openstack-request-id']
+        self.assertEqual([called], self.calls[request_id], f'{method} {path}')
+
+    def test_each_change_is_one_call(self) -> None:
+        self.member('node1')
+        self.member('node2')
+        one, other = self.get_service('node1'), self.get_service('node2')
+        names = {'host': 'node1', 'binary': 'acme-worker'}
+        every = {
+            'availability_zone': 'west',
+            'disabled': True,
+            'disabled_reason': 'disk',
+            'forced_down': True,
+            'quarantined': True,
+        }
+        service = '/v1/services/{uuid}'
+        nova = '/v2.1/os-services/{id}'
+        hold = '/v1/pins/{binary}/hold'
+        changes: tuple[tuple[str, str, str, Any, str, Any], ...] = (
+            ('update', 'PATCH', service, one.uuid, '', every),
+            ('update', 'PATCH', service, one.uuid, '', {'disabled': False}),
+            ('update', 'PUT', nova, 'disable', '2.1', names),
+            (
+                *('update', 'PUT', nova, 'force-down', '2.52'),
+                {**names, 'forced_down': False},
+            ),
+            ('update', 'PUT', nova, one.uuid, '2.53', {'status': 'enabled'}),
+            ('hold', 'PUT', hold, 'acme-worker', '', {'version': 0}),
+            ('release', 'DELETE', hold, 'acme-worker', '', None),
+            ('destroy', 'DELETE', nova, one.id, '2.52', None),
+            ('destroy', 'DELETE', service, other.uuid, '', None),
+        )
+        for called, method, path, key, version, body in changes:
+            name = path.partition('{')[2].partition('}')[0]
+            self.check(
+                called,
+                method,
+                path.format(**{name: key}),
+                version or '2.75',
+                body,
+            )
+        hub = event_hub.EventHub(lambda limit, marker: [], 1)
+        self.assertEqual(
+            {
+                (operation.method, operation.path)
+                for operation in routes.operations(
+                    events.EventStream(hub), metrics.Metrics()
+                )
+                if operation.method != 'GET'
+            },
+            {(method, path) for _, method, path, *_ in changes},
+        )
+
+    def test_a_page_is_one_call(self) -> None:
+        self.member('node1')
+        self.member('node2')
+        for limit in (1, 3, 1000):
+            self.check(
+                'get_table', 'GET', f'/v1/services?limit={limit}', '2.1', None
+            )
 
 
 class TestLiveness(ApiTest):
@@ -320,7 +428,7 @@ class TestLiveness(ApiTest):
 
 class TestEvents(ApiTest):
     def stream(self, **headers: str) -> Iterator[tuple[str, Any]]:
-        """Type and data of each event, as it comes."""
+        """Type and data of each event, as it arrives."""
         answer = self.ask(
             'GET', '/v1/events/stream', stream=True, headers=headers
         )
@@ -352,7 +460,7 @@ class TestEvents(ApiTest):
 
     def test_a_stream(self) -> None:
         coming = self.stream()
-        # What comes first says that it has begun.
+        # The first message has no event: the stream has begun.
         self.assertEqual(('', None), next(coming))
         member = self.member()
         type_, data = next(coming)
@@ -361,7 +469,7 @@ class TestEvents(ApiTest):
         member.leave()
         data = next(data for type_, data in coming if type_ == 'service.down')
         self.assertIn('left', data['service']['liveness_reason'])
-        # Whoever comes back is told what he missed.
+        # A client that reconnects gets the events that it has missed.
         again = self.stream(**{'Last-Event-ID': str(data['id'] - 1)})
         self.assertEqual(('', None), next(again))
         told = [next(again)]
@@ -369,7 +477,7 @@ class TestEvents(ApiTest):
             told.append(next(again))
         self.assertEqual(('service.down', data), told[-1])
 
-    def test_no_more_than_so_many(self) -> None:
+    def test_number_of_streams_is_limited(self) -> None:
         self.url = self.useFixture(
             site.Site(self.deployment, api__event_streams=1)
         ).url
@@ -380,12 +488,12 @@ class TestEvents(ApiTest):
         self.assertIn('Retry-After', answer.headers)
 
 
-class TestAway(ApiTest):
-    """No conductor answers, and then one does again."""
+class TestOutage(ApiTest):
+    """No conductor answers, until one is started again."""
 
     scenarios = [base.ON_MARIADB]
 
-    def test_conductor(self) -> None:
+    def test_no_conductor_answers(self) -> None:
         self.member()
         self.conductor.stop()
         answer = self.ask('GET', '/v1/services')
@@ -400,7 +508,7 @@ class TestAway(ApiTest):
 
 
 def messages(answer: requests.Response) -> Iterator[tuple[str, Any]]:
-    """Of server-sent events; what says when to come back has no type."""
+    """The messages of a stream; the one that is no event has no type."""
     type_, data = '', None
     for line in answer.iter_lines(chunk_size=1, decode_unicode=True):
         name, _, value = line.partition(': ')

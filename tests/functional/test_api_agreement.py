@@ -1,4 +1,4 @@
-"""What the API says beside what others see: RPC, the command, the drivers."""
+"""The API agrees with RPC, the command, and the drivers."""
 
 import json
 from typing import Any
@@ -12,22 +12,22 @@ from tests import site
 from tests.functional import base
 from tests.functional import commands
 
-# Seconds: whoever is not made so, is not down before a test ends.
+# Seconds; longer than any test, so that a service does not go down by itself.
 _LONG = 3600
 
 
 class TestVerdicts(commands.CommandTest):
-    def test_all_say_the_same(self) -> None:
+    def test_all_agree_on_liveness(self) -> None:
         self.service('fresh', 1, down_after=_LONG)
         self.service('stale', 1, age=120)
         self.service('left', 1, down_after=_LONG).leave()
         forced = self.service('forced', 1, down_after=_LONG)
         forced.forced_down = True
         forced.save()
-        # Nobody was heard for a minute: of this one nobody can tell.
+        # Silent only while no conductor could receive beats: unknown.
         self.service('unheard', 1, age=40)
-        base.silence(self.conductor)
-        self.deployment.deafen(35)
+        base.stop_beats_of(self.conductor)
+        self.deployment.stop_reception(35)
 
         url = self.useFixture(site.Site(self.deployment)).url
         by_rpc = {
@@ -62,7 +62,7 @@ class TestVerdicts(commands.CommandTest):
 
 
 class TestDelete(base.DeploymentTest):
-    """A deleted service leaves the driver too, as plain clients see it."""
+    """A deleted service disappears from the driver's server too."""
 
     scenarios = [
         ('zookeeper', {'resources': [('keeper', resources.ZOOKEEPER)]}),
@@ -80,12 +80,14 @@ class TestDelete(base.DeploymentTest):
         membership.join()
         self.addCleanup(membership.stop)
         uuid = membership.service.uuid
-        self.wait_for('it is in the driver', lambda: self.is_known(uuid))
+        self.wait_for(
+            'the service is in the driver', lambda: self.is_known(uuid)
+        )
         answer = requests.delete(
             f'{url}/v1/services/{uuid}', timeout=base.PATIENCE
         )
         self.assertEqual(204, answer.status_code)
-        self.wait_for('it has left', lambda: not self.is_known(uuid))
+        self.wait_for('the service is gone', lambda: not self.is_known(uuid))
 
     def in_zookeeper(self) -> dict[str, Any]:
         root = f'/{self.deployment.directory.name}'

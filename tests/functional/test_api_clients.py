@@ -1,4 +1,4 @@
-"""The clients that the ecosystem has for Nova, as they are, on this API."""
+"""Existing clients of Nova's API work with this one unchanged."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from tests.functional import base
 
 
 class ClientTest(base.ConductorTest):
-    """Two workers, and the API at the place of Nova's."""
+    """Two workers, and the API instead of Nova's."""
 
     scenarios = [base.ON_MARIADB]
 
@@ -23,7 +23,7 @@ class ClientTest(base.ConductorTest):
         self.endpoint = f'{url}/v2.1'
 
     def run_client(self, *args: str, status: int = 0) -> str:
-        """What a program of a client prints."""
+        """Run a client program, and return its output."""
         started = self.useFixture(program.Program(*args, fresh=True))
         self.addOnException(
             lambda _: self.addDetail(
@@ -57,7 +57,7 @@ class TestOpenStack(ClientTest):
         ]
 
     def test_list_set_delete(self) -> None:
-        uuid = self.look().uuid
+        uuid = self.get_service().uuid
         one, other = self.listed()
         self.assertEqual(
             (uuid, 'acme-worker', 'node1', 'enabled', 'up', False),
@@ -89,20 +89,20 @@ class TestOpenStack(ClientTest):
         self.assertIn('was not found', told)
 
     def test_the_first_version(self) -> None:
-        # As catalogs had it when there was no other.
+        # Old catalogs have the project id in the URL.
         self.endpoint += '/6f70656e737461636b20697320686572'
         one, _ = self.listed(version='2.1')
-        self.assertEqual(self.look().id, one['ID'])
+        self.assertEqual(self.get_service().id, one['ID'])
         self.run_openstack(
             'set', '--disable', 'node1', 'acme-worker', version='2.1'
         )
-        self.assertTrue(self.look().disabled)
+        self.assertTrue(self.get_service().disabled)
 
 
 class TestSdk(ClientTest):
     """openstacksdk."""
 
-    def test_all_it_can_do(self) -> None:
+    def test_list_update_delete(self) -> None:
         told = self.run_client(
             'python', '-m', 'tests.functional.sdk_process', self.endpoint
         )

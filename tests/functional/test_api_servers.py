@@ -11,8 +11,8 @@ import fixtures
 import requests
 from testtools import content
 
+from sgconductor.api import http_server
 from sgconductor.app import api
-from sgconductor.cmd import server
 from tests import program
 from tests.functional import base
 from tests.servers import process
@@ -35,7 +35,7 @@ OURS = ('sgconductor-api', '--config-file', '{config}')
 
 
 class ServerTest(base.ConductorTest):
-    """A conductor here, and the API as a process."""
+    """A conductor in this process, and the API as another."""
 
     scenarios = [base.ON_MARIADB]
 
@@ -76,7 +76,7 @@ class TestServers(ServerTest):
     def check(self, command: tuple[str, ...]) -> None:
         started = self.serve(command)
         self.member()
-        path = f'/v1/services/{self.look().uuid}'
+        path = f'/v1/services/{self.get_service().uuid}'
         told = requests.patch(
             f'{self.url}{path}',
             json={'disabled': True},
@@ -84,19 +84,19 @@ class TestServers(ServerTest):
         ).json()
         self.assertEqual((True, 'up'), (told['disabled'], told['liveness']))
         self.assertEqual(400, self.ask('/v1/services?colour=red').status_code)
-        # As long as a URL gets.
+        # The longest URL of all operations.
         hosts = [f'{"n" * 100}{i}' for i in range(200)]
         answer = self.ask('/v1/what-if', params={'without': hosts})
         self.assertEqual(404, answer.status_code, answer.text)
         with self.ask('/v1/events/stream', stream=True) as stream:
             lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
             self.assertIn('retry', next(lines))
-            # What is looked at meanwhile is not held up by it.
+            # The open stream does not block other requests.
             self.assertTrue(self.ask(path).ok)
             self.conductor.stop()
             answer = self.ask(path)
             self.assertEqual(503, answer.status_code, answer.text)
-            # An open stream does not keep it.
+            # The open stream does not keep it from stopping.
             started.signal(signal.SIGTERM)
             self.assertEqual(0, started.wait(), started.output)
         self.assertNotIn('Traceback', started.output)
@@ -104,13 +104,13 @@ class TestServers(ServerTest):
     def test_ours(self) -> None:
         self.check(OURS)
 
-    def test_ours_while_the_broker_stands_still(self) -> None:
+    def test_ours_while_the_broker_hangs(self) -> None:
         started = self.serve(OURS)
         self.assertTrue(self.ask('/v1/pins').ok)
         self.broker.freeze()
         self.addCleanup(self.broker.thaw)
         self.assertEqual(503, self.ask('/v1/pins').status_code)
-        # Its call goes on, until the broker is given up after a minute.
+        # The call is still waiting: its connection fails after a minute.
         started.signal(signal.SIGTERM)
         self.assertEqual(0, started.wait(base.PATIENCE), started.output)
 
@@ -126,19 +126,23 @@ class TestServers(ServerTest):
             )
         )
         self.assertEqual(1, started.wait())
-        (line,) = started.output.splitlines()
+        # Without the shortcuts, a line of the log says so before.
+        *_, line = started.output.splitlines()
         self.assertIn("pip install 'sgconductor[api]'", line)
+        self.assertNotIn('Traceback', started.output)
 
-    def test_ours_and_a_body_that_does_not_come(self) -> None:
+    def test_ours_and_a_body_that_does_not_arrive(self) -> None:
         wsgi = api.Api(self.deployment.conf(api__auth_strategy='noauth'))
         self.addCleanup(wsgi.close)
         self.member()
         head = (
-            f'PATCH /v1/services/{self.look().uuid} HTTP/1.1\r\n'
+            f'PATCH /v1/services/{self.get_service().uuid} HTTP/1.1\r\n'
             f'Host: localhost\r\nContent-Type: application/json\r\n'
             f'Content-Length: 20\r\n\r\n{{'
         )
-        with server.Server(wsgi, process.LOOPBACK, 0, 2, timeout=1) as ours:
+        with http_server.Server(
+            wsgi, process.LOOPBACK, 0, 2, timeout=1
+        ) as ours:
             port = urllib.parse.urlsplit(ours.url).port
             with socket.create_connection((process.LOOPBACK, port)) as link:
                 link.settimeout(base.PATIENCE)

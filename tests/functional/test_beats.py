@@ -1,4 +1,4 @@
-"""From the broker to the table: batches, stamps, garbage and outages."""
+"""Beats from the broker to the table: batches, garbage and outages."""
 
 import datetime
 import threading
@@ -9,22 +9,23 @@ import sqlalchemy as sa
 
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor.conductor import beats
+from sgconductor.conductor import beat_writer
 from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.db import services
-from sgconductor.rpcapi import base as rpc_base
+from sgconductor.messaging import topics
+from sgconductor.messaging import transports
 from tests.functional import base
 
 
 def seen(row: services.Row) -> int:
-    """When it was, in microseconds since 1970."""
+    """``last_seen_up`` of a row, in microseconds since 1970."""
     moment = datetime.datetime.fromisoformat(row['last_seen_up'])
     return clock.to_micros(moment)
 
 
 class TableTest(base.DeploymentTest):
-    """Batches given to the database at first hand."""
+    """Tests that write batches without a broker."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -42,7 +43,7 @@ class TableTest(base.DeploymentTest):
 
     def now(self) -> int:
         with self.db.reader() as conn:
-            _, now = services.look(conn, 'nobody')
+            _, now = services.get_membership(conn, 'nobody')
         return clock.to_micros(now)
 
     def write(self, *batch: services.Beat) -> int:
@@ -50,7 +51,7 @@ class TableTest(base.DeploymentTest):
 
 
 class TestBatch(TableTest):
-    def test_any_number_of_beats_is_one_update(self) -> None:
+    def test_a_batch_of_beats_is_one_update(self) -> None:
         rows = [self.join(f'node{i}') for i in range(30)]
         seen: list[str] = []
 
@@ -68,7 +69,7 @@ class TestBatch(TableTest):
         for row in rows:
             self.assertEqual(1, self.read(row['id'])['report_count'])
 
-    def test_only_the_incarnation_that_joined_last_counts(self) -> None:
+    def test_only_beats_of_the_current_incarnation_count(self) -> None:
         self.join('node1')
         row = self.join('node1')
         now = self.now()
@@ -81,7 +82,7 @@ class TestBatch(TableTest):
         self.assertEqual(1, self.write(services.Beat(row['id'], 2, now)))
         self.assertEqual(1, self.read(row['id'])['report_count'])
 
-    def test_a_stamp_moves_liveness_neither_back_nor_ahead(self) -> None:
+    def test_last_seen_up_moves_neither_back_nor_beyond_now(self) -> None:
         row = self.join('node1')
         hour = 3600 * 10**6
         joined = seen(row)
@@ -93,7 +94,7 @@ class TestBatch(TableTest):
         self.assertLessEqual(seen(after), self.now())
         self.assertEqual(2, after['report_count'])
 
-    def test_a_beat_that_waited_says_when_it_was_sent(self) -> None:
+    def test_a_late_beat_counts_from_when_it_was_sent(self) -> None:
         row = self.join('node1')
         self.deployment.age(row['id'], 600)
         sent = seen(self.read(row['id'])) + 300 * 10**6 + 123
@@ -102,7 +103,7 @@ class TestBatch(TableTest):
         self.assertEqual(sent, seen(after))
         self.assertGreater(after['age'], 290 * 10**6)
 
-    def test_beats_touch_nothing_else(self) -> None:
+    def test_beats_change_no_other_column(self) -> None:
         before = self.join('node1')
         self.write(services.Beat(before['id'], 1, self.now()))
         after = self.read(before['id'])
@@ -112,10 +113,10 @@ class TestBatch(TableTest):
             {k: v for k, v in after.items() if k not in beaten},
         )
 
-    def test_writers_of_the_same_rows_neither_lose_nor_lock(self) -> None:
+    def test_concurrent_writers_lose_no_beat_and_do_not_deadlock(self) -> None:
         rows = [self.join(f'node{i}') for i in range(20)]
         now = self.now()
-        # A deadlock would be mended by a retry, at a cost; there is none.
+        # A deadlock would be retried, so look for errors.
         errors: list[Any] = []
         sa.event.listen(self.db.engine, 'handle_error', errors.append)
         rounds, writers = 10, 4
@@ -166,12 +167,12 @@ class TestGarbage(TableTest):
                 for value in values
             ),
         ]
-        writer = beats.Beats(self.db, gap=3, late=15)
+        writer = beat_writer.BeatWriter(self.db, gap=3, late=15)
         messages = [Message(m) for m in [*bad, {'payload': good}, *bad]]
         self.assertEqual(0, len(writer.dispatch(messages)))
         self.assertEqual(1, self.read(row['id'])['report_count'])
         self.assertEqual(1, writer.written)
-        self.assertEqual(2 * len(bad), writer.garbage)
+        self.assertEqual(2 * len(bad), writer.malformed)
         self.assertEqual(1, self.logged('WARNING Not a beat'))
 
     def test_beats_of_a_later_release_are_read(self) -> None:
@@ -182,7 +183,7 @@ class TestGarbage(TableTest):
             'stamp': self.now(),
             'mood': 'good',
         }
-        beats.Beats(self.db, gap=3, late=15).dispatch(
+        beat_writer.BeatWriter(self.db, gap=3, late=15).dispatch(
             [Message({'payload': payload})]
         )
         self.assertEqual(1, self.read(row['id'])['report_count'])
@@ -191,7 +192,7 @@ class TestGarbage(TableTest):
         row = self.join('node1')
         self.deployment.age(row['id'], 600)
         sent = seen(self.read(row['id']))
-        writer = beats.Beats(self.db, gap=3, late=15)
+        writer = beat_writer.BeatWriter(self.db, gap=3, late=15)
         payload = {'id': row['id'], 'incarnation': 1}
         writer.dispatch(
             [
@@ -207,13 +208,13 @@ class TestGarbage(TableTest):
 
 
 class TestRefused(TableTest):
-    def test_a_batch_that_is_not_taken_goes_back(self) -> None:
+    def test_a_batch_that_cannot_be_written_is_returned(self) -> None:
         row = self.join('node1')
         payload = {'id': row['id'], 'incarnation': 1, 'stamp': self.now()}
         messages = [Message({'payload': payload})] * 3
         with self.db.writer() as conn:
             conn.exec_driver_sql('ALTER TABLE services RENAME TO elsewhere')
-        writer = beats.Beats(self.db, gap=3, late=15, retry_after=0)
+        writer = beat_writer.BeatWriter(self.db, gap=3, late=15, retry_after=0)
         for _ in range(2):
             self.assertEqual(messages, list(writer.dispatch(messages)))
         self.assertEqual(1, self.logged('ERROR Beats cannot be written'))
@@ -224,65 +225,71 @@ class TestRefused(TableTest):
         self.assertEqual(1, self.logged('INFO Beats are written'))
 
 
-class TestHearing(TableTest):
-    """When beats could be heard, after some have waited for the database."""
+class TestReception(TableTest):
+    """The end of an outage, if late beats are written after it."""
 
     def setUp(self) -> None:
         super().setUp()
         self.row = self.join('node1')
-        self.deployment.deafen(100)
-        self.writer = beats.Beats(self.db, gap=15, late=15)
+        self.deployment.stop_reception(100)
+        self.seconds = 0.0
+        self.writer = beat_writer.BeatWriter(
+            self.db, gap=15, late=15, monotonic=lambda: self.seconds
+        )
 
     def beat(self, *ago: int) -> None:
-        """Write beats, each in a batch, sent so many seconds ago."""
+        """Write beats that were sent so many seconds ago, each in a batch."""
         now = self.now()
         for seconds in ago:
             stamp = now - seconds * 10**6
             payload = {'id': self.row['id'], 'incarnation': 1, 'stamp': stamp}
             self.writer.dispatch([Message({'payload': payload})])
+            # The next batch is a second later, for the writer.
+            self.seconds += 1
 
-    def heard_since(self) -> int:
+    def outage_end(self) -> int:
         """In microseconds since 1970."""
         with self.db.reader() as conn:
             ended = conn.execute(sa.select(models.gaps.c.ended)).scalar_one()
         return clock.to_micros(ended)
 
-    def test_they_could_be_heard_since_the_first_was_written(self) -> None:
+    def test_the_outage_ends_when_the_first_late_beat_is_written(self) -> None:
         self.beat(96)
         first_was_written = self.now()
         self.beat(*range(84, -1, -12))
-        self.assertLessEqual(self.heard_since(), first_was_written)
+        self.assertLessEqual(self.outage_end(), first_was_written)
 
-    def test_where_some_are_missing_it_begins_anew(self) -> None:
+    def test_the_outage_ends_later_if_beats_are_missing(self) -> None:
         self.beat(96)
         first_was_written = self.now()
         self.beat(84, 0)
-        self.assertGreater(self.heard_since(), first_was_written)
+        self.assertGreater(self.outage_end(), first_was_written)
 
 
 class TestBroker(base.ConductorTest):
-    def test_garbage_on_the_queue_stops_nobody(self) -> None:
-        transport = rpc_base.beat_transport(self.deployment.conf())
-        self.addCleanup(transport.cleanup)
+    def test_garbage_on_the_queue_is_ignored(self) -> None:
+        bus = transports.beat_transport(self.deployment.conf())
+        self.addCleanup(bus.cleanup)
         notifier = messaging.Notifier(
-            transport,
+            bus,
             publisher_id='stranger',
             driver='messaging',
-            topics=[rpc_base.BEATS_TOPIC],
+            topics=[topics.BEATS_TOPIC],
         )
         target = messaging.Target(
-            exchange=rpc_base.EXCHANGE, topic=f'{rpc_base.BEATS_TOPIC}.info'
+            exchange=topics.EXCHANGE,
+            topic=f'{topics.BEATS_TOPIC}.info',
         )
         member = self.member()
         notifier.info({}, 'noise', {'a': 1})
         for message in ({'priority': 5}, {}, {'payload': 'x'}):
-            transport._send_notification(target, {}, message, version=1.0)
-            transport._send_notification(target, {}, message, version=2.0)
+            bus._send_notification(target, {}, message, version=1.0)
+            bus._send_notification(target, {}, message, version=2.0)
         service = member.service
         self.deployment.beat(self.remote, service)
-        self.wait_for('a beat', lambda: self.look().report_count)
-        self.wait_for('garbage', lambda: self.conductor.beats.garbage >= 6)
-        self.assertTrue(self.look().is_up)
+        self.wait_for('a beat', lambda: self.get_service().report_count)
+        self.wait_for('garbage', lambda: self.conductor.beats.malformed >= 6)
+        self.assertTrue(self.get_service().is_up)
 
 
 class TestOutage(base.DeploymentTest):
@@ -293,9 +300,9 @@ class TestOutage(base.DeploymentTest):
         remote = self.deployment.remote()
         member = remote.membership('node1', 'acme-worker', 'worker', 1)
         service = member.join()
-        # From here on, only the beat below.
+        # After this, there is only the beat below.
         base.stop_beating(member)
-        base.silence(conductor)
+        base.stop_beats_of(conductor)
         self.wait_for(
             'the beats before it',
             lambda: not self.deployment.queue_depth('sgconductor-beats.info'),
@@ -321,7 +328,9 @@ class TestOutage(base.DeploymentTest):
         service.refresh()
         self.assertEqual(count + 1, service.report_count)
 
-    def test_callers_and_members_are_told_and_wait(self) -> None:
+    def test_callers_get_an_error_and_members_wait_for_the_database(
+        self,
+    ) -> None:
         self.deployment.conductor()
         remote = self.deployment.remote()
         waiting = remote.membership('node1', 'acme-worker', 'worker', 1)
@@ -343,7 +352,7 @@ class TestOutage(base.DeploymentTest):
         self.assertTrue(waiting.service.is_up)
         self.assertNotIn('Unexpected failure', self.log.output)
 
-    def test_what_cannot_be_written_waits_with_the_broker(self) -> None:
+    def test_beats_that_cannot_be_written_stay_with_the_broker(self) -> None:
         self.deployment.conductor(conductor__beat_batch_size=2)
         remote = self.deployment.remote()
         member = remote.membership('node1', 'acme-worker', 'worker', 1)
@@ -357,12 +366,13 @@ class TestOutage(base.DeploymentTest):
                 'the failure', lambda: self.logged('Beats cannot be written')
             )
             self.assertLessEqual(
-                self.deployment.unacknowledged('sgconductor-beats.info'), 8
+                self.deployment.unacknowledged('sgconductor-beats.info'),
+                8,
             )
         finally:
             self.server.start()
 
-    def test_members_and_conductor_survive_the_broker(self) -> None:
+    def test_members_and_conductor_survive_a_broker_restart(self) -> None:
         self.deployment.conductor()
         remote = self.deployment.remote()
         member = remote.membership('node1', 'acme-worker', 'worker', 1)

@@ -1,4 +1,4 @@
-"""Callers of other releases, strangers, and what an answer may not say."""
+"""RPC callers of other releases, invalid calls, and error replies."""
 
 import json
 import pathlib
@@ -11,7 +11,7 @@ from oslo_versionedobjects import exception as ovo_exc
 
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor.rpcapi import base as rpc_base
+from sgconductor.messaging import transports
 from sgconductor.rpcapi import conductor as conductor_api
 from tests import primitives
 from tests.functional import base
@@ -19,34 +19,36 @@ from tests.functional import base
 UUID = '5d0dd9a1-33a0-4bca-a62b-1e8d79bb1b6c'
 
 
-# Beats that no test will see.
+# With it, a member sends no beat during a test.
 RARELY: Any = {'report_interval': 10_000, 'down_after': 20_000}
 
 
 class CallerTest(base.ConductorTest):
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
     def setUp(self) -> None:
         super().setUp()
         self.api = conductor_api.ConductorAPI(
-            rpc_base.rpc_transport(self.deployment.conf()), 10
+            transports.rpc_transport(self.deployment.conf()), 10
         )
         self.client = self.api._client
 
-    def as_wire(self, method: str, **args: Any) -> Any:
-        """What comes back to a caller that knows no objects at all."""
-        plain = messaging.get_rpc_client(
+    def call_without_objects(self, method: str, **args: Any) -> Any:
+        """The reply as a caller gets it that has no objects: primitives."""
+        client = messaging.get_rpc_client(
             self.client.transport,
             self.client.target,
             timeout=10,
             serializer=messaging.NoOpSerializer(),
         )
-        return plain.call(self.context.to_dict(), method, **args)
+        return client.call(self.context.to_dict(), method, **args)
 
 
 class TestOlderCaller(CallerTest):
-    def class_action(self, name: str, method: str, *args: Any) -> Any:
-        return self.as_wire(
+    """A caller that knows version 1.0 of the objects."""
+
+    def call_class_method(self, name: str, method: str, *args: Any) -> Any:
+        return self.call_without_objects(
             'object_class_action_versions',
             objname=name,
             objmethod=method,
@@ -56,7 +58,7 @@ class TestOlderCaller(CallerTest):
         )
 
     def expected(self, service: objects.Service) -> Any:
-        """The frozen shape, with the values of a service."""
+        """The frozen primitive of Service 1.0, with a service's values."""
         primitive = primitives.frozen('Service', '1.0')
         data = service.obj_to_primitive()['versioned_object.data']
         primitive['versioned_object.data'] = {
@@ -64,34 +66,34 @@ class TestOlderCaller(CallerTest):
         }
         return primitive
 
-    def test_it_gets_an_object_of_its_version(self) -> None:
+    def test_an_older_caller_gets_an_object_of_its_version(self) -> None:
         service = self.member(**RARELY).service
         self.assertEqual(
             self.expected(service),
-            self.class_action('Service', 'get_by_uuid', service.uuid),
+            self.call_class_method('Service', 'get_by_uuid', service.uuid),
         )
 
-    def test_it_gets_a_list_of_its_version(self) -> None:
-        wanted = [
+    def test_an_older_caller_gets_a_list_of_its_version(self) -> None:
+        expected = [
             self.expected(self.member(f'node{i}', **RARELY).service)
             for i in range(3)
         ]
-        found = self.class_action('ServiceList', 'get_page')
+        found = self.call_class_method('ServiceList', 'get_page')
         conductor, *workers = found['versioned_object.data']['objects']
-        self.assertEqual(wanted, workers)
+        self.assertEqual(expected, workers)
         self.assertEqual(
-            sorted(wanted[0]['versioned_object.data']),
+            sorted(expected[0]['versioned_object.data']),
             sorted(conductor['versioned_object.data']),
         )
 
-    def test_it_can_edit_and_gets_no_field_it_does_not_know(self) -> None:
+    def test_an_older_caller_edits_and_gets_no_unknown_field(self) -> None:
         self.member(**RARELY)
-        old = self.class_action(
+        old = self.call_class_method(
             'Service', 'get_by_host_and_binary', 'node1', 'acme-worker'
         )
         old['versioned_object.data']['disabled'] = True
         old['versioned_object.changes'] = ['disabled']
-        updates, result = self.as_wire(
+        updates, result = self.call_without_objects(
             'object_action',
             objinst=old,
             objmethod='save',
@@ -99,13 +101,13 @@ class TestOlderCaller(CallerTest):
             kwargs={},
         )
         self.assertEqual({'updated_at', 'obj_what_changed'}, set(updates))
-        self.assertTrue(self.look().disabled)
+        self.assertTrue(self.get_service().disabled)
 
-    def test_it_can_have_a_newer_object_backported(self) -> None:
+    def test_an_older_caller_has_a_newer_object_backported(self) -> None:
         for version in primitives.versions('Service'):
             self.assertEqual(
                 primitives.frozen('Service', '1.0'),
-                self.as_wire(
+                self.call_without_objects(
                     'object_backport_versions',
                     objinst=primitives.frozen('Service', version),
                     object_versions={'Service': '1.0'},
@@ -114,7 +116,7 @@ class TestOlderCaller(CallerTest):
 
 
 class TestNewerCaller(CallerTest):
-    """A caller of a later release, which is a process of its own."""
+    """A caller of a later release, which runs as a process."""
 
     scenarios = [base.ON_MARIADB]
 
@@ -130,18 +132,18 @@ class TestNewerCaller(CallerTest):
         self.assertEqual(0, done.returncode, done.stderr)
         return json.loads(done.stdout)
 
-    def test_it_reads_writes_and_joins(self) -> None:
+    def test_a_newer_caller_reads_writes_and_joins(self) -> None:
         self.member(**RARELY)
-        told = self.run_later_release(self.deployment.config_file())
-        self.assertEqual(['1.3', True, False], told['read'])
-        self.assertTrue(self.look().disabled)
-        self.assertEqual([True, 1], told['joined'])
-        self.assertIn('Service 1.4 sets mood', told['refused'])
-        self.assertIn('Upgrade the conductors first', told['refused'])
+        printed = self.run_later_release(self.deployment.config_file())
+        self.assertEqual(['1.4', True, False], printed['read'])
+        self.assertTrue(self.get_service().disabled)
+        self.assertEqual([True, 1], printed['joined'])
+        self.assertIn('Service 1.5 sets mood', printed['refused'])
+        self.assertIn('Upgrade the conductors first', printed['refused'])
 
-    def test_its_manifest_is_not_taken_as_an_order(self) -> None:
+    def test_a_newer_manifest_does_not_make_objects_newer(self) -> None:
         service = self.member(**RARELY).service
-        found = self.as_wire(
+        found = self.call_without_objects(
             'object_class_action_versions',
             objname='Service',
             objmethod='get_by_uuid',
@@ -154,18 +156,27 @@ class TestNewerCaller(CallerTest):
         )
 
 
-class TestStranger(CallerTest):
-    def refused(self, error: type[Exception], method: str, **args: Any) -> str:
-        """What the caller is told; and that is all it is told."""
-        told = self.assertRaises(
-            error, self.api._call, self.context, method, **args
-        )
-        self.assertNotIn('Traceback', str(told))
-        self.assertNotIn('.py', str(told))
-        self.assertEqual(0, self.logged('Exception during message handling'))
-        return str(told)
+class TestInvalidCalls(CallerTest):
+    def call_and_fail(
+        self, error: type[Exception], method: str, **args: Any
+    ) -> str:
+        """Make a call that fails; return the error's message.
 
-    def class_action(self, error: type[Exception], **overrides: Any) -> str:
+        The message has no traceback, and the conductor logs none.
+        """
+        message = str(
+            self.assertRaises(
+                error, self.api._call, self.context, method, **args
+            )
+        )
+        self.assertNotIn('Traceback', message)
+        self.assertNotIn('.py', message)
+        self.assertEqual(0, self.logged('Exception during message handling'))
+        return message
+
+    def fail_class_method(
+        self, error: type[Exception], **overrides: Any
+    ) -> str:
         args = {
             'objname': 'Service',
             'objmethod': 'get_by_uuid',
@@ -174,23 +185,25 @@ class TestStranger(CallerTest):
             'kwargs': {},
             **overrides,
         }
-        return self.refused(error, 'object_class_action_versions', **args)
+        return self.call_and_fail(
+            error, 'object_class_action_versions', **args
+        )
 
-    def test_unknown_objects(self) -> None:
-        told = self.class_action(
+    def test_an_unknown_object_is_refused(self) -> None:
+        message = self.fail_class_method(
             ovo_exc.UnsupportedObjectError,
             objname='Aggregate',
             object_versions={'Aggregate': '1.0'},
         )
-        self.assertIn('Aggregate', told)
+        self.assertIn('Aggregate', message)
 
-    def test_other_major_versions(self) -> None:
-        told = self.class_action(
+    def test_another_major_version_is_refused(self) -> None:
+        message = self.fail_class_method(
             ovo_exc.IncompatibleObjectVersion,
             object_versions={'Service': '2.0'},
         )
-        self.assertIn('Version 2.0 of Service is not supported', told)
-        told = self.refused(
+        self.assertIn('Version 2.0 of Service is not supported', message)
+        message = self.call_and_fail(
             ovo_exc.IncompatibleObjectVersion,
             'object_action',
             objinst={
@@ -201,31 +214,33 @@ class TestStranger(CallerTest):
             args=[],
             kwargs={},
         )
-        self.assertIn('Version 2.3 of Service is not supported', told)
+        self.assertIn('Version 2.3 of Service is not supported', message)
 
-    def test_other_major_versions_within_a_list(self) -> None:
+    def test_another_major_version_within_a_list_is_refused(self) -> None:
         for version in ('2.0', '0.9'):
-            told = self.class_action(
+            message = self.fail_class_method(
                 ovo_exc.IncompatibleObjectVersion,
                 objname='ServiceList',
                 objmethod='get_page',
                 object_versions={'ServiceList': '1.0', 'Service': version},
                 args=[],
             )
-            self.assertIn(f'Version {version} of Service is not', told)
+            self.assertIn(f'Version {version} of Service is not', message)
 
-    def test_newer_versions_of_what_is_older(self) -> None:
-        told = self.refused(
+    def test_an_object_is_not_ported_to_a_newer_version(self) -> None:
+        message = self.call_and_fail(
             exception.InvalidInput,
             'object_backport_versions',
             objinst=primitives.frozen('Service', '1.0'),
             object_versions={'Service': '1.1'},
         )
-        self.assertIn('Service 1.0 cannot become Service 1.1', told)
+        self.assertIn('Service 1.0 cannot become Service 1.1', message)
 
-    def test_methods_of_the_other_kind(self) -> None:
-        self.class_action(exception.NotRemotable, objmethod='save', args=[])
-        self.refused(
+    def test_class_and_instance_methods_are_not_mixed_up(self) -> None:
+        self.fail_class_method(
+            exception.NotRemotable, objmethod='save', args=[]
+        )
+        self.call_and_fail(
             exception.NotRemotable,
             'object_action',
             objinst=primitives.frozen('Service', '1.1'),
@@ -234,7 +249,7 @@ class TestStranger(CallerTest):
             kwargs={},
         )
 
-    def test_methods_that_are_not_remote(self) -> None:
+    def test_methods_that_are_not_remote_are_refused(self) -> None:
         for name in (
             'from_row',
             'obj_name',
@@ -246,9 +261,11 @@ class TestStranger(CallerTest):
             5,
             None,
         ):
-            told = self.class_action(exception.NotRemotable, objmethod=name)
-            self.assertIn(f'Service.{name} is not a remote method', told)
-            told = self.refused(
+            message = self.fail_class_method(
+                exception.NotRemotable, objmethod=name
+            )
+            self.assertIn(f'Service.{name} is not a remote method', message)
+            message = self.call_and_fail(
                 exception.NotRemotable,
                 'object_action',
                 objinst=primitives.frozen('Service', '1.1'),
@@ -256,9 +273,9 @@ class TestStranger(CallerTest):
                 args=[],
                 kwargs={},
             )
-            self.assertIn(f'Service.{name} is not a remote method', told)
+            self.assertIn(f'Service.{name} is not a remote method', message)
 
-    def test_arguments_of_the_wrong_shape(self) -> None:
+    def test_invalid_arguments_of_a_class_method_are_refused(self) -> None:
         shapes: tuple[dict[str, Any], ...] = (
             {'args': []},
             {'args': [UUID, 'more']},
@@ -283,17 +300,25 @@ class TestStranger(CallerTest):
             {'object_versions': ['Service']},
         )
         for overrides in shapes:
-            told = self.class_action(exception.InvalidInput, **overrides)
-            self.assertTrue(told.startswith('Invalid input: '), told)
+            message = self.fail_class_method(
+                exception.InvalidInput, **overrides
+            )
+            self.assertTrue(message.startswith('Invalid input: '), message)
 
-    def test_calls_of_the_wrong_shape(self) -> None:
-        for args in ({}, {'bogus': 1}, {'objinst': 5, 'bogus': 1}):
-            told = self.refused(
+    def test_invalid_arguments_of_the_endpoint_are_refused(self) -> None:
+        for args, expected in (
+            ({}, 'objinst must be an object'),
+            ({'bogus': 1}, 'does not know the arguments bogus'),
+            ({'objinst': 5, 'bogus': 1}, 'the arguments bogus'),
+        ):
+            message = self.call_and_fail(
                 exception.InvalidInput, 'object_backport_versions', **args
             )
-            self.assertIn('object_backport_versions: ', told)
+            self.assertIn(expected, message)
+        for method in ('object_class_action_versions', 'object_action'):
+            self.call_and_fail(exception.InvalidInput, method)
 
-    def test_filters_no_service_can_match(self) -> None:
+    def test_invalid_filters_are_refused_by_name(self) -> None:
         for kwargs in (
             {'limit': 0},
             {'limit': 10001},
@@ -313,7 +338,7 @@ class TestStranger(CallerTest):
             {'disabled': 'yes'},
             {'up': 1},
         ):
-            told = self.class_action(
+            message = self.fail_class_method(
                 exception.InvalidInput,
                 objname='ServiceList',
                 objmethod='get_page',
@@ -321,11 +346,11 @@ class TestStranger(CallerTest):
                 kwargs=kwargs,
             )
             (name,) = kwargs
-            self.assertIn(name, told)
+            self.assertIn(name, message)
 
-    def test_things_that_are_no_objects(self) -> None:
-        things: tuple[Any, ...] = (None, 5, 'Service', [], {}, {'a': 1})
-        for objinst in things:
+    def test_a_value_that_is_not_an_object_is_refused(self) -> None:
+        values: tuple[Any, ...] = (None, 5, 'Service', [], {}, {'a': 1})
+        for objinst in values:
             for method, more in (
                 ('object_action', {'objmethod': 'save', 'args': []}),
                 ('object_backport_versions', {}),
@@ -335,9 +360,9 @@ class TestStranger(CallerTest):
                     args['kwargs'] = {}
                 else:
                     args['object_versions'] = {}
-                self.refused(exception.InvalidInput, method, **args)
+                self.call_and_fail(exception.InvalidInput, method, **args)
 
-    def test_names_that_cannot_join(self) -> None:
+    def test_a_join_with_an_invalid_value_is_refused_by_name(self) -> None:
         good = {
             'host': 'node1',
             'binary': 'acme-worker',
@@ -366,7 +391,7 @@ class TestStranger(CallerTest):
             ('down_after', 10**9),
         ):
             data = {**good, name: value}
-            told = self.refused(
+            message = self.call_and_fail(
                 exception.InvalidInput,
                 'object_action',
                 objinst={
@@ -380,24 +405,24 @@ class TestStranger(CallerTest):
                 args=[UUID],
                 kwargs={},
             )
-            self.assertIn(name, told)
+            self.assertIn(name, message)
         self.assertEqual([], self.services())
 
-    def test_methods_and_versions_the_endpoint_does_not_have(self) -> None:
+    def test_unknown_rpc_methods_and_versions_are_refused(self) -> None:
         for name in ('nothing', '_run', '__init__', 'target'):
-            told = self.refused(exception.NotRemotable, name)
-            self.assertIn(f'conductor.{name} is not', told)
+            message = self.call_and_fail(exception.NotRemotable, name)
+            self.assertIn(f'conductor.{name} is not', message)
         self.client.target.version = '1.99'
-        told = self.refused(exception.InvalidInput, 'object_action')
-        self.assertIn('does not speak RPC 1.99', told)
+        message = self.call_and_fail(exception.InvalidInput, 'object_action')
+        self.assertIn('does not speak RPC 1.99', message)
 
-    def test_objects_that_lack_what_a_method_needs(self) -> None:
+    def test_an_object_without_a_key_is_refused(self) -> None:
         empty = {
             **primitives.frozen('Service', '1.1'),
             'versioned_object.data': {},
         }
         for name in ('save', 'refresh', 'destroy', 'leave', 'sync', 'join'):
-            told = self.refused(
+            message = self.call_and_fail(
                 exception.InvalidInput,
                 'object_action',
                 objinst={
@@ -409,16 +434,17 @@ class TestStranger(CallerTest):
                 args=[UUID] if name == 'join' else [],
                 kwargs={},
             )
-            self.assertTrue(told.startswith('Invalid input: '), told)
+            self.assertTrue(message.startswith('Invalid input: '), message)
 
 
 class TestWire(CallerTest):
     scenarios = [base.ON_MARIADB]
 
-    def test_no_traceback_is_on_the_wire(self) -> None:
-        # This caller knows none of our errors, and keeps all it was sent.
+    def test_an_error_reply_has_no_traceback(self) -> None:
+        # This transport may not rebuild our errors: RemoteError has the
+        # whole reply.
         conf = self.deployment.conf()
-        self.addCleanup(rpc_base.rpc_transport(conf).cleanup)
+        self.addCleanup(transports.rpc_transport(conf).cleanup)
         transport = messaging.get_rpc_transport(conf)
         self.addCleanup(transport.cleanup)
         client = messaging.get_rpc_client(
@@ -437,37 +463,39 @@ class TestWire(CallerTest):
 
 
 class TestBug(CallerTest):
-    def test_our_own_bug_is_logged_here_and_named_there(self) -> None:
+    def test_a_bug_is_logged_and_its_caller_gets_the_request_id(self) -> None:
         self.member()
-        liveness: Any = self.conductor.backend.liveness
+        liveness: Any = self.conductor.backend.judges.primary
         judge = liveness.judge
 
         def explode(*args: Any) -> Any:
-            if base.is_for_a_caller():
+            if base.in_an_rpc_call():
                 raise ZeroDivisionError('secret')
             return judge(*args)
 
         liveness.judge = explode
-        told = self.assertRaises(exception.UnexpectedFailure, self.look)
-        self.assertNotIn('secret', str(told))
-        self.assertNotIn('Traceback', str(told))
+        error = self.assertRaises(
+            exception.UnexpectedFailure, self.get_service
+        )
+        self.assertNotIn('secret', str(error))
+        self.assertNotIn('Traceback', str(error))
         self.assertEqual(1, self.logged('ERROR Unexpected failure in'))
         self.assertIn('ZeroDivisionError: secret', self.log.output)
-        request_id = told.args[0]
+        request_id = error.args[0]
         self.assertIn(f'request {request_id}', self.log.output)
-        self.assertIn(request_id, str(told))
+        self.assertIn(request_id, str(error))
 
 
 class TestSerializedContext(base.DeploymentTest):
     scenarios = [base.EMBEDDED]
 
-    def test_neither_backend_nor_conductor_travels(self) -> None:
+    def test_a_serialized_context_has_no_backend_or_conductor(self) -> None:
         remote = self.deployment.remote()
         sent = json.dumps(remote.context(user_id='ann').to_dict())
         self.assertNotIn('conductor', sent)
         self.assertNotIn('backend', sent)
 
-    def test_only_a_conductor_has_a_database(self) -> None:
+    def test_a_remote_context_has_no_backend(self) -> None:
         remote = self.deployment.remote()
         method: Any = objects.Service.get_by_uuid
         self.assertRaises(

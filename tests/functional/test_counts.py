@@ -1,4 +1,4 @@
-"""What a look-up costs, whatever the number of services."""
+"""The cost of a list: statements, driver calls and log lines."""
 
 import logging
 from collections.abc import Collection
@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from oslo_utils import uuidutils
 
-from sgconductor import app
 from sgconductor import objects
+from sgconductor.app import local as local_app
 from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.servicegroup import driver as sg_driver
@@ -19,7 +19,7 @@ COUNTS = (1, 100, 10_000)
 
 
 class Counting(db_driver.DbDriver):
-    """Knows everybody, and counts how often it is asked."""
+    """A driver for which all members are alive; it counts its calls."""
 
     detects = True
 
@@ -27,13 +27,15 @@ class Counting(db_driver.DbDriver):
         super().__init__()
         self.asked = 0
 
-    def alive(self, members: Collection[sg_driver.Member]) -> sg_driver.Roll:
+    def alive(
+        self, members: Collection[sg_driver.Member]
+    ) -> sg_driver.Presence:
         self.asked += 1
         return super().alive(members)
 
 
 class Lines(logging.Handler):
-    """Counts them."""
+    """Counts log lines."""
 
     count = 0
 
@@ -46,28 +48,28 @@ class TestCounts(base.DeploymentTest):
 
     def setUp(self) -> None:
         super().setUp()
-        # As in a conductor, in which nothing else goes on.
-        local = app.Local(self.deployment.conf())
+        # Without a conductor, whose threads would run statements too.
+        local = local_app.Local(self.deployment.conf())
         self.addCleanup(local.close)
         self.context = local.context()
         here: Any = self.context.backend
-        self.driver = here.liveness.voice._driver = Counting()
+        self.driver = here.judges.primary.driver._driver = Counting()
         self.statements = 0
 
         def count(conn: Any, cursor: Any, statement: str, *more: Any) -> None:
             self.statements += not statement.startswith('BEGIN')
 
-        # The first connection asks more.
+        # A new connection runs more statements.
         here.db.ping()
-        here.db.look(lambda conn: conn.execute(sa.select(1)))
-        for engine in (here.db.engine, here.db.look_engine):
+        here.db.query(lambda conn: conn.execute(sa.select(1)))
+        for engine in (here.db.engine, here.db.autocommit_engine):
             sa.event.listen(engine, 'before_cursor_execute', count)
             self.addCleanup(
                 sa.event.remove, engine, 'before_cursor_execute', count
             )
 
     def fill(self, number: int, age: float) -> None:
-        """Have so many services, all last seen so many seconds ago."""
+        """Insert services that were last seen ``age`` seconds ago."""
         with self.deployment.db.writer() as conn:
             table = models.services
             conn.execute(table.delete().where(table.c.binary == 'acme'))
@@ -96,7 +98,7 @@ class TestCounts(base.DeploymentTest):
             )
 
     def cost(self, number: int, age: float) -> tuple[int, int, int]:
-        """Statements, questions to the driver and lines in the log."""
+        """The number of statements, driver calls and log lines for a list."""
         self.fill(number, age)
         self.statements = self.driver.asked = 0
         lines = Lines()
@@ -111,8 +113,8 @@ class TestCounts(base.DeploymentTest):
     def test_a_list_of_any_length_costs_the_same(self) -> None:
         self.assertEqual({(1, 1, 0)}, {self.cost(n, age=5) for n in COUNTS})
 
-    def test_nor_does_one_of_the_overdue_cost_more_for_more(self) -> None:
-        # One more, for when beats could be heard; nobody is asked about them.
+    def test_a_list_of_overdue_services_costs_one_more_statement(self) -> None:
+        # One more statement reads the windows; the driver is not asked.
         self.assertEqual(
             {(2, 0, 0)}, {self.cost(n, age=90) for n in (1, 1000)}
         )

@@ -1,4 +1,4 @@
-"""What the databases do alike: transactions in each other's way, and rows."""
+"""Transactions, round trips and packed rows, on every database."""
 
 import datetime
 import functools
@@ -18,9 +18,9 @@ from tests.functional import base
 
 
 class TestTwoProcesses(base.DeploymentTest):
-    """Two of them, as far as the database can tell: nothing is shared."""
+    """Several Database objects, which share nothing, as in two processes."""
 
-    def test_neither_fails_for_the_other(self) -> None:
+    def test_concurrent_joins_do_not_fail(self) -> None:
         errors: list[Exception] = []
 
         def join_many(db: database.Database, prefix: str) -> None:
@@ -47,8 +47,8 @@ class TestTwoProcesses(base.DeploymentTest):
             self.assertEqual(120, len(services.page(conn, {}, 1000)))
 
 
-class LookTest(base.DeploymentTest):
-    """One SELECT is one way to the database and back."""
+class QueryTest(base.DeploymentTest):
+    """Tests of :meth:`sgconductor.db.database.Database.query`."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -62,12 +62,12 @@ class LookTest(base.DeploymentTest):
         return int(conn.exec_driver_sql(text).scalar_one())
 
 
-class TestWay(LookTest):
-    # The driver of PostgreSQL is written in C, and cannot be listened to.
+class TestRoundTrips(QueryTest):
+    # The driver of PostgreSQL is written in C, and cannot be monitored.
     scenarios = [base.ON_MARIADB]
 
     def sent(self) -> list[Any]:
-        """A list that gets what is sent to a database from now on."""
+        """A list that collects the commands sent to the database from now."""
         sent: list[Any] = []
         send = connections.Connection._execute_command
 
@@ -82,38 +82,39 @@ class TestWay(LookTest):
         )
         return sent
 
-    def test_nothing_goes_before_or_after_it(self) -> None:
-        self.db.look(self.session)
+    def test_a_query_is_one_command(self) -> None:
+        self.db.query(self.session)
         sent = self.sent()
-        self.db.look(self.session)
+        self.db.query(self.session)
         self.assertEqual(1, len(sent), str(sent))
 
     def test_many_events_are_few_statements(self) -> None:
-        """As when all hosts of a rack go down."""
+        """For example when all hosts of a rack go down."""
         with self.db.writer() as conn:
             sent = self.sent()
-            events.add(conn, [('service.down', '{}')] * 50)
+            event = events.New('service.down', '{}', None, None)
+            events.add(conn, [event] * 50)
         self.assertLess(len(sent), 5, str(sent))
 
 
-class TestLook(LookTest):
+class TestQuery(QueryTest):
     scenarios = [base.ON_MARIADB, base.ON_POSTGRESQL]
 
-    def test_it_outlives_its_connection(self) -> None:
-        before = self.db.look(self.session)
+    def test_a_query_survives_a_broken_connection(self) -> None:
+        before = self.db.query(self.session)
         with self.db.writer() as conn:
             kill = {
                 'postgresql': f'SELECT pg_terminate_backend({before})',
                 'mysql': f'KILL {before}',
             }[conn.dialect.name]
             conn.exec_driver_sql(kill)
-        self.assertNotEqual(before, self.db.look(self.session))
+        self.assertNotEqual(before, self.db.query(self.session))
 
 
 class TestPacked(base.DeploymentTest):
-    """Rows that the database packs are those that it would give by column."""
+    """Packed rows are equal to rows that are read by column."""
 
-    def test_they_are_the_same(self) -> None:
+    def test_odd_values_are_the_same(self) -> None:
         now = datetime.datetime.now(datetime.UTC)
         odd = ('', 'a "b" \\ c\t\n', "it's", 'ünï \U0001f600 \u2028', None)
         table = models.services
@@ -149,15 +150,17 @@ class TestPacked(base.DeploymentTest):
             plain = conn.execute(sa.select(table).order_by(table.c.id)).all()
         self.assertEqual(len(odd), len(packed))
         for one, other in zip(packed, plain, strict=True):
-            for name in one.keys() - {'age'}:
+            for name, found in one.items():
+                if name == 'age':
+                    continue
                 wanted = getattr(other, name)
                 if isinstance(wanted, datetime.datetime):
                     wanted = wanted.astimezone(datetime.UTC)
                     wanted = wanted.strftime('%Y-%m-%dT%H:%M:%S.%fZ')
-                self.assertEqual(wanted, one[name], name)
-                self.assertIs(type(wanted), type(one[name]))
+                self.assertEqual(wanted, found, name)
+                self.assertIs(type(wanted), type(found))
 
-    def test_rows_of_any_number_and_length_are_all_there(self) -> None:
+    def test_many_rows_of_the_greatest_length_are_complete(self) -> None:
         longest = '\U0001f600"' * 127
         now = datetime.datetime.now(datetime.UTC)
         with self.deployment.db.writer() as conn:
@@ -194,7 +197,7 @@ class TestPacked(base.DeploymentTest):
                     for i in range(700)
                 ],
             )
-        found = self.deployment.db.look(
+        found = self.deployment.db.query(
             lambda conn: services.page(conn, {}, 600, marker=3)
         )
         self.assertEqual(

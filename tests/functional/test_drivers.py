@@ -1,8 +1,8 @@
-"""What a servicegroup driver must do: one suite for all of them.
+"""The conformance suite for servicegroup drivers.
 
-It runs a deployment on real servers for each driver. To have it try another
-one, put its configuration into a file, ``[servicegroup] driver`` and all that
-the driver needs, and name that::
+It runs a deployment on real servers for each driver. To test another driver,
+put its configuration into a file, ``[servicegroup] driver`` and all that the
+driver needs, and name the file::
 
     SGCONDUCTOR_DRIVER_CONF=FILE tools/test.sh --no-checks test_drivers.*other
 """
@@ -37,7 +37,7 @@ _EXAMPLE = _HERE.parents[1] / 'examples' / 'driver.py'
 
 
 def _db(server: Any) -> str:
-    # Here the table is what must find out by itself.
+    # This driver detects nothing: the suite tests the services table.
     return '[servicegroup]\ndriver = db\n'
 
 
@@ -71,7 +71,7 @@ def _other(server: Any) -> str:
 class Package(testresources.TestResourceManager):
     """The example driver, installed for this process and its children.
 
-    It is the directory of its files.
+    The resource is the directory of the members' files.
     """
 
     def make(self, dependency_resources: dict[str, Any]) -> pathlib.Path:
@@ -97,10 +97,10 @@ class Package(testresources.TestResourceManager):
         return False
 
 
-class House:
-    """A deployment with a conductor.
+class DriverDeployment:
+    """A deployment with a conductor, for one driver.
 
-    :param configuration: of the driver, from its server
+    :param configuration: makes the driver's configuration for its server
     """
 
     # Set by testresources.
@@ -110,31 +110,31 @@ class House:
 
     def __init__(self, configuration: Callable[[Any], str]) -> None:
         self._configuration = configuration
-        self._place: deployment.Deployment | None = None
+        self._running: deployment.Deployment | None = None
         self.conductor: Any = None
 
     def open(self) -> deployment.Deployment:
-        """The deployment, running; a test opens it, which may be skipped."""
-        if self._place is None:
-            place = deployment.Deployment(
+        """The running deployment; the first test of the driver starts it."""
+        if self._running is None:
+            running = deployment.Deployment(
                 self.broker,
                 self.database,
                 more=self._configuration(self.server),
             )
-            place.setUp()
-            self._place = place
-            self.conductor = place.conductor(**_pace(place))
-        return self._place
+            running.setUp()
+            self._running = running
+            self.conductor = running.conductor(**_options(running))
+        return self._running
 
     def close(self) -> None:
-        if self._place is not None:
-            self._place.cleanUp()
+        if self._running is not None:
+            self._running.cleanUp()
 
 
-class HouseResource(testresources.TestResourceManager):
-    """One for all tests of a driver in a row.
+class DriverDeploymentResource(testresources.TestResourceManager):
+    """One deployment for all tests of a driver.
 
-    :param server: of the driver; None if it has none
+    :param server: the driver's server; None if it has none
     """
 
     def __init__(
@@ -149,46 +149,46 @@ class HouseResource(testresources.TestResourceManager):
         if server is not None:
             self.resources.append(('server', server))
 
-    def make(self, dependency_resources: dict[str, Any]) -> House:
-        return House(self._configuration)
+    def make(self, dependency_resources: dict[str, Any]) -> DriverDeployment:
+        return DriverDeployment(self._configuration)
 
-    def clean(self, resource: House) -> None:
+    def clean(self, resource: DriverDeployment) -> None:
         resource.close()
 
     def isDirty(self) -> bool:
         return False
 
 
-def _pace(place: deployment.Deployment) -> dict[str, Any]:
-    """Where the table has to find out, it does so sooner."""
-    driver = place.conf().servicegroup.driver
+def _options(running: deployment.Deployment) -> dict[str, Any]:
+    """Options of members: a short ``down_after`` for the null driver."""
+    driver = running.conf().servicegroup.driver
     return {'servicegroup__down_after': 4 if driver == 'db' else 30}
 
 
-_HOUSES = {
-    'db': HouseResource(_db, resources.MARIADB),
-    'zookeeper': HouseResource(_zookeeper, resources.ZOOKEEPER),
-    'memcache': HouseResource(_memcache, resources.MEMCACHED),
-    **({'other': HouseResource(_other, None)} if _OTHER else {}),
+_DEPLOYMENTS = {
+    'db': DriverDeploymentResource(_db, resources.MARIADB),
+    'zookeeper': DriverDeploymentResource(_zookeeper, resources.ZOOKEEPER),
+    'memcache': DriverDeploymentResource(_memcache, resources.MEMCACHED),
+    **({'other': DriverDeploymentResource(_other, None)} if _OTHER else {}),
 }
 
 
 class DriverTest(testresources.ResourcedTestCase, base.TestCase):
-    house: House
+    shared: DriverDeployment
 
     def setUp(self) -> None:
         super().setUp()
-        self.place = self.house.open()
-        self.conductor = self.house.conductor
-        self.server = self.house.server
-        self.pace = _pace(self.place)
+        self.deployment = self.shared.open()
+        self.conductor = self.shared.conductor
+        self.server = self.shared.server
+        self.options = _options(self.deployment)
         self.remote = self.new_remote()
-        # No two tests are about the same.
+        # Each test has a host of its own.
         self.host = f'{self.id().split(".test_")[-1][:40]}'.replace('(', '-')
         self.host = re.sub('[^A-Za-z0-9-]', '-', self.host)
 
     def new_remote(self) -> app.Remote:
-        remote = app.Remote(self.place.conf(**self.pace), timeout=10)
+        remote = app.Remote(self.deployment.conf(**self.options), timeout=10)
         self.addCleanup(remote.close)
         return remote
 
@@ -207,7 +207,7 @@ class DriverTest(testresources.ResourcedTestCase, base.TestCase):
             program.Program(
                 'python',
                 str(_HERE / f'{script}_process.py'),
-                self.place.config_file(**self.pace),
+                self.deployment.config_file(**self.options),
                 *hosts,
                 env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)},
             )
@@ -216,7 +216,9 @@ class DriverTest(testresources.ResourcedTestCase, base.TestCase):
             self.wait_for(f'{host} to be up', functools.partial(self.up, host))
         return started
 
-    def look(self, host: str = '', topic: str = 'worker') -> objects.Service:
+    def service(
+        self, host: str = '', topic: str = 'worker'
+    ) -> objects.Service:
         return objects.Service.get_by_host_and_binary(
             self.remote.context(), host or self.host, f'acme-{topic}'
         )
@@ -235,9 +237,9 @@ class DriverTest(testresources.ResourcedTestCase, base.TestCase):
     def knows(self, service: objects.Service) -> bool:
         """Whether the driver has a record of a service's incarnation.
 
-        It is asked until it can be: on a busy machine a process may stand
-        still for longer than its session lasts. The null driver has none of
-        anybody.
+        The driver is asked until it answers: on a busy machine, this process
+        may be delayed for longer than its session lasts. The null driver has
+        no records.
         """
         (driver,) = self.conductor.backend.drivers
         member = sg_driver.Member(
@@ -248,14 +250,14 @@ class DriverTest(testresources.ResourcedTestCase, base.TestCase):
             service.incarnation,
         )
 
-        def heard() -> Any:
+        def answer() -> Any:
             with contextlib.suppress(exception.Unreachable):
-                roll = driver.alive([member])
-                return None if member in roll.unknown else roll
+                presence = driver.alive([member])
+                return None if member in presence.unknown else presence
 
         return (
             driver.detects
-            and member in self.wait_for('the driver to answer', heard).alive
+            and member in self.wait_for('the driver to answer', answer).alive
         )
 
     def has_driver(self) -> bool:
@@ -280,39 +282,39 @@ class DriverTest(testresources.ResourcedTestCase, base.TestCase):
 
 class TestConformance(DriverTest):
     scenarios = [
-        (name, {'resources': [('house', house)]})
-        for name, house in _HOUSES.items()
+        (name, {'resources': [('shared', shared)]})
+        for name, shared in _DEPLOYMENTS.items()
     ]
 
     def test_join(self) -> None:
         member = self.member()
         self.assertTrue(self.up())
         self.assertEqual(
-            'up', self.look().liveness, self.look().liveness_reason
+            'up', self.service().liveness, self.service().liveness_reason
         )
         self.wait_until_known(member.service)
 
     def test_beat(self) -> None:
         self.member()
-        # For longer than it takes to find one that does not.
-        while self.look().report_count < 6:
-            service = self.look()
+        # A member that did not beat would be down by then.
+        while self.service().report_count < 6:
+            service = self.service()
             self.assertTrue(service.is_up, service.liveness_reason)
 
     def test_leave(self) -> None:
         member = self.member()
         service = member.service
-        self.wait_for('a beat', lambda: self.look().report_count)
+        self.wait_for('a beat', lambda: self.service().report_count)
         member.leave()
-        self.assertEqual('down', self.look().liveness)
-        self.assertIn('left at', self.look().liveness_reason)
+        self.assertEqual('down', self.service().liveness)
+        self.assertIn('left at', self.service().liveness_reason)
         self.wait_for('the driver', lambda: not self.knows(service))
 
     def test_delete(self) -> None:
         service = self.member().service
         self.wait_until_known(service)
-        # Its process learns it, and does not bring it back.
-        self.look().destroy()
+        # Its process notices, and does not make it present again.
+        self.service().destroy()
         self.wait_for('the driver', lambda: not self.knows(service))
         self.wait_for(
             'the loss', lambda: self.logged('ERROR acme-worker on') == 1
@@ -323,22 +325,22 @@ class TestConformance(DriverTest):
         process = self.process('member', self.host)
         process.kill()
         self.wait_until_down()
-        self.assertFalse(self.knows(self.look()))
+        self.assertFalse(self.knows(self.service()))
         self.member()
-        self.assertTrue(self.up(), self.look().liveness_reason)
+        self.assertTrue(self.up(), self.service().liveness_reason)
 
-    def test_expired_while_stopped_and_continued(self) -> None:
-        """What cannot say anything any more is found out; and that it can."""
+    def test_a_process_that_hangs_and_goes_on(self) -> None:
+        """A process that hangs goes down, and up when it goes on."""
         process = self.process('member', self.host)
         self.addCleanup(process.signal, signal.SIGCONT)
-        incarnation = self.look().incarnation
+        incarnation = self.service().incarnation
         process.signal(signal.SIGSTOP)
         self.wait_until_down()
-        self.assertNotEqual('', self.look().liveness_reason)
-        self.assertFalse(self.knows(self.look()))
+        self.assertNotEqual('', self.service().liveness_reason)
+        self.assertFalse(self.knows(self.service()))
         process.signal(signal.SIGCONT)
         self.wait_for('its return', self.up)
-        self.assertEqual(incarnation, self.look().incarnation)
+        self.assertEqual(incarnation, self.service().incarnation)
 
     def test_rejoin(self) -> None:
         older = self.member()
@@ -347,7 +349,7 @@ class TestConformance(DriverTest):
         self.assertFalse(self.up())
         newer = self.member()
         self.assertTrue(self.up())
-        # The older one's farewell, come late, is not the newer one's.
+        # A late leave of the older incarnation does not affect the newer one.
         self.assertFalse(first.leave())
         for driver in self.conductor.backend.drivers:
             driver.leave(
@@ -355,8 +357,8 @@ class TestConformance(DriverTest):
                     first.uuid, first.host, first.binary, first.topic, 1
                 )
             )
-        self.wait_for('beats', lambda: self.look().report_count >= 4)
-        self.assertTrue(self.up(), self.look().liveness_reason)
+        self.wait_for('beats', lambda: self.service().report_count >= 4)
+        self.assertTrue(self.up(), self.service().liveness_reason)
         self.assertEqual(2, newer.service.incarnation)
 
     def test_many_members(self) -> None:
@@ -367,7 +369,7 @@ class TestConformance(DriverTest):
             found = objects.ServiceList.walk(self.remote.context())
             return {one.liveness for one in found if one.host in hosts}
 
-        # It cannot be told while a busy machine lets nobody be heard.
+        # On a busy machine, beats may be late, and some members unknown.
         self.wait_for('them to be up', lambda: liveness() == {'up'})
         for member in members[:15]:
             member.leave()
@@ -391,42 +393,43 @@ class TestConformance(DriverTest):
             [False, True, True, True, True], [self.up(host) for host in odd]
         )
 
-    def test_two_groups_with_one_host_name(self) -> None:
+    def test_one_host_name_in_two_topics(self) -> None:
         one, _ = self.member(), self.member(topic='api')
         one.leave()
         self.assertFalse(self.up())
         self.wait_for(
-            'beats', lambda: self.look(topic='api').report_count >= 4
+            'beats', lambda: self.service(topic='api').report_count >= 4
         )
         self.assertTrue(self.up(topic='api'))
 
-    def test_table_and_driver_must_agree(self) -> None:
+    def test_a_service_is_up_only_if_table_and_driver_agree(self) -> None:
         fresh, stale = (f'{self.host}-{n}' for n in (1, 2))
-        # Fresh in the table, and of which the driver never hears.
+        # Fresh in the table, and never present in the driver.
         unfed = app.Remote(
-            self.place.conf(servicegroup__driver='db', **self.pace), timeout=10
+            self.deployment.conf(servicegroup__driver='db', **self.options),
+            timeout=10,
         )
         self.addCleanup(unfed.close)
         member = unfed.membership(fresh, 'acme-worker', 'worker', 1)
         member.join()
         self.addCleanup(member.leave)
         if self.has_driver():
-            self.assertEqual(1, self.logged('feeds it not'))
+            self.assertEqual(1, self.logged('sends it no heartbeats'))
             self.wait_until_down(fresh)
             self.assertIn('has no acme-worker', self.why(fresh))
-        # The driver knows it, and the table has not heard of it.
+        # Present in the driver, and stale in the table.
         member = self.member(stale)
         service = member.service
         self.wait_until_known(service)
         member.stop()
         self.wait_for(
             'its last beat',
-            lambda: not self.place.queue_depth('sgconductor-beats.info'),
+            lambda: not self.deployment.queue_depth('sgconductor-beats.info'),
         )
-        self.place.age(service.id, 100)
+        self.deployment.age(service.id, 100)
         self.wait_until_down(stale)
         self.assertIn('last beat', self.why(stale))
-        # Whatever both say.
+        # Fresh and present, but forced down.
         service = self.member().service
         service.forced_down = True
         service.save()
@@ -436,7 +439,7 @@ class TestConformance(DriverTest):
         self.assertTrue(self.up(), self.why())
 
     def why(self, host: str = '') -> str:
-        return self.look(host).liveness_reason
+        return self.service(host).liveness_reason
 
     def test_forked_workers(self) -> None:
         hosts = [f'{self.host}-{i}' for i in range(3)]
@@ -455,11 +458,11 @@ class TestConformance(DriverTest):
         self.server.kill()
         self.server.start()
         self.wait_for('an answer', self.answered)
-        count = self.look().report_count
-        while self.look().report_count < count + 6:
-            service = self.look()
+        count = self.service().report_count
+        while self.service().report_count < count + 6:
+            service = self.service()
             self.assertTrue(service.is_up, service.liveness_reason)
-        # And it finds out again who dies.
+        # It detects a death again.
         process.signal(signal.SIGKILL)
         self.wait_until_down(f'{self.host}-dies')
 
@@ -472,12 +475,12 @@ class TestConformance(DriverTest):
         self.server.kill()
         self.addCleanup(self.server.start)
         if self.has_driver():
-            # The table decides, and nobody is kept waiting.
-            count = self.look().report_count
+            # The table alone decides, and no call waits for the server.
+            count = self.service().report_count
             self.wait_for(
-                'beats', lambda: self.look().report_count >= count + 4
+                'beats', lambda: self.service().report_count >= count + 4
             )
-            self.assertTrue(self.up(), self.look().liveness_reason)
+            self.assertTrue(self.up(), self.service().liveness_reason)
             self.member(f'{self.host}-new')
             self.assertTrue(self.up(f'{self.host}-new'))
             deleted.stop()
@@ -490,18 +493,25 @@ class TestConformance(DriverTest):
             'the records to be cleared',
             lambda: not any(map(self.knows, (gone, left))),
         )
-        self.assertTrue(self.up(), self.look().liveness_reason)
+        self.assertTrue(self.up(), self.service().liveness_reason)
         self.assertEqual(1, before.service.incarnation)
 
 
 class TestExample(DriverTest):
-    """The driver of examples, which is of no package that is installed."""
+    """The driver in examples, from a package that is not installed."""
 
     scenarios = [
-        ('', {'resources': [('house', HouseResource(_files, Package()))]})
+        (
+            '',
+            {
+                'resources': [
+                    ('shared', DriverDeploymentResource(_files, Package()))
+                ]
+            },
+        )
     ]
 
     test_join = TestConformance.test_join
     test_leave = TestConformance.test_leave
     test_killed = TestConformance.test_killed_and_joined_again
-    test_two_groups = TestConformance.test_two_groups_with_one_host_name
+    test_two_groups = TestConformance.test_one_host_name_in_two_topics

@@ -1,4 +1,4 @@
-"""The examples, as the README has them run."""
+"""The examples, run as their README says."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ EXAMPLES = pathlib.Path(__file__).parents[2] / 'examples'
 
 
 def environment(release: int) -> dict[str, str]:
-    """That of a process of a release of acme."""
+    """The environment of a process of a release of acme."""
     path = EXAMPLES / 'acme' / f'release{release}'
     return {**os.environ, 'PYTHONPATH': str(path)}
 
@@ -28,29 +28,31 @@ class ExampleTest(base.ConductorTest):
 
 class TestMember(ExampleTest):
     def start(self, host: str) -> program.Program:
-        started = self.run_example(
+        example = self.run_example(
             str(EXAMPLES / 'member.py'), self.deployment.transport_url, host
         )
-        self.wait_for('the join', lambda: 'Joined as' in started.output)
-        return started
+        self.wait_for(
+            'the member to join', lambda: 'Joined as' in example.output
+        )
+        return example
 
-    def test_it_joins_and_leaves(self) -> None:
-        started = self.start('node1')
-        self.assertTrue(self.look().is_up)
-        started.signal(signal.SIGTERM)
-        self.assertEqual(0, started.wait(), started.output)
-        self.assertIsNotNone(self.look().left_at)
-        self.assertNotIn('Traceback', started.output)
+    def test_the_member_joins_and_leaves(self) -> None:
+        example = self.start('node1')
+        self.assertTrue(self.get_service().is_up)
+        example.signal(signal.SIGTERM)
+        self.assertEqual(0, example.wait(), example.output)
+        self.assertIsNotNone(self.get_service().left_at)
+        self.assertNotIn('Traceback', example.output)
 
-    def test_one_without_arguments_is_told_which(self) -> None:
-        started = self.run_example(str(EXAMPLES / 'member.py'))
-        self.assertEqual(1, started.wait())
-        self.assertIn('usage: member.py TRANSPORT_URL HOST', started.output)
+    def test_the_member_prints_its_usage(self) -> None:
+        example = self.run_example(str(EXAMPLES / 'member.py'))
+        self.assertEqual(1, example.wait())
+        self.assertIn('usage: member.py TRANSPORT_URL HOST', example.output)
 
 
 class TestAcme(ExampleTest):
     def worker(self, host: str, release: int = 2) -> program.Program:
-        started = self.run_example(
+        example = self.run_example(
             '-m',
             'acme.worker',
             '--transport-url',
@@ -59,16 +61,18 @@ class TestAcme(ExampleTest):
             host,
             release=release,
         )
-        self.wait_for('the join', lambda: 'Joined as' in started.output)
-        return started
+        self.wait_for(
+            'the member to join', lambda: 'Joined as' in example.output
+        )
+        return example
 
     def stop(self, worker: program.Program) -> None:
         worker.signal(signal.SIGTERM)
         self.assertEqual(0, worker.wait(), worker.output)
         self.assertNotIn('Traceback', worker.output)
 
-    def ask(self, *args: str, release: int = 2) -> str:
-        """What a client prints."""
+    def run_client(self, *args: str, release: int = 2) -> str:
+        """Run a client to its end, and return its output."""
         client = self.run_example(
             '-m',
             'acme.client',
@@ -82,28 +86,30 @@ class TestAcme(ExampleTest):
         return client.output
 
     def resize(self, release: int = 2, fit: str = '100x100') -> str:
-        return self.ask('resize', '800', '600', '--fit', fit, release=release)
+        return self.run_client(
+            'resize', '800', '600', '--fit', fit, release=release
+        )
 
     def rotate(self, degrees: str = '90') -> str:
-        return self.ask('rotate', '800', '600', '--by', degrees)
+        return self.run_client('rotate', '800', '600', '--by', degrees)
 
-    def test_a_client_finds_a_worker_that_is_up(self) -> None:
-        gone = self.worker('gone')
-        self.worker('there')
-        self.stop(gone)
+    def test_a_client_calls_a_worker_that_is_up(self) -> None:
+        stopped = self.worker('node1')
+        self.worker('node2')
+        self.stop(stopped)
         up = [service.host for service in self.services(up=True)]
-        self.assertEqual(['there'], up)
-        self.assertEqual('there: 100 x 75\n', self.resize())
-        self.assertIn('there refused: cannot fit', self.resize(fit='0x100'))
-        self.assertIn('there refused: cannot rotate', self.rotate('45'))
+        self.assertEqual(['node2'], up)
+        self.assertEqual('node2: 100 x 75\n', self.resize())
+        self.assertIn('node2 refused: cannot fit', self.resize(fit='0x100'))
+        self.assertIn('node2 refused: cannot rotate', self.rotate('45'))
 
-    def test_a_client_is_told_that_there_is_none(self) -> None:
+    def test_a_client_reports_that_no_worker_is_up(self) -> None:
         for release in (1, 2):
             self.assertIn(
                 'no acme-worker is up and enabled', self.resize(release)
             )
 
-    def test_releases_understand_each_other(self) -> None:
+    def test_clients_and_workers_of_both_releases_work_together(self) -> None:
         old = self.worker('node1', release=1)
         self.assertEqual('node1: 100 x 75\n', self.resize(release=2))
         self.assertIn('not every acme-worker can rotate yet', self.rotate())
@@ -112,7 +118,7 @@ class TestAcme(ExampleTest):
         self.assertEqual('node1: 100 x 75\n', self.resize(release=1))
         self.assertEqual('node1: 600 x 800\n', self.rotate())
 
-    def test_a_release_that_is_too_old_is_told_so(self) -> None:
+    def test_a_worker_that_is_too_old_is_refused(self) -> None:
         self.stop(self.worker('node1'))
         refused = self.run_example(
             '-m',
@@ -129,7 +135,7 @@ class TestAcme(ExampleTest):
 
 
 class TestHistories(tests_base.TestCase):
-    def test_they_are_what_is_served(self) -> None:
+    def test_the_releases_pass_their_own_tests(self) -> None:
         for release in (1, 2):
             run = self.useFixture(
                 program.Program(

@@ -1,6 +1,5 @@
-"""Joins that come at once are one transaction, and each as if alone."""
+"""Concurrent joins are one transaction, with the results of single joins."""
 
-import dataclasses
 import json
 from typing import Any
 from unittest import mock
@@ -10,9 +9,10 @@ from oslo_utils import uuidutils
 
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.conductor import joins
+from sgconductor.conductor import roster
 from sgconductor.db import models
 from sgconductor.db import services
-from sgconductor.objects import joining
 from tests.functional import base
 
 
@@ -21,63 +21,70 @@ class TestTogether(base.ConductorTest):
         super().setUp()
         self.inside = self.deployment.local(self.conductor)
 
-    def ask(
+    def request(
         self,
         host: str,
         version: int = 1,
         binary: str = 'acme-worker',
         **more: Any,
-    ) -> joining.Ask:
-        said = {
+    ) -> joins.Request:
+        values = {
             'topic': 'worker',
             'report_interval': 10,
             'down_after': 60,
             **more,
         }
         service = objects.Service(
-            self.inside, host=host, binary=binary, version=version, **said
+            self.inside, host=host, binary=binary, version=version, **values
         )
-        return joining.Ask(service, uuidutils.generate_uuid())
+        return joins.request(service, uuidutils.generate_uuid())
 
-    def join(self, *asks: joining.Ask) -> list[Any]:
-        """For each its incarnation, or the error's name."""
+    def join(self, *requests: joins.Request) -> list[Any]:
+        """Join; return for each request its incarnation or error's name."""
         return [
-            answer.row['incarnation']
-            if isinstance(answer, joining.Answer)
+            answer.joined.row['incarnation']
+            if isinstance(answer, joins.Answer)
             else type(answer).__name__
-            for answer in joining.join(self.conductor.backend, asks)
+            for answer in self.joins(self.conductor.backend.roster).join_all(
+                requests
+            )
         ]
 
-    def changes(self) -> int:
+    def joins(self, roster: roster.Roster) -> joins.Joins:
+        return joins.Joins(roster, self.conductor.backend.changes)
+
+    def change_count(self) -> int:
         """How many transactions have changed the roster."""
         with self.deployment.db.reader() as conn:
             number = conn.execute(sa.select(models.roster.c.changes))
             return int(number.scalar_one())
 
-    def told(self) -> list[str]:
-        """All events but the conductor's: what, and of which host."""
+    def events(self) -> list[str]:
+        """The type and the host of each event, except the conductor's."""
         found = []
-        for one in objects.EventList.get_page(self.context):
-            data = json.loads(one.payload)['versioned_object.data']
+        for event in objects.EventList.get_page(self.context):
+            data = json.loads(event.payload)['versioned_object.data']
             if data['binary'] != models.CONDUCTOR:
-                found.append(f'{one.type.partition(".")[2]} {data["host"]}')
+                found.append(f'{event.type.partition(".")[2]} {data["host"]}')
         return found
 
     def pins(self) -> dict[str, int]:
         pins: dict[str, int] = objects.PinList.in_force(self.context)['pins']
         return {n: v for n, v in pins.items() if n != models.CONDUCTOR}
 
-    def test_new_ones_are_one_transaction(self) -> None:
-        before = self.changes()
+    def test_joins_of_new_services_are_one_transaction(self) -> None:
+        before = self.change_count()
         joined = self.join(
-            self.ask('a', 3), self.ask('b', 3), self.ask('a', 2, 'acme-api')
+            self.request('a', 3),
+            self.request('b', 3),
+            self.request('a', 2, 'acme-api'),
         )
         self.assertEqual([1, 1, 1], joined)
-        self.assertEqual(1, self.changes() - before)
+        self.assertEqual(1, self.change_count() - before)
         self.assertEqual({'acme-worker': 3, 'acme-api': 2}, self.pins())
         self.assertEqual(
             ['create a', 'up a', 'create b', 'up b', 'create a', 'up a'],
-            self.told(),
+            self.events(),
         )
         pin = objects.Pin.get_by_binary(self.context, 'acme-worker')
         self.assertEqual('join of a and 1 more with version 3', pin.cause)
@@ -87,54 +94,59 @@ class TestTogether(base.ConductorTest):
             newest = conn.execute(sa.select(models.roster.c.epoch)).scalar()
             self.assertEqual(3, newest)
 
-    def test_old_and_new_ones_and_one_sent_twice(self) -> None:
-        again = self.ask('c')
-        self.join(self.ask('a'), self.ask('b'), again, self.ask('d'))
-        self.look('a').leave()
+    def test_new_known_and_repeated_joins_are_one_transaction(self) -> None:
+        again = self.request('c')
+        self.join(
+            self.request('a'), self.request('b'), again, self.request('d')
+        )
+        self.get_service('a').leave()
         self.services(host='d')[0].destroy()
-        told = len(self.told())
-        before = self.changes()
-        asks = [
-            self.ask('a'),
-            self.ask('b', topic='other'),
+        events_before = len(self.events())
+        before = self.change_count()
+        requests = [
+            self.request('a'),
+            self.request('b', topic='other'),
             again,
-            self.ask('d'),
-            self.ask('e'),
+            self.request('d'),
+            self.request('e'),
         ]
-        self.assertEqual([2, 2, 1, 1, 1], self.join(*asks))
-        self.assertEqual(1, self.changes() - before)
+        self.assertEqual([2, 2, 1, 1, 1], self.join(*requests))
+        self.assertEqual(1, self.change_count() - before)
         self.assertEqual(
             ['update b', 'create d', 'up d', 'create e', 'up e', 'up a'],
-            self.told()[told:],
+            self.events()[events_before:],
         )
-        self.assertEqual('other', self.look('b').topic)
-        self.assertTrue(self.look('a').is_up)
+        self.assertEqual('other', self.get_service('b').topic)
+        self.assertTrue(self.get_service('a').is_up)
 
-    def test_all_of_them_move_the_pin_at_once(self) -> None:
-        self.join(self.ask('a', 1), self.ask('b', 1))
-        self.assertEqual([2, 2], self.join(self.ask('a', 2), self.ask('b', 2)))
+    def test_joins_that_together_move_the_pin_move_it_at_once(self) -> None:
+        self.join(self.request('a', 1), self.request('b', 1))
+        self.assertEqual(
+            [2, 2], self.join(self.request('a', 2), self.request('b', 2))
+        )
         self.assertEqual({'acme-worker': 2}, self.pins())
 
-    def test_who_depends_on_another_comes_after_it(self) -> None:
-        self.join(self.ask('a', 1))
-        before = self.changes()
+    def test_a_join_sees_the_pin_that_an_earlier_join_moved(self) -> None:
+        self.join(self.request('a', 1))
+        before = self.change_count()
         joined = self.join(
-            self.ask('a', 2),  # So none of version 1 is left.
-            self.ask('b', 1),
-            self.ask('a', 2),
-            self.ask('c', 2),
+            self.request('a', 2),  # After it, no service has version 1.
+            self.request('b', 1),
+            self.request('a', 2),
+            self.request('c', 2),
         )
         self.assertEqual([2, 'ServiceTooOld', 3, 1], joined)
-        # The one that was refused has left nothing.
-        self.assertEqual(2, self.changes() - before)
+        # The refused join has changed nothing.
+        self.assertEqual(2, self.change_count() - before)
         self.assertEqual({'acme-worker': 2}, self.pins())
 
-    def test_one_that_cannot_be_written_harms_no_other(self) -> None:
-        self.join(self.ask('z'))
-        bad = self.ask('b')
-        # As from a conductor that checks less than this one does.
-        vars(bad.service)['_obj_topic'] = None
-        joined = self.join(self.ask('a'), bad, self.ask('c'))
+    def test_a_join_that_cannot_be_written_fails_alone(self) -> None:
+        self.join(self.request('z'))
+        bad = self.request('b')
+        # A value that the object would have refused.
+        no_topic: Any = None
+        bad = bad._replace(join=bad.join._replace(topic=no_topic))
+        joined = self.join(self.request('a'), bad, self.request('c'))
         self.assertEqual([1, 1], [joined[0], joined[2]])
         self.assertNotIn(joined[1], (1, 'ServiceTooOld'))
         self.assertEqual(
@@ -142,42 +154,47 @@ class TestTogether(base.ConductorTest):
             sorted(s.host for s in self.services(binary='acme-worker')),
         )
 
-    def test_a_database_that_is_away_is_waited_for_once(self) -> None:
+    def test_all_joins_wait_once_for_a_database_that_is_away(self) -> None:
         tried: list[Any] = []
 
         def away(work: Any) -> None:
             tried.append(work)
             raise exception.DatabaseUnreachable('db', 'gone')
 
-        # The conductor itself goes on.
-        here = dataclasses.replace(
-            self.conductor.backend, db=mock.Mock(write=away)
+        # Only these joins: the conductor itself still has its database.
+        unreachable = roster.Roster(
+            mock.Mock(write=away), mock.Mock(), mock.Mock()
         )
-        asks = [self.ask('a'), self.ask('b'), self.ask('a'), self.ask('c', 2)]
-        answers = joining.join(here, asks)
+        requests = [
+            self.request('a'),
+            self.request('b'),
+            self.request('a'),
+            self.request('c', 2),
+        ]
+        answers = self.joins(unreachable).join_all(requests)
         self.assertEqual(
             ['DatabaseUnreachable'] * 4,
-            [type(one).__name__ for one in answers],
+            [type(answer).__name__ for answer in answers],
         )
         self.assertEqual(1, len(tried))
 
-    def test_one_host_keeps_its_order(self) -> None:
-        """The older process of an upgrade must not come after the newer."""
-        self.join(self.ask('z', 1))
+    def test_joins_of_one_host_keep_their_order(self) -> None:
+        """In an upgrade, the old process must not join after the new one."""
+        self.join(self.request('z', 1))
         joined = self.join(
-            self.ask('b', 2), self.ask('a', 1), self.ask('a', 2)
+            self.request('b', 2), self.request('a', 1), self.request('a', 2)
         )
         self.assertEqual([1, 1, 2], joined)
-        self.assertEqual(2, self.look('a').version)
+        self.assertEqual(2, self.get_service('a').version)
 
-    def test_versions_are_a_transaction_each(self) -> None:
-        before = self.changes()
-        asks = [self.ask(f'node{i}', 1 + i % 2) for i in range(6)]
-        self.assertEqual([1] * 6, self.join(*asks))
-        self.assertEqual(2, self.changes() - before)
+    def test_joins_of_each_version_are_one_transaction(self) -> None:
+        before = self.change_count()
+        requests = [self.request(f'node{i}', 1 + i % 2) for i in range(6)]
+        self.assertEqual([1] * 6, self.join(*requests))
+        self.assertEqual(2, self.change_count() - before)
 
-    def test_one_that_had_to_wait_is_up(self) -> None:
-        """As for other rows that joined with it."""
+    def test_a_service_whose_join_took_long_is_up(self) -> None:
+        """It may wait for other rows of its transaction."""
         read = services.get_many
 
         def later(*args: Any) -> Any:
@@ -187,5 +204,9 @@ class TestTogether(base.ConductorTest):
             }
 
         with mock.patch.object(services, 'get_many', later):
-            self.assertEqual([1, 1], self.join(self.ask('a'), self.ask('b')))
-        self.assertEqual(['create a', 'up a', 'create b', 'up b'], self.told())
+            self.assertEqual(
+                [1, 1], self.join(self.request('a'), self.request('b'))
+            )
+        self.assertEqual(
+            ['create a', 'up a', 'create b', 'up b'], self.events()
+        )

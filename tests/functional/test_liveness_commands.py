@@ -1,4 +1,4 @@
-"""What an operator sees of who is alive, and of what happens to services."""
+"""The commands that show liveness: service, liveness and watch."""
 
 import json
 import pathlib
@@ -13,8 +13,13 @@ from tests import program
 from tests import resources
 from tests.functional import commands
 
-# Seconds: whoever is not made so, is not down before a test ends.
+# Seconds: no service that has it goes down before its test ends.
 _LONG = 3600
+
+
+def event(type_: str, like: objects.Event) -> events.New:
+    """One that tells the same as another."""
+    return events.New(type_, like.payload, None, None)
 
 
 class TestLiveness(commands.CommandTest):
@@ -32,22 +37,22 @@ class TestLiveness(commands.CommandTest):
     ]
     memcached: Any = None
 
-    def told(self, *args: str) -> Any:
+    def json(self, *args: str) -> Any:
         return json.loads(self.manage(*args, '-f', 'json'))
 
     def explain(self, *args: str) -> list[tuple[Any, ...]]:
         return [
             (p['source'], p['says'], p['age'], p['speaks_for'])
-            for p in self.told('service', 'explain', *args)
+            for p in self.json('service', 'explain', *args)
         ]
 
     def status(self, *args: str) -> tuple[list[str], list[dict[str, Any]]]:
-        """The lines on the drivers, and what is told of the workers."""
-        told = self.manage('liveness', 'status', *args, '-f', 'json')
-        lines, _, table = told.partition('[')
+        """The lines about the drivers, and the rows of the workers."""
+        output = self.manage('liveness', 'status', *args, '-f', 'json')
+        lines, _, table = output.partition('[')
         return lines.splitlines(), _workers(json.loads(f'[{table}'))
 
-    def test_a_verdict_can_be_explained(self) -> None:
+    def test_explain_shows_the_evidence_behind_the_liveness(self) -> None:
         fresh = self.service('fresh', 1, down_after=_LONG)
         self.service('stale', 1, age=120)
         self.service('gone', 1, down_after=_LONG).leave()
@@ -56,7 +61,7 @@ class TestLiveness(commands.CommandTest):
         forced.save()
         moment = r'2\d{3}-\d\d-\d\dT[\d:]{8}Z'
 
-        beat, heard, announced, verdict = self.explain(fresh.uuid)
+        beat, reception, announced, verdict = self.explain(fresh.uuid)
         self.assertEqual(
             (
                 'services table',
@@ -68,9 +73,11 @@ class TestLiveness(commands.CommandTest):
         )
         self.assertTrue(0 <= beat[2] < _LONG, beat)
         self.assertEqual(beat[2], round(beat[2], 1))
-        self.assertEqual(('hearing', ''), (heard[0], heard[3]))
+        self.assertEqual(('reception', ''), (reception[0], reception[3]))
         self.assertEqual('announced to be up', announced[1])
-        self.assertEqual(('verdict', 'all speak for it', None, 'up'), verdict)
+        self.assertEqual(
+            ('verdict', 'no evidence against it', None, 'up'), verdict
+        )
         for host, why in (('gone', f'^left at {moment}$'), ('forced', '^for')):
             order, beat, *_, verdict = self.explain(host, 'acme-worker')
             self.assertRegex(order[1], why)
@@ -80,7 +87,7 @@ class TestLiveness(commands.CommandTest):
         self.assertRegex(table, r'\| services table .* \d{3}\.\d s +\| down ')
         self.assertRegex(table, r'\| verdict .* \|  +\| down ')
 
-        listed = _workers(self.told('service', 'list'))
+        listed = _workers(self.json('service', 'list'))
         self.assertEqual(
             [
                 ('fresh', 'up', 'up'),
@@ -94,13 +101,13 @@ class TestLiveness(commands.CommandTest):
         self.assertEqual('', nothing)
         self.assertRegex(stale, r'^last beat \d{3}\.\d s ago, allowed 60 s$')
         self.assertRegex(gone, f'^left at {moment}$')
-        shown = self.told('service', 'show', 'gone', 'acme-worker')
+        shown = self.json('service', 'show', 'gone', 'acme-worker')
         self.assertEqual('down', shown['liveness'])
         self.assertEqual(gone, shown['liveness_reason'])
 
-    def test_drivers_are_compared(self) -> None:
+    def test_status_compares_the_driver_and_the_shadow_driver(self) -> None:
         self.service('node2', 1, down_after=_LONG)
-        alone = ['db: outages seen by this conductor: 0; it can be asked']
+        alone = ['db: outages seen by this conductor: 0; now available']
         node2 = {
             'host': 'node2',
             'binary': 'acme-worker',
@@ -120,7 +127,7 @@ class TestLiveness(commands.CommandTest):
             'servicegroup_memcache__timeout': 0.5,
         }
         self.deployment.conductor(**shadow)
-        # It feeds both, and node2 only the table.
+        # node1 reports to both drivers, node2 only to the table.
         member = self.deployment.remote(**shadow).membership(
             'node1', 'acme-worker', 'worker', 1
         )
@@ -163,7 +170,7 @@ class TestWatch(commands.CommandTest):
         self.service('node0', 1, down_after=_LONG)
 
     def watch(self, *args: str, timeout: float = 10) -> program.Program:
-        """The command, which shows the last event."""
+        """Start the command, which first shows the last event."""
         return self.start(
             *('sgconductor-manage', '--timeout', str(timeout)),
             *('watch', '--since', '1', *args),
@@ -179,11 +186,11 @@ class TestWatch(commands.CommandTest):
         return list(objects.EventList.get_page(self.context))
 
     def ends(self, watching: program.Program, how: signal.Signals) -> None:
-        """It does so at once, and has nothing to say."""
-        said = watching.output
+        """Check that it ends at a signal, and prints nothing more."""
+        before = watching.output
         watching.signal(how)
         self.assertEqual(0, watching.wait(10), watching.output)
-        self.assertEqual(said, watching.output)
+        self.assertEqual(before, watching.output)
 
     def test_each_event_is_shown_once(self) -> None:
         both = as_text, as_json = self.watch(), self.watch('--json')
@@ -196,14 +203,20 @@ class TestWatch(commands.CommandTest):
         service.leave()
         self.service('node1', 3, down_after=_LONG).destroy()
         self.wait_for_lines(*both, count=7)
-        # Of two that are written at once, the second may be seen first.
+        # Of two events written at the same time, the second may commit first.
         with self.deployment.db.writer() as slow:
-            events.add(slow, [('service.update', before.payload)])
+            events.add(
+                slow,
+                [event('service.update', before)],
+            )
             with self.deployment.db.writer() as quick:
-                events.add(quick, [('service.delete', before.payload)])
+                events.add(
+                    quick,
+                    [event('service.delete', before)],
+                )
             self.wait_for_lines(*both, count=8)
         self.wait_for_lines(*both, count=9)
-        # One more look, to see nothing again.
+        # One more read must not show an event again.
         self.service('node2', 1, down_after=_LONG)
         self.wait_for_lines(*both, count=11)
         self.ends(as_json, signal.SIGTERM)
@@ -221,6 +234,8 @@ class TestWatch(commands.CommandTest):
                     'type': event.type,
                     'at': event.fields['at'].stringify(event.at),
                     'payload': json.loads(event.payload),
+                    'request_id': event.request_id,
+                    'user_id': event.user_id,
                 }
                 for event in expected
             ],
@@ -247,35 +262,42 @@ class TestWatch(commands.CommandTest):
         ):
             self.assertRegex(line, f'^{moment} {what} [0-9a-f-]{{36}}$')
 
-    def test_it_outlives_its_conductor(self) -> None:
+    def test_events_are_shown_again_after_a_restart_of_the_conductor(
+        self,
+    ) -> None:
         watching = self.watch(timeout=0.5)
         self.wait_for_lines(watching, count=1)
         (known,) = self.written()[-1:]
         self.conductor.stop()
-        self.wait_for(
-            'the complaint', lambda: 'No conductor' in watching.output
-        )
+        self.wait_for('the error', lambda: 'No conductor' in watching.output)
         with self.deployment.db.writer() as conn:
-            events.add(conn, [('service.update', known.payload)])
+            events.add(conn, [event('service.update', known)])
         self.deployment.conductor()
-        self.wait_for('the end', lambda: ' again.' in watching.output)
-        self.service('node1', 1)
-        self.wait_for('the news', lambda: 'create node1' in watching.output)
-        lines = watching.output.splitlines()
-        said = [line for line in lines if not line.startswith('2')]
-        self.assertEqual(2, len(said), watching.output)
-        self.assertRegex(
-            said[0], r'^No conductor answered .* Watching on as soon as it can'
+        self.wait_for(
+            'the recovery',
+            lambda: '\nEvents are shown again.' in watching.output,
         )
-        self.assertEqual('Watching again.', said[1])
-        shown = [line.split()[-1] for line in lines if line not in said]
+        self.service('node1', 1)
+        self.wait_for(
+            'the new event', lambda: 'create node1' in watching.output
+        )
+        lines = watching.output.splitlines()
+        errors = [line for line in lines if not line.startswith('2')]
+        self.assertEqual(2, len(errors), watching.output)
+        self.assertRegex(
+            errors[0],
+            r'^No conductor answered .* again as soon as a conductor '
+            r'answers\.$',
+        )
+        self.assertEqual('Events are shown again.', errors[1])
+        shown = [line.split()[-1] for line in lines if line not in errors]
         self.assertEqual(len(set(shown)), len(shown), watching.output)
-        news = [e.uuid for e in self.written() if e.id >= known.id]
-        self.assertEqual(news[: len(shown)], shown)
+        written = [e.uuid for e in self.written() if e.id >= known.id]
+        self.assertEqual(written[: len(shown)], shown)
         self.ends(watching, signal.SIGTERM)
 
-    def test_it_ends_with_its_reader(self) -> None:
-        # With "| head -1", for example; nothing need happen for that.
+    def test_it_ends_when_its_reader_has_gone(self) -> None:
+        # As with "| head -1"; no further event is needed for that.
         piped = subprocess.Popen(
             [
                 str(
@@ -298,5 +320,5 @@ class TestWatch(commands.CommandTest):
 
 
 def _workers(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without the conductors, which are members too."""
+    """The rows of acme-worker; conductors are members too."""
     return [one for one in listed if one['binary'] == 'acme-worker']

@@ -1,4 +1,4 @@
-"""Looking services up, editing and deleting them, from afar."""
+"""How remote callers look services up, edit them and delete them."""
 
 import json
 import threading
@@ -15,7 +15,10 @@ from tests.functional import base
 
 class LookupTest(base.ConductorTest):
     def fill(self, count: int) -> None:
-        """Make services node0, node1, … of two binaries by turns."""
+        """Add services node0, node1, …: of acme-api and acme-worker in turn.
+
+        They are in the table, and have no processes.
+        """
         for i in range(count):
             binary, topic = (('acme-api', 'api'), ('acme-worker', 'worker'))[
                 i % 2
@@ -25,7 +28,7 @@ class LookupTest(base.ConductorTest):
 
 
 class TestGet(LookupTest):
-    def test_by_uuid_and_by_host_and_binary_are_the_same(self) -> None:
+    def test_a_get_by_uuid_and_by_host_and_binary_are_equal(self) -> None:
         self.fill(1)
         one = objects.Service.get_by_host_and_binary(
             self.context, 'node0', 'acme-api'
@@ -35,13 +38,13 @@ class TestGet(LookupTest):
 
     def test_a_get_is_one_select(self) -> None:
         self.fill(1)
-        seen = self.statements()
+        statements = self.record_statements()
         objects.Service.get_by_host_and_binary(
             self.context, 'node0', 'acme-api'
         )
-        self.assertEqual(1, len(seen), str(seen))
+        self.assertEqual(1, len(statements), str(statements))
 
-    def test_what_is_not_there_is_named(self) -> None:
+    def test_the_error_names_the_service_that_was_not_found(self) -> None:
         error = self.assertRaises(
             exception.ServiceNotFound,
             objects.Service.get_by_host_and_binary,
@@ -59,43 +62,45 @@ class TestGet(LookupTest):
         )
         self.assertEqual(f'Service {uuid} was not found.', str(error))
 
-    def test_local_and_remote_answers_are_the_same(self) -> None:
+    def test_local_and_remote_callers_get_the_same(self) -> None:
         self.fill(1)
         local = self.deployment.local(self.conductor)
-        here, there = (
+        by_local, by_remote = (
             objects.Service.get_by_host_and_binary(
                 context, 'node0', 'acme-api'
             )
             for context in (local, self.context)
         )
-        self.assertEqual(here.obj_to_primitive(), there.obj_to_primitive())
+        self.assertEqual(
+            by_local.obj_to_primitive(), by_remote.obj_to_primitive()
+        )
 
 
 class TestList(LookupTest):
     def test_a_list_is_one_select_whatever_its_length(self) -> None:
         for count in (0, 1, 20):
             self.fill(count)
-            seen = self.statements()
+            statements = self.record_statements()
             page = objects.ServiceList.get_page(self.context)
-            # The conductor is one of them.
+            # The conductor is listed too.
             self.assertEqual(count + 1, len(page.objects))
-            self.assertEqual(1, len(seen), str(seen))
-        seen = self.statements()
+            self.assertEqual(1, len(statements), str(statements))
+        statements = self.record_statements()
         page = objects.ServiceList.get_page(self.context, host='nowhere')
         self.assertEqual(0, len(page.objects))
-        self.assertEqual(1, len(seen), str(seen))
+        self.assertEqual(1, len(statements), str(statements))
 
-    def test_it_takes_one_more_for_any_number_that_are_overdue(self) -> None:
+    def test_a_list_with_overdue_services_is_two_selects(self) -> None:
         self.fill(20)
         overdue = self.services(topic='worker')
         for service in overdue:
             self.deployment.age(service.id, 90)
-        seen = self.statements()
+        statements = self.record_statements()
         page = objects.ServiceList.get_page(self.context, topic='worker')
         self.assertEqual(
             [False] * len(overdue), [service.is_up for service in page]
         )
-        self.assertEqual(2, len(seen), str(seen))
+        self.assertEqual(2, len(statements), str(statements))
 
     def test_pages_follow_each_other_without_gap_or_overlap(self) -> None:
         self.fill(7)
@@ -106,7 +111,7 @@ class TestList(LookupTest):
         ).objects:
             found += [service.id for service in page]
             marker = page[-1].id
-        # The conductor is one of them.
+        # The conductor is listed too.
         self.assertEqual(7 + 1, len(found))
         self.assertEqual(sorted(set(found)), found)
 
@@ -117,11 +122,11 @@ class TestList(LookupTest):
             with mock.patch.object(service_list, '_PAGES', sizes):
                 walked = self.services()
             self.assertEqual(
-                [one.obj_to_primitive() for one in page],
-                [one.obj_to_primitive() for one in walked],
+                [service.obj_to_primitive() for service in page],
+                [service.obj_to_primitive() for service in walked],
             )
 
-    def test_a_walk_that_is_left_leaves_nothing_behind(self) -> None:
+    def test_a_walk_that_is_closed_leaves_no_thread(self) -> None:
         self.fill(7)
         with mock.patch.object(service_list, '_PAGES', (2,)):
             walk = objects.ServiceList.walk(self.context)
@@ -130,27 +135,29 @@ class TestList(LookupTest):
         names = [thread.name for thread in threading.enumerate()]
         self.assertEqual([], [n for n in names if n.startswith('walk')])
 
-    def test_a_table_is_one_select_and_says_the_same(self) -> None:
+    def test_a_table_is_one_select_and_has_the_values_of_a_page(self) -> None:
         self.fill(20)
-        # Without the conductor, which beats.
-        mine = 'acme-worker'
-        page = objects.ServiceList.get_page(self.context, binary=mine)
-        seen = self.statements()
+        # Without the conductor, whose row changes with each beat.
+        binary = 'acme-worker'
+        page = objects.ServiceList.get_page(self.context, binary=binary)
+        statements = self.record_statements()
         names = ['is_up', 'not yet', 'last_seen_up', 'host']
-        table = objects.ServiceList.get_table(self.context, names, binary=mine)
-        self.assertEqual(1, len(seen), str(seen))
+        table = objects.ServiceList.get_table(
+            self.context, names, binary=binary
+        )
+        self.assertEqual(1, len(statements), str(statements))
         self.assertEqual(['is_up', 'last_seen_up', 'host'], table['names'])
         self.assertIsNone(table['marker'])
-        some = objects.ServiceList.get_table(
-            self.context, names, limit=4, binary=mine
+        part = objects.ServiceList.get_table(
+            self.context, names, limit=4, binary=binary
         )
-        self.assertEqual(page[3].id, some['marker'])
-        primitives = [one.obj_to_primitive() for one in page]
+        self.assertEqual(page[3].id, part['marker'])
+        primitives = [service.obj_to_primitive() for service in page]
         self.assertEqual(10, len(primitives))
         self.assertEqual(
             [
-                [one['versioned_object.data'][n] for n in table['names']]
-                for one in primitives
+                [primitive['versioned_object.data'][n] for n in table['names']]
+                for primitive in primitives
             ],
             json.loads(table['rows']),
         )
@@ -162,7 +169,7 @@ class TestList(LookupTest):
                 bad,
             )
 
-    def test_a_deleted_marker_still_marks(self) -> None:
+    def test_a_deleted_service_can_be_the_marker(self) -> None:
         self.fill(4)
         marker = self.services()[1]
         marker.destroy()
@@ -194,7 +201,7 @@ class TestList(LookupTest):
         self.assertEqual(list('15'), hosts(topic='worker', up=True))
         self.assertEqual([], hosts(host='node4', up=False))
 
-    def test_a_filter_on_up_fills_its_pages(self) -> None:
+    def test_pages_filtered_by_up_are_full(self) -> None:
         self.fill(6)
         for service in objects.ServiceList.get_page(self.context):
             if service.host in ('node0', 'node2', 'node5'):
@@ -206,11 +213,11 @@ class TestList(LookupTest):
         )
         self.assertEqual(['node5'], [s.host for s in page])
 
-    def test_a_filter_on_up_takes_few_selects(self) -> None:
+    def test_a_page_filtered_by_up_is_one_select(self) -> None:
         self.fill(30)
-        seen = self.statements()
+        statements = self.record_statements()
         objects.ServiceList.get_page(self.context, limit=1, up=False)
-        self.assertEqual(1, len(seen), str(seen))
+        self.assertEqual(1, len(statements), str(statements))
 
 
 class TestEdit(LookupTest):
@@ -221,27 +228,30 @@ class TestEdit(LookupTest):
             self.context, 'node0', 'acme-api'
         )
 
-    def test_no_edit_of_a_dead_service_makes_it_look_alive(self) -> None:
+    def test_no_edit_makes_a_down_service_up(self) -> None:
         self.deployment.age(self.service.id, 600)
         self.service.refresh()
-        seen = self.service.last_seen_up
-        for name, values in {
-            'disabled': (True, False),
-            'disabled_reason': ('why', None),
-            'forced_down': (True, False),
-            'availability_zone': ('north', None),
-        }.items():
-            for value in values:
-                setattr(self.service, name, value)
-                self.service.save()
-                self.assertFalse(self.service.is_up)
-                self.service.refresh()
-                self.assertFalse(self.service.is_up)
-                self.assertEqual(seen, self.service.last_seen_up)
-                self.assertEqual(value, getattr(self.service, name))
+        last_seen_up = self.service.last_seen_up
+        for name, value in (
+            ('disabled', True),
+            ('disabled_reason', 'why'),
+            ('disabled_reason', None),
+            ('disabled', False),
+            ('forced_down', True),
+            ('forced_down', False),
+            ('availability_zone', 'north'),
+            ('availability_zone', None),
+        ):
+            setattr(self.service, name, value)
+            self.service.save()
+            self.assertFalse(self.service.is_up)
+            self.service.refresh()
+            self.assertFalse(self.service.is_up)
+            self.assertEqual(last_seen_up, self.service.last_seen_up)
+            self.assertEqual(value, getattr(self.service, name))
         self.assertIsNotNone(self.service.updated_at)
 
-    def test_nobody_can_set_what_the_conductor_decides(self) -> None:
+    def test_a_field_that_the_conductor_sets_is_read_only(self) -> None:
         for name, value in {
             'is_up': False,
             'last_seen_up': self.service.created_at,
@@ -265,13 +275,14 @@ class TestEdit(LookupTest):
         columns = sa.inspect(self.deployment.db.engine).get_columns('services')
         self.assertNotIn('is_up', [column['name'] for column in columns])
 
-    def test_a_save_of_nothing_writes_nothing(self) -> None:
-        seen = self.statements()
+    def test_a_save_without_changes_is_no_statement(self) -> None:
+        statements = self.record_statements()
         self.service.save()
-        self.assertEqual([], seen)
+        self.assertEqual([], statements)
 
-    def test_any_script_can_say_why(self) -> None:
+    def test_a_reason_may_have_any_characters_of_unicode(self) -> None:
         reason = 'Lüfter kaputt, 日本語 \U0001f600'
+        self.service.disabled = True
         self.service.disabled_reason = reason
         self.service.save()
         self.service.refresh()
@@ -281,16 +292,16 @@ class TestEdit(LookupTest):
         objects.Service(self.context, uuid=self.service.uuid).destroy()
         self.assertRaises(exception.ServiceNotFound, self.service.refresh)
 
-    def test_a_deleted_service_is_gone_for_all(self) -> None:
-        twin = objects.Service.get_by_uuid(self.context, self.service.uuid)
+    def test_a_deleted_service_is_not_found_by_any_method(self) -> None:
+        copy = objects.Service.get_by_uuid(self.context, self.service.uuid)
         self.service.destroy()
-        twin.disabled = True
-        self.assertRaises(exception.ServiceNotFound, twin.save)
-        self.assertRaises(exception.ServiceNotFound, twin.refresh)
-        self.assertRaises(exception.ServiceNotFound, twin.destroy)
+        copy.disabled = True
+        self.assertRaises(exception.ServiceNotFound, copy.save)
+        self.assertRaises(exception.ServiceNotFound, copy.refresh)
+        self.assertRaises(exception.ServiceNotFound, copy.destroy)
         self.assertEqual([], self.services())
 
-    def test_a_deleted_name_is_free(self) -> None:
+    def test_host_and_binary_of_a_deleted_service_can_join_again(self) -> None:
         for _ in range(2):
             service = objects.Service.get_by_host_and_binary(
                 self.context, 'node0', 'acme-api'

@@ -58,9 +58,9 @@ def key(one: sg_driver.Member) -> str:
 
 
 class Requests(fixtures.Fixture):
-    """Counts what is sent to read.
+    """Counts the reads that are sent.
 
-    :ivar count: how often
+    :ivar count: how many
     """
 
     def _setUp(self) -> None:
@@ -75,7 +75,7 @@ class Requests(fixtures.Fixture):
 
 
 class MemcacheTest(testresources.ResourcedTestCase, base.TestCase):
-    """On servers that are empty."""
+    """Tests on servers that are empty."""
 
     resources = [('server', resources.MEMCACHED)]
     server: memcached.Memcached
@@ -103,7 +103,7 @@ class MemcacheTest(testresources.ResourcedTestCase, base.TestCase):
         return made
 
     def watching(self, **options: Any) -> sg_driver.Driver:
-        """A driver whose word on who is absent counts already."""
+        """A driver for which an absent member counts as absent already."""
         watching = self.driver(**options)
         watching.watch()
         for server in self.servers:
@@ -121,7 +121,7 @@ class MemcacheTest(testresources.ResourcedTestCase, base.TestCase):
         self.addCleanup(client.close)
         return client
 
-    def assert_roll(
+    def assert_presence(
         self,
         driver: sg_driver.Driver,
         alive: Iterable[sg_driver.Member] = (),
@@ -129,25 +129,25 @@ class MemcacheTest(testresources.ResourcedTestCase, base.TestCase):
         unknown: Iterable[sg_driver.Member] = (),
     ) -> None:
         asked = [*alive, *absent, *unknown]
-        expected = sg_driver.Roll(set(alive), set(unknown))
+        expected = sg_driver.Presence(set(alive), set(unknown))
         self.assertEqual(expected, driver.alive(asked))
 
     def absent(self, driver: sg_driver.Driver, one: sg_driver.Member) -> bool:
-        """Whether a driver says that a member is not there."""
+        """Whether a driver says that a member is absent."""
         try:
-            roll = driver.alive([one])
+            presence = driver.alive([one])
         except exception.DriverUnreachable:
             return False
-        return one not in roll.alive | roll.unknown
+        return one not in presence.alive | presence.unknown
 
 
 class TestMembers(MemcacheTest):
-    def test_others_see_who_joins_and_leaves(self) -> None:
+    def test_joins_and_leaves_are_seen_by_other_drivers(self) -> None:
         one, other = member('node1'), member('node2')
         driver, elsewhere = self.driver(), self.watching()
         driver.join(one)
         driver.join(one)
-        self.assert_roll(elsewhere, [one], absent=[other])
+        self.assert_presence(elsewhere, [one], absent=[other])
         self.assertEqual(
             {'host': 'node1', 'binary': 'acme-worker'},
             json.loads(self.plain().get(key(one))),
@@ -158,7 +158,7 @@ class TestMembers(MemcacheTest):
         )
         driver.leave(one)
         driver.leave(one)
-        self.assert_roll(elsewhere, absent=[one, other])
+        self.assert_presence(elsewhere, absent=[one, other])
         self.assertIsNone(self.plain().get(key(one)))
 
     def test_names_of_any_kind(self) -> None:
@@ -168,7 +168,7 @@ class TestMembers(MemcacheTest):
         driver = self.watching()
         for one in members:
             driver.join(one)
-        self.assert_roll(driver, members, absent)
+        self.assert_presence(driver, members, absent)
 
     def test_two_services_of_one_host(self) -> None:
         one, other = member(binary='a'), member(binary='b')
@@ -176,9 +176,9 @@ class TestMembers(MemcacheTest):
         driver.join(one)
         driver.join(other)
         driver.leave(one)
-        self.assert_roll(driver, [other], [one])
+        self.assert_presence(driver, [other], [one])
 
-    def test_who_beats_stays_and_who_does_not_goes(self) -> None:
+    def test_a_member_is_absent_soon_after_its_last_beat(self) -> None:
         one, other = member(), member()
         driver = self.watching()
         driver.join(one)
@@ -186,13 +186,13 @@ class TestMembers(MemcacheTest):
 
         def gone() -> bool:
             driver.beat(other)
-            roll = driver.alive([one, other])
-            self.assertIn(other, roll.alive)
-            return one not in roll.alive | roll.unknown
+            presence = driver.alive([one, other])
+            self.assertIn(other, presence.alive)
+            return one not in presence.alive | presence.unknown
 
         self.wait_for('its end', gone)
         driver.beat(one)
-        self.assert_roll(driver, [one, other])
+        self.assert_presence(driver, [one, other])
 
     def test_incarnations_do_not_disturb_each_other(self) -> None:
         old = member()
@@ -201,28 +201,28 @@ class TestMembers(MemcacheTest):
         )
         driver = self.watching()
         driver.join(old)
-        self.assert_roll(driver, [old], [new])
+        self.assert_presence(driver, [old], [new])
         driver.join(new)
         driver.leave(old)
-        self.assert_roll(driver, [new], [old])
+        self.assert_presence(driver, [new], [old])
         driver.beat(old)
         driver.leave(new)
-        self.assert_roll(driver, [old], [new])
+        self.assert_presence(driver, [old], [new])
 
-    def test_a_look_is_one_request(self) -> None:
+    def test_reading_any_number_of_members_is_one_request(self) -> None:
         driver = self.watching()
         for count in (1, 100, 10_000):
             members = [member(f'node{i}') for i in range(count)]
             absent = [member(f'node{i}') for i in range(count)]
             self.plain().set_many({key(one): b'{}' for one in members}, 60)
             with Requests() as requests:
-                self.assert_roll(driver, members, absent)
+                self.assert_presence(driver, members, absent)
                 self.assertEqual(1, requests.count)
 
-    def test_nobody_is_looked_for_nowhere(self) -> None:
+    def test_no_members_are_no_request(self) -> None:
         driver = self.driver()
         self.server.kill()
-        self.assertEqual(sg_driver.Roll(set()), driver.alive([]))
+        self.assertEqual(sg_driver.Presence(set()), driver.alive([]))
 
     def test_threads_do_not_disturb_each_other(self) -> None:
         driver = self.watching()
@@ -258,17 +258,17 @@ class TestProcesses(MemcacheTest):
             program.Program('python', str(SCRIPT), str(path), what, one.uuid)
         )
 
-    def test_one_that_is_killed_goes(self) -> None:
+    def test_a_killed_member_becomes_absent(self) -> None:
         one, driver = member(), self.watching()
         started = self.run_script('beat', one)
         self.wait_for('the join', lambda: 'joined' in started.output)
-        self.assert_roll(driver, [one])
+        self.assert_presence(driver, [one])
         started.signal(signal.SIGKILL)
         started.wait()
-        self.assert_roll(driver, [one])
+        self.assert_presence(driver, [one])
         self.wait_for('its end', lambda: self.absent(driver, one))
 
-    def test_both_sides_of_a_fork(self) -> None:
+    def test_a_driver_works_on_both_sides_of_a_fork(self) -> None:
         started = self.run_script('fork', member())
         self.assertEqual(0, started.wait(), started.output)
         self.assertEqual('child: 0\n', started.output)
@@ -276,7 +276,7 @@ class TestProcesses(MemcacheTest):
 
 class TestTrouble(MemcacheTest):
     def beating(self, one: sg_driver.Member) -> None:
-        """Have a member be there, from a process without trouble."""
+        """Keep a member present with a driver of its own."""
         driver = self.driver()
         driver.join(one)
         stopped = threading.Event()
@@ -291,35 +291,37 @@ class TestTrouble(MemcacheTest):
         self.addCleanup(thread.join)
         self.addCleanup(stopped.set)
 
-    def look_on(
+    def check_presence_until(
         self,
         driver: sg_driver.Driver,
         one: sg_driver.Member,
         until: Callable[[], bool],
     ) -> None:
-        """See that a live member is not absent, for all that time."""
+        """Check until a moment that a live member is never absent."""
 
-        def look() -> bool:
+        def check() -> bool:
             self.assertFalse(self.absent(driver, one))
             return until()
 
-        self.wait_for('what shall happen meanwhile', look)
+        self.wait_for('the moment', check)
 
-    def test_a_server_that_was_emptied(self) -> None:
+    def test_a_server_that_was_restarted_once(self) -> None:
         live, dead = member(), member()
         driver = self.watching()
         self.beating(live)
         driver.join(dead)
-        self.assert_roll(driver, [live, dead])
+        self.assert_presence(driver, [live, dead])
         self.restart(self.server)
-        self.look_on(
+        self.check_presence_until(
             driver, live, lambda: driver.alive([live]).alive == {live}
         )
-        self.assert_roll(driver, [live], unknown=[dead])
-        self.look_on(driver, live, lambda: self.absent(driver, dead))
-        self.assert_roll(driver, [live], [dead])
+        self.assert_presence(driver, [live], unknown=[dead])
+        self.check_presence_until(
+            driver, live, lambda: self.absent(driver, dead)
+        )
+        self.assert_presence(driver, [live], [dead])
 
-    def test_a_server_that_is_emptied_over_and_over(self) -> None:
+    def test_a_server_that_is_restarted_repeatedly(self) -> None:
         one = member()
         driver, other = self.watching(), self.watching()
         for i in range(20):
@@ -335,7 +337,7 @@ class TestTrouble(MemcacheTest):
         name = f'sgconductor/canary/{TTL}/{CANARY}'
         return self.plain().get(name) is not None
 
-    def test_what_is_new_is_new_for_as_long_as_a_key_lasts(self) -> None:
+    def test_the_fresh_marker_lasts_as_long_as_a_member_key(self) -> None:
         plain = self.plain()
         canary, fresh = (
             f'sgconductor/{name}/{TTL}/{CANARY}'
@@ -358,30 +360,30 @@ class TestTrouble(MemcacheTest):
         one = member()
         driver = self.watching()
         driver.join(one)
-        self.assert_roll(driver, [one])
+        self.assert_presence(driver, [one])
         self.plain().flush_all()
-        self.assert_roll(driver, unknown=[one])
+        self.assert_presence(driver, unknown=[one])
         self.wait_for('a canary', self.canary)
-        self.assert_roll(driver, unknown=[one])
+        self.assert_presence(driver, unknown=[one])
 
     def hang(self, seconds: float) -> None:
-        """See that a live member is not absent after a server has hung.
+        """Check that a live member is not absent after a server has hung.
 
-        None of its beats came through meanwhile, and the next one comes as
-        late as it may.
+        None of its beats reached the server meanwhile, and the next one comes
+        at the latest possible moment.
         """
-        one, looking = member(), self.driver()
+        one, reader = member(), self.driver()
         self.watching().join(one)
-        self.assert_roll(looking, [one])
+        self.assert_presence(reader, [one])
         self.server.freeze()
         threading.Event().wait(seconds)
         self.server.thaw()
         late = time.monotonic() + INTERVAL + TIMEOUT
-        self.look_on(looking, one, lambda: time.monotonic() > late)
+        self.check_presence_until(reader, one, lambda: time.monotonic() > late)
         self.driver().beat(one)
         late += 0.5
-        self.look_on(looking, one, lambda: time.monotonic() > late)
-        self.assert_roll(looking, [one])
+        self.check_presence_until(reader, one, lambda: time.monotonic() > late)
+        self.assert_presence(reader, [one])
 
     def test_a_server_that_hangs_for_a_moment(self) -> None:
         self.hang(CANARY - 0.3)
@@ -392,7 +394,7 @@ class TestTrouble(MemcacheTest):
     def test_a_server_that_hangs_for_longer_than_a_key_lasts(self) -> None:
         self.hang(TTL + 0.5)
 
-    def test_one_that_hangs_is_waited_for_once(self) -> None:
+    def test_a_server_that_hangs_is_waited_for_once(self) -> None:
         one, driver = member(), self.driver()
         driver.join(one)
         self.server.freeze()
@@ -403,13 +405,13 @@ class TestTrouble(MemcacheTest):
                 )
             self.assertEqual(1, requests.count)
         self.assertRaises(exception.DriverUnreachable, driver.leave, one)
-        self.assertEqual(1, self.logged('is away, and its members'))
+        self.assertEqual(1, self.logged('is away; its members are unknown'))
         self.server.thaw()
         driver.beat(one)
         self.assertEqual({one}, driver.alive([one]).alive)
         self.assertEqual(1, self.logged('answers again'))
 
-    def test_one_that_went_comes_back(self) -> None:
+    def test_a_server_that_is_away_comes_back(self) -> None:
         one, driver = member(), self.watching()
         driver.join(one)
         self.server.kill()
@@ -421,7 +423,7 @@ class TestTrouble(MemcacheTest):
         self.server.start()
         self.wait_for('its answer', lambda: not self.away(driver, one))
         driver.join(one)
-        self.assert_roll(driver, [one])
+        self.assert_presence(driver, [one])
 
     def away(self, driver: sg_driver.Driver, one: sg_driver.Member) -> bool:
         try:
@@ -430,16 +432,16 @@ class TestTrouble(MemcacheTest):
             return True
         return False
 
-    def test_one_that_comes_late(self) -> None:
+    def test_a_server_that_is_away_at_first(self) -> None:
         one, driver = member(), self.driver()
         self.server.kill()
         self.assertRaises(exception.DriverUnreachable, driver.watch)
         self.server.start()
         self.wait_for('its answer', lambda: not self.away(driver, one))
-        self.assert_roll(driver, unknown=[one])
+        self.assert_presence(driver, unknown=[one])
         self.assertTrue(self.canary())
 
-    def test_a_closed_connection_is_no_trouble(self) -> None:
+    def test_a_closed_connection_is_replaced_silently(self) -> None:
         one, driver = member(), self.driver()
         for method in (driver.join, driver.leave, driver.beat):
             self.restart(self.server)
@@ -447,17 +449,17 @@ class TestTrouble(MemcacheTest):
         self.assertEqual({one}, driver.alive([one]).alive)
         self.assertNotIn('WARNING', self.log.output)
 
-    def test_a_bug_does_not_end_the_keeper(self) -> None:
+    def test_an_unexpected_error_does_not_stop_the_keeper(self) -> None:
         place = 'sgconductor.servicegroup.drivers.memcache_markers'
         driver = self.watching()
         self.useFixture(fixtures.MonkeyPatch(f'{place}._LONG_PAUSE', 0.01))
-        with fixtures.MonkeyPatch(f'{place}.Keeper._round', lambda _: 1 / 0):
+        with fixtures.MonkeyPatch(f'{place}.Keeper._renew', lambda _: 1 / 0):
             self.wait_for('it', lambda: self.logged('ZeroDivisionError'))
         self.restart(self.server)
         self.wait_for('a canary', self.canary)
         driver.close()
 
-    def test_closing_closes_what_is_in_use(self) -> None:
+    def test_close_closes_connections_in_use(self) -> None:
         plain, driver = self.plain(), self.driver(timeout=10, ttl=20)
 
         def connections() -> int:
@@ -474,7 +476,7 @@ class TestTrouble(MemcacheTest):
         thread.join()
         self.wait_for('their end', lambda: connections() == before)
 
-    def test_closing_ends_it(self) -> None:
+    def test_close_stops_the_keepers(self) -> None:
         driver = self.watching()
         driver.close()
         driver.close()
@@ -485,7 +487,7 @@ class TestTrouble(MemcacheTest):
 
         self.wait_for('the end of its thread', lambda: not keepers())
 
-    def test_what_is_no_memcached(self) -> None:
+    def test_a_server_that_is_no_memcached(self) -> None:
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 for line in self.rfile:
@@ -524,18 +526,18 @@ class TestSeveral(MemcacheTest):
     def on(
         self, server: memcached.Memcached, members: list[sg_driver.Member]
     ) -> set[sg_driver.Member]:
-        """Those whose place is a server."""
+        """The members that belong to a server."""
         driver = self.driver()
         where = f'memcached {server.address}, '
         return {
             one for one in members if driver.explain(one).startswith(where)
         }
 
-    def test_each_has_its_members(self) -> None:
+    def test_each_server_has_its_members(self) -> None:
         driver = self.driver()
         for one in self.members:
             driver.join(one)
-        self.assert_roll(self.watching(), self.members, self.dead)
+        self.assert_presence(self.watching(), self.members, self.dead)
         for server in self.servers:
             keys = [key(one) for one in self.members]
             found = self.plain(server).get_many(keys).keys()
@@ -543,32 +545,32 @@ class TestSeveral(MemcacheTest):
             self.assertEqual({key(one) for one in here}, found)
             self.assertLess(5, len(here))
 
-    def test_their_order_is_of_no_account(self) -> None:
+    def test_the_order_of_servers_does_not_matter(self) -> None:
         driver = self.driver()
         for one in self.members:
             driver.join(one)
         servers = [server.address for server in reversed(self.servers)]
-        self.assert_roll(
+        self.assert_presence(
             self.watching(servers=servers), self.members, self.dead
         )
 
-    def test_a_look_is_one_request_each(self) -> None:
+    def test_reading_is_one_request_to_each_server(self) -> None:
         driver = self.watching()
         with Requests() as requests:
             driver.alive([*self.members, *self.dead])
             self.assertEqual(3, requests.count)
 
-    def test_one_that_dies_costs_its_members_their_voice(self) -> None:
+    def test_members_of_a_dead_server_are_unknown(self) -> None:
         driver = self.watching()
         for one in self.members:
             driver.join(one)
         self.second.kill()
-        voiceless = self.on(self.second, [*self.members, *self.dead])
-        self.assert_roll(
+        unknown = self.on(self.second, [*self.members, *self.dead])
+        self.assert_presence(
             driver,
-            [one for one in self.members if one not in voiceless],
-            [one for one in self.dead if one not in voiceless],
-            voiceless,
+            [one for one in self.members if one not in unknown],
+            [one for one in self.dead if one not in unknown],
+            unknown,
         )
         of_it = self.on(self.second, self.members).pop()
         error = self.assertRaises(
@@ -577,11 +579,11 @@ class TestSeveral(MemcacheTest):
         self.assertIn(self.second.address, str(error))
         self.second.start()
         self.wait_for('its canary', lambda: self.judged(driver, of_it))
-        self.assert_roll(
+        self.assert_presence(
             driver,
-            [one for one in self.members if one not in voiceless],
-            [one for one in self.dead if one not in voiceless],
-            voiceless,
+            [one for one in self.members if one not in unknown],
+            [one for one in self.dead if one not in unknown],
+            unknown,
         )
 
     def judged(self, driver: sg_driver.Driver, one: sg_driver.Member) -> bool:
@@ -590,7 +592,7 @@ class TestSeveral(MemcacheTest):
         except exception.DriverUnreachable:
             return False
 
-    def test_all_are_away(self) -> None:
+    def test_all_servers_are_away(self) -> None:
         driver = self.watching()
         for server in self.servers:
             server.kill()
@@ -600,17 +602,17 @@ class TestSeveral(MemcacheTest):
             for server in self.servers:
                 self.assertIn(server.address, str(error))
 
-    def test_one_of_them_hangs_from_the_start(self) -> None:
+    def test_one_server_hangs_from_the_start(self) -> None:
         self.third.freeze()
         driver = self.driver()
         driver.watch()
         lost = self.on(self.third, self.members)
-        roll = driver.alive(self.members)
-        self.assertEqual(set(self.members), roll.unknown)
+        presence = driver.alive(self.members)
+        self.assertEqual(set(self.members), presence.unknown)
         for one in set(self.members) - lost:
             driver.join(one)
-        roll = driver.alive(self.members)
-        self.assertEqual((set(self.members) - lost, lost), roll)
+        presence = driver.alive(self.members)
+        self.assertEqual((set(self.members) - lost, lost), presence)
 
 
 class TestTLS(MemcacheTest):
@@ -629,7 +631,7 @@ class TestTLS(MemcacheTest):
             'tls_key_file': str(self.server.key),
         }
 
-    def test_a_member(self) -> None:
+    def test_a_member_over_tls(self) -> None:
         one, driver = member(), self.driver(**self.options())
         driver.watch()
         driver.join(one)
@@ -638,7 +640,7 @@ class TestTLS(MemcacheTest):
         driver.beat(one)
         self.assertEqual({one}, driver.alive([one]).alive)
 
-    def test_who_is_not_trusted(self) -> None:
+    def test_a_wrong_certificate_or_no_tls_is_refused(self) -> None:
         for change in ({'tls_ca_file': None}, {'tls': False}):
             driver = self.driver(**self.options() | change)
             self.assertRaises(

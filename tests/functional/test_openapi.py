@@ -1,4 +1,4 @@
-"""The OpenAPI document is true: whatever fits it is answered as it says."""
+"""Requests that fit the OpenAPI document get the answers it describes."""
 
 from testtools import content
 
@@ -22,7 +22,7 @@ class TestOpenApi(base.ConductorTest):
                 *('run', f'{url}/v1/openapi.json'),
                 *('--max-examples', str(_EXAMPLES)),
                 *('--generation-deterministic', '--checks', 'all'),
-                # It ends only after a minute.
+                # A stream ends only after a minute.
                 *('--exclude-path', '/v1/events/stream'),
                 fresh=True,
             )

@@ -1,6 +1,6 @@
-"""/v2.1/os-services, over HTTP, as Nova's API has it.
+"""/v2.1/os-services over HTTP, in the form of Nova's API.
 
-What is refused, and microversions, are in tests/gabbits.
+tests/gabbits has errors and microversions.
 """
 
 from typing import Any
@@ -54,7 +54,7 @@ class OsServicesTest(base.ConductorTest):
         return [one for one in found if one['binary'] != base.CONDUCTOR]
 
     def fault(self, answer: requests.Response, name: str, code: int) -> str:
-        """The message of an error as Nova's clients read it."""
+        """The message of an error in the form of Nova's API."""
         self.assertEqual(code, answer.status_code, answer.text)
         ((found, fault),) = answer.json().items()
         self.assertEqual((name, code), (found, fault['code']))
@@ -64,7 +64,7 @@ class OsServicesTest(base.ConductorTest):
 
 class TestList(OsServicesTest):
     def test_fields_by_microversion(self) -> None:
-        service = self.look()
+        service = self.get_service()
         first = {
             'id': service.id,
             'binary': 'acme-worker',
@@ -107,19 +107,19 @@ class TestList(OsServicesTest):
         self.assertEqual([('node2', 'acme-worker')], names(host='node2'))
         self.assertEqual(3, len(names(host='', binary='')))
         self.assertEqual([], names(host='nowhere'))
-        # No service can have such a name, which is no mistake in Nova.
+        # In Nova, a name that no service can have is no error.
         self.assertEqual([], names(host='a b/c'))
 
 
 class TestSelect(OsServicesTest):
     def make_fleet(self) -> None:
-        # Without processes, which would ask for something themselves.
+        # Without processes, which would call the conductor themselves.
         with self.deployment.db.writer() as conn:
             for i in range(20):
                 base.join(conn, f'node{i}')
 
     def test_a_list_is_one_select(self) -> None:
-        seen = self.statements()
+        seen = self.record_statements()
         self.assertEqual(20, len(self.listed('2.75', binary='acme-worker')))
         (select,) = seen
         self.assertRegex(select, r'WHERE .*binary')
@@ -137,7 +137,7 @@ class TestChange(OsServicesTest):
         self.assertEqual(
             {'service': {**one, 'status': 'disabled'}}, answer.json()
         )
-        self.assertTrue(self.look().disabled)
+        self.assertTrue(self.get_service().disabled)
         answer = self.change(
             'disable-log-reason', '2.1', **one, disabled_reason='disk'
         )
@@ -151,22 +151,22 @@ class TestChange(OsServicesTest):
             },
             answer.json(),
         )
-        self.assertEqual('disk', self.look().disabled_reason)
+        self.assertEqual('disk', self.get_service().disabled_reason)
         answer = self.change('enable', '2.1', **one)
         self.assertEqual(
             {'service': {**one, 'status': 'enabled'}}, answer.json()
         )
-        self.assertIsNone(self.look().disabled_reason)
+        self.assertIsNone(self.get_service().disabled_reason)
         answer = self.change('force-down', '2.11', **one, forced_down='true')
         self.assertEqual(
             {'service': {**one, 'forced_down': True}}, answer.json()
         )
-        self.assertFalse(self.look().is_up)
+        self.assertFalse(self.get_service().is_up)
         self.change('force-down', '2.52', **one, forced_down=False)
-        self.assertTrue(self.look().is_up)
+        self.assertTrue(self.get_service().is_up)
 
     def test_by_uuid(self) -> None:
-        uuid = self.look().uuid
+        uuid = self.get_service().uuid
         answer = self.change(
             uuid, '2.53', status='disabled', disabled_reason='disk'
         )
@@ -190,7 +190,7 @@ class TestChange(OsServicesTest):
 
 class TestDelete(OsServicesTest):
     def test_by_number_then_by_uuid(self) -> None:
-        service, other = self.look(), self.look('node2')
+        service, other = self.get_service(), self.get_service('node2')
         for version, id_ in (('2.52', service.id), ('2.53', other.uuid)):
             path = f'/os-services/{id_}'
             answer = self.ask('DELETE', path, version)

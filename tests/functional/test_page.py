@@ -16,9 +16,8 @@ from oslo_utils import uuidutils
 from selenium.webdriver.common.keys import Keys
 
 from sgconductor import objects
-from sgconductor import roster
+from sgconductor.api import http_server
 from sgconductor.app import api
-from sgconductor.cmd import server
 from sgconductor.db import clock
 from sgconductor.db import models
 from tests import browser
@@ -27,17 +26,17 @@ from tests.functional import base
 from tests.servers import keystone
 from tests.servers import process
 
-# A directory, for pictures of what the tests see.
+# A directory: if it is set, the tests save screenshots there.
 PICTURES = os.environ.get('SGCONDUCTOR_SCREENSHOTS')
-# As many as a browser opens connections.
+# More than the connections that a browser opens.
 THREADS = 16
-# Of the ten thousand.
+# The numbers of the hosts that are down, of ten thousand.
 DEAD = (17, 4711, 9001)
-# Quick, and as weak.
+# The cheapest cost, so that the tests are quick.
 SALT = bcrypt.gensalt(4)
 MARKUP = '<script>alert(1)</script><img src="x" onerror="alert(2)">'
 
-# All there is of each row in the document, by column.
+# The cells of each row in the document, by column.
 ROWS = """
 return [...document.querySelectorAll('#table .rows > *')].map((row) => (
   Object.fromEntries([...row.children].map((cell) => (
@@ -56,8 +55,8 @@ document.dispatchEvent(new Event('visibilitychange'));
 class PageTest(base.ConductorTest):
     """
     :ivar url: of the API
-    :ivar tab: of the browser, without anything in it yet
-    :cvar refused: whether some of what the page asks for is refused
+    :ivar tab: an empty tab of the browser
+    :cvar refused: whether the API refuses some requests of the page
     """
 
     scenarios = [('chromium', {'resources': [('browser', browser.CHROMIUM)]})]
@@ -69,29 +68,29 @@ class PageTest(base.ConductorTest):
         self.tab = self.browser.tab()
 
     def check_complaints(self) -> None:
-        """Have nothing gone wrong, and nothing been forbidden to the page."""
+        """Check that the browser has logged no errors."""
         seen = self.tab.complaints(network=not self.refused)
         self.tab.open('about:blank')
         self.assertEqual([], seen)
 
     def open(self, **overrides: Any) -> None:
-        """Open the page, of an API with these options."""
+        """Serve the API with these options, and open its page."""
         self.url = self.useFixture(site.Site(self.deployment, **overrides)).url
         self.addCleanup(self.check_complaints)
         self.tab.open(self.url)
 
     def fill(self, *them: Mapping[str, Any], **common: Any) -> None:
-        """Write services into the table, as nobody could join with them.
+        """Insert services that have not joined, with any values.
 
-        :param them: what is special of each
-        :param common: what is special of all
+        :param them: the values of each that are not the default
+        :param common: the values of all that are not the default
         """
         with self.deployment.db.writer() as conn:
             now = conn.execute(sa.select(clock.utcnow())).scalar_one()
             rows = [service(now, **{**common, **special}) for special in them]
             conn.execute(models.services.insert(), rows)
-        roster.settle(self.conductor.backend)
-        # They all follow, but those of which something else is said.
+        self.conductor.backend.roster.settle()
+        # They follow the pins, unless a test sets another epoch.
         table = models.services
         newest = sa.select(models.roster.c.epoch).scalar_subquery()
         with self.deployment.db.writer() as conn:
@@ -133,13 +132,13 @@ class PageTest(base.ConductorTest):
         )
 
     def press(self, label: str, inside: str = 'dialog:last-of-type') -> None:
-        """Press a button as soon as it is there."""
+        """Press a button as soon as it exists."""
         self.wait_for(
             f'a button {label}', lambda: self.tab.press(label, inside)
         )
 
     def details(self, host: str) -> None:
-        """Open what there is of a host's service."""
+        """Open the dialog of a host's service."""
         self.press(host, '#table .rows')
         self.wait_for_text('dialog h2', f'on {host}')
 
@@ -149,8 +148,8 @@ class PageTest(base.ConductorTest):
         )
 
     def told(self, host: str) -> Any:
-        """A service, as the API tells of it."""
-        uuid = self.look(host).uuid
+        """A service as the API shows it."""
+        uuid = self.get_service(host).uuid
         return requests.get(
             f'{self.url}/v1/services/{uuid}', timeout=base.PATIENCE
         ).json()
@@ -182,7 +181,7 @@ def service(
         'last_seen_up': now - datetime.timedelta(seconds=age),
         'left_at': None,
         'joined_at': now - datetime.timedelta(days=1),
-        # It was announced long ago.
+        # As if it was announced long ago.
         'state': 'up',
         'state_since': now - datetime.timedelta(days=1),
         'disabled': False,
@@ -197,7 +196,7 @@ def service(
 
 
 def fleet() -> Iterable[dict[str, Any]]:
-    """A small one, of which all is well."""
+    """A small fleet, with all services up."""
     for i in range(1, 4):
         yield {'host': f'ctl{i}', 'binary': 'acme-api', 'topic': 'api'}
     for i in range(1, 3):
@@ -211,14 +210,14 @@ def fleet() -> Iterable[dict[str, Any]]:
 
 
 class TestFleet(PageTest):
-    def test_who_is_up_and_why(self) -> None:
+    def test_services_needing_attention_come_first(self) -> None:
         self.fill(
             *fleet(),
             {'host': 'node13', 'age': 95},
             {'host': 'node14'},
             {'host': 'node15'},
         )
-        fenced, ill = self.look('node14'), self.look('node15')
+        fenced, ill = self.get_service('node14'), self.get_service('node15')
         fenced.forced_down = True
         fenced.save()
         ill.disabled = True
@@ -230,7 +229,6 @@ class TestFleet(PageTest):
         self.wait_for_text('#summary .disabled', 'Disabled\n1')
         self.wait_for_text('#summary .up', 'Up\n19')
         self.assertEqual('3 down · sgconductor', self.tab.web.title)
-        # Who needs somebody comes first.
         hosts = ['node13', 'node14', 'node16', 'node15', 'conductor1', 'ctl1']
         self.assertEqual(hosts, self.hosts()[:6])
         self.wait_for_row('node13', state='down', why='allowed 60 s')
@@ -244,17 +242,16 @@ class TestFleet(PageTest):
         self.press('×')
         self.picture('fleet')
 
-    def test_ages_go_on_by_the_data_alone(self) -> None:
+    def test_ages_do_not_depend_on_the_browsers_clock(self) -> None:
         self.fill(
             {'host': 'node1', 'age': 100, 'state': 'down'}, {'host': 'node2'}
         )
         self.open()
         self.wait_for_row('node1', beat='10')
-        # Neither clock is right.
         self.tab.run('Date.now = () => 0;')
         self.wait_for_row('node1', beat='103 s')
 
-    def test_text_is_no_markup(self) -> None:
+    def test_markup_in_values_is_not_interpreted(self) -> None:
         self.fill(
             {'host': MARKUP},
             {'host': 'node2', 'disabled': True, 'disabled_reason': MARKUP},
@@ -281,7 +278,7 @@ class TestFleet(PageTest):
         self.wait_for_hosts('node13')
         self.tab.type('#filter', 'nowhere')
         self.wait_for_hosts()
-        self.wait_for_text('#table', 'Nothing matches.')
+        self.wait_for_text('#table', 'No service matches.')
         self.press('Show all', '#fleet')
         self.wait_for_text('#matches', '19 services')
         self.tab.one('#summary .down').click()
@@ -347,13 +344,13 @@ class TestFleet(PageTest):
         first, *_ = self.tab.all('#table .rows button')
         first.send_keys(Keys.ARROW_DOWN * 120)
         self.wait_for_focus('node119')
-        # It keeps the focus out of sight, and behind a dialog.
+        # The row keeps the focus while it is out of sight or behind a dialog.
         self.tab.run('document.querySelector("#table").scrollTop = 0')
         self.wait_for('the first', lambda: 'conductor1' in self.hosts())
         self.wait_for_focus('node119')
         self.tab.web.switch_to.active_element.send_keys(Keys.ENTER)
         self.wait_for_text('dialog h2', 'acme-worker on node119')
-        self.press('Look again')
+        self.press('Refresh')
         self.tab.run('document.querySelector("#table").scrollTop = 1')
         self.tab.run('return new Promise(requestAnimationFrame)')
         self.tab.web.switch_to.active_element.send_keys(Keys.ESCAPE)
@@ -407,8 +404,8 @@ class TestActions(PageTest):
         self.press('Force down')
         self.wait_for_row('node1', state='down', why='forced down')
         self.assertTrue(self.told('node1')['forced_down'])
-        self.press('Take back force-down…')
-        self.press('Take back force-down')
+        self.press('Undo force-down…')
+        self.press('Undo force-down')
         self.wait_for_row('node1', state='up')
         self.assertFalse(self.told('node1')['forced_down'])
         self.press('×')
@@ -422,7 +419,7 @@ class TestActions(PageTest):
         self.wait_for_row('node2', why='allowed 60 s')
         self.assertFalse(self.told('node2')['quarantined'])
 
-    def test_delete_wants_the_hosts_name(self) -> None:
+    def test_delete_requires_the_name_of_the_host(self) -> None:
         self.details('node2')
         self.press('Delete…')
         self.wait_for_text('dialog form', 'acme-worker on node2')
@@ -454,13 +451,13 @@ class TestActions(PageTest):
         self.assertEqual((0, 0), (pin.held_version, pin.version))
         self.press('Release the hold…')
         self.press('Release')
-        self.wait_for_text('dialog', 'All 2 services have it.')
+        self.wait_for_text('dialog', 'All 2 services have this version.')
         pin = objects.Pin.get_by_binary(self.context, 'acme-worker')
         self.assertIsNone(pin.held_version)
 
 
-class TestNews(PageTest):
-    def test_who_joins_and_leaves_is_seen_at_once(self) -> None:
+class TestUpdates(PageTest):
+    def test_joins_and_leaves_are_shown_at_once(self) -> None:
         self.open()
         self.wait_for_text('#stream', 'live')
         self.wait_for_hosts('conductor1')
@@ -471,11 +468,11 @@ class TestNews(PageTest):
         member.leave()
         self.wait_for_row('node1', state='down', why='left at')
         self.wait_for_text('#events', 'left at')
-        self.look().destroy()
+        self.get_service().destroy()
         self.wait_for_hosts('conductor1')
         self.wait_for_text('#events', 'deleted')
 
-    def test_a_tab_that_is_hidden_catches_up_later(self) -> None:
+    def test_hidden_tab_catches_up_when_shown(self) -> None:
         self.open()
         self.wait_for_text('#stream', 'live')
         self.tab.run(HIDDEN, True)
@@ -485,7 +482,7 @@ class TestNews(PageTest):
         self.wait_for_row('node1', state='up')
         self.wait_for_text('#events', 'node1')
 
-    def test_an_upgrade_is_seen_in_versions_and_pin(self) -> None:
+    def test_upgrade_is_shown_in_versions_and_pin(self) -> None:
         self.fill(
             *(
                 {**one, 'version': 2 if i % 3 else 1, 'pin_epoch': i == 9}
@@ -498,7 +495,7 @@ class TestNews(PageTest):
         self.wait_for_text('#pins', '17 of 18 live members follow.')
         self.picture('upgrade')
         self.tab.one('#pins [aria-label="Details of acme-worker"]').click()
-        self.wait_for_text('dialog', 'Of version 1, the oldest')
+        self.wait_for_text('dialog', 'Oldest services, of version 1')
         self.wait_for_text('dialog', 'node')
 
 
@@ -511,11 +508,11 @@ class TestOutages(PageTest):
 
     @contextlib.contextmanager
     def serve(self, port: int) -> Iterator[None]:
-        """Serve the API at a port that it can have again."""
+        """Serve the API on a fixed port, so that it can be served again."""
         wsgi = api.Api(self.deployment.conf(api__auth_strategy='noauth'))
         with (
             contextlib.closing(wsgi),
-            server.Server(wsgi, process.LOOPBACK, port, THREADS),
+            http_server.Server(wsgi, process.LOOPBACK, port, THREADS),
             contextlib.ExitStack() as first,
         ):
             first.callback(wsgi.stop)
@@ -523,8 +520,8 @@ class TestOutages(PageTest):
 
     def wait_for_banner(self, text: str) -> None:
         self.wait_for_text('#trouble', text)
-        self.wait_for_text('#old', 'What you see is')
-        # It is still there.
+        self.wait_for_text('#old', 'This data is')
+        # The table is still shown.
         self.wait_for_row('node1', state='up')
         self.assertEqual('Not connected', self.tab.text('#status'))
 
@@ -556,7 +553,7 @@ class TestOutages(PageTest):
             self.wait_for_recovery()
 
 
-class TestDoors(PageTest):
+class TestSignIn(PageTest):
     refused = True
 
     def test_name_and_password(self) -> None:
@@ -569,8 +566,8 @@ class TestDoors(PageTest):
         self.details('node1')
         self.press('Disable…')
         self.press('Disable')
-        self.wait_for_text('dialog .error', 'You may not do this.')
-        self.assertFalse(self.look().disabled)
+        self.wait_for_text('dialog .error', 'You are not allowed to do this.')
+        self.assertFalse(self.get_service().disabled)
         self.tab.web.refresh()
         self.wait_for_row('node1', state='up')
         self.press('Sign out', 'body > header')
@@ -581,7 +578,9 @@ class TestDoors(PageTest):
         self.wait_for_row('node1', why='disabled')
 
     def open_for(self, *names: str) -> None:
-        """Open the page; each has its name for a password, ann is an admin."""
+        """Open the page for users whose password is their name; ann is an
+        admin.
+        """
         path = self.deployment.directory / 'htpasswd'
         path.write_text(
             ''.join(
@@ -601,7 +600,7 @@ class TestDoors(PageTest):
         self.tab.type('dialog [name=password]', password)
         self.press('Sign in')
 
-    def test_who_signs_in_later_is_not_asked_again(self) -> None:
+    def test_sign_in_is_not_asked_for_again_after_cancel(self) -> None:
         self.open_for('ann')
         self.press('Cancel')
         self.wait_for_text('#trouble', 'You are not signed in.')

@@ -1,4 +1,4 @@
-"""Pins: where they are, who may join, and who follows."""
+"""Pins: their versions, which services may join, and which members follow."""
 
 import itertools
 import threading
@@ -9,15 +9,15 @@ import fixtures
 import sqlalchemy as sa
 from oslo_utils import uuidutils
 
-from sgconductor import app
 from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
-from sgconductor import roster
+from sgconductor.app import conductor as conductor_app
+from sgconductor.app import local as local_app
 from sgconductor.db import clock
-from sgconductor.db import hearing
 from sgconductor.db import models
 from sgconductor.db import pins
+from sgconductor.db import reception
 from sgconductor.member import Membership
 from tests.functional import base
 
@@ -30,7 +30,7 @@ class PinTest(base.ConductorTest):
         binary: str = 'acme-worker',
         **more: Any,
     ) -> objects.Service:
-        """A service that has joined, without a process that beats."""
+        """A service that has joined, without a process that sends beats."""
         service = objects.Service(
             self.context,
             host=host,
@@ -48,38 +48,40 @@ class PinTest(base.ConductorTest):
         return objects.Pin.get_by_binary(self.context, binary)
 
     def hold(self, version: int) -> objects.Pin:
-        """A hold that the conductor itself follows already."""
+        """Hold the pin, and wait until the conductor itself follows it."""
         pin = self.pin()
         pin.hold(version)
         self.wait_for_conductor(pin.epoch)
         return self.pin()
 
     def wait_for_conductor(self, epoch: int) -> None:
-        """Wait until the conductor, a member too, confirms an epoch."""
+        """Wait until the conductor, which is a member, confirms an epoch."""
 
         def confirmed() -> bool:
-            own = self.look('conductor1', base.CONDUCTOR)
+            own = self.get_service('conductor1', base.CONDUCTOR)
             return own.pin_epoch >= epoch
 
-        self.wait_for('the conductor', confirmed)
+        self.wait_for('the conductor to confirm the epoch', confirmed)
 
     def wait_for_followers(self, count: int) -> None:
-        """Wait until so many members, and the conductor, follow the pin."""
+        """Wait until this number of members and the conductor follow."""
         self.wait_for(
-            'the followers', lambda: self.pin().following == count + 1
+            'members to follow the pin',
+            lambda: self.pin().following == count + 1,
         )
 
     def confirm(self, service: objects.Service, epoch: int) -> None:
-        """Have a beat of a service carry an epoch, and arrive."""
+        """Send a beat of a service with an epoch; wait until it is written."""
         self.deployment.beat(self.remote, service, epoch=epoch)
 
-        def arrived() -> bool:
+        def written() -> bool:
             service.refresh()
             return service.pin_epoch >= epoch
 
-        self.wait_for('the beat', arrived)
+        self.wait_for('the beat to be written', written)
 
     def refuse(self, host: str, version: int) -> exception.ServiceTooOld:
+        """Have a service try to join, which is too old; return the error."""
         error: exception.ServiceTooOld = self.assertRaises(
             exception.ServiceTooOld, self.service, host, version
         )
@@ -87,7 +89,7 @@ class PinTest(base.ConductorTest):
 
 
 class TestMinimum(PinTest):
-    def test_the_lowest_of_all_that_count(self) -> None:
+    def test_the_pin_is_the_lowest_version_of_a_binary(self) -> None:
         self.service('a', 3)
         self.assertEqual(3, self.pin().version)
         self.service('b', 4)
@@ -97,7 +99,7 @@ class TestMinimum(PinTest):
         self.assertEqual(4, self.pin().version)
         self.assertEqual({'4': 2}, self.pin().services)
 
-    def test_binaries_are_apart(self) -> None:
+    def test_each_binary_has_its_own_pin(self) -> None:
         self.service('a', 3)
         self.service('a', 7, binary='acme-api')
         found = objects.PinList.get_all(self.context)
@@ -113,8 +115,8 @@ class TestMinimum(PinTest):
 
     def test_dead_disabled_and_forced_down_services_count(self) -> None:
         self.service('new', 4)
-        hold = self.hold(3)
-        self.confirm(self.look('new'), hold.epoch)
+        held = self.hold(3)
+        self.confirm(self.get_service('new'), held.epoch)
         dead = self.service('dead', 3)
         self.pin().release()
         dead.disabled = True
@@ -125,7 +127,7 @@ class TestMinimum(PinTest):
         self.service('new', 5)
         self.assertEqual(3, self.pin().version)
 
-    def test_deleted_ones_do_not(self) -> None:
+    def test_deleted_services_do_not_count(self) -> None:
         old = self.service('old', 3)
         self.service('new', 4)
         old.destroy()
@@ -133,11 +135,11 @@ class TestMinimum(PinTest):
         self.assertEqual(4, pin.version)
         self.assertEqual('delete of old', pin.cause)
 
-    def test_an_empty_fleet_keeps_its_pin(self) -> None:
+    def test_a_binary_without_services_keeps_its_pin(self) -> None:
         self.service('a', 3).destroy()
         pin = self.pin()
         self.assertEqual((3, {}), (pin.version, pin.services))
-        # Nobody can be told of a lower one in time.
+        # Callers might not learn of a lower pin in time.
         self.refuse('b', 2)
         self.service('b', 4)
         self.assertEqual(4, self.pin().version)
@@ -149,13 +151,13 @@ class TestMinimum(PinTest):
         error = self.assertRaises(exception.UnknownBinary, self.pin, 'worker')
         self.assertIn(f'Known: acme-worker, {base.CONDUCTOR}.', str(error))
 
-    def test_several_binaries_are_one_statement(self) -> None:
+    def test_the_minimums_of_several_binaries_are_one_statement(self) -> None:
         for i in range(3):
             self.service('a', i, binary=f'b{i}')
-        seen: list[str] = []
+        statements: list[str] = []
 
         def listen(conn: Any, cursor: Any, statement: str, *more: Any) -> None:
-            seen.append(statement)
+            statements.append(statement)
 
         sa.event.listen(
             self.deployment.db.engine, 'before_cursor_execute', listen
@@ -164,15 +166,15 @@ class TestMinimum(PinTest):
         with self.deployment.db.reader() as conn:
             lowest = pins.minimum(conn, names)
         self.assertEqual({'b0': 0, 'b1': 1, 'b2': 2, 'nothing': None}, lowest)
-        seen = [s for s in seen if not s.startswith('BEGIN')]
-        self.assertEqual(1, len(seen), str(seen))
+        statements = [s for s in statements if not s.startswith('BEGIN')]
+        self.assertEqual(1, len(statements), str(statements))
 
 
-class TestNobody(base.DeploymentTest):
-    """Before the first conductor has joined."""
+class TestEmptyTables(base.DeploymentTest):
+    """Pins before the first conductor has joined."""
 
     def test_an_unknown_binary_is_an_error(self) -> None:
-        with app.Local(self.deployment.conf()) as local:
+        with local_app.Local(self.deployment.conf()) as local:
             error = self.assertRaises(
                 exception.UnknownBinary,
                 objects.Pin.get_by_binary,
@@ -183,7 +185,7 @@ class TestNobody(base.DeploymentTest):
 
 
 class TestPlan(PinTest):
-    """At any size, a look at a handful of entries."""
+    """The minimum takes a few entries of the index, however many rows."""
 
     scenarios = [base.ON_MARIADB, base.ON_POSTGRESQL]
     rows = 3000
@@ -196,13 +198,13 @@ class TestPlan(PinTest):
             found = conn.execute(
                 sa.select(table).where(table.c.uuid == first.uuid)
             )
-            one = dict(found.mappings().one())
-            del one['id']
+            row = dict(found.mappings().one())
+            del row['id']
             conn.execute(
                 table.insert(),
                 [
                     {
-                        **one,
+                        **row,
                         'uuid': uuidutils.generate_uuid(),
                         'host': f'node{i}',
                         'binary': f'acme-{i % 5}',
@@ -212,7 +214,7 @@ class TestPlan(PinTest):
                 ],
             )
 
-    def read(self, conn: sa.Connection) -> int:
+    def entries_read(self, conn: sa.Connection) -> int:
         """How many entries the session has read so far."""
         text = {
             'mysql': "SHOW SESSION STATUS LIKE 'Handler_read%%'",
@@ -223,20 +225,21 @@ class TestPlan(PinTest):
         }[conn.dialect.name]
         return sum(int(row[1]) for row in conn.exec_driver_sql(text))
 
-    def test_so_are_all_minimums_at_once(self) -> None:
-        roster.settle(self.conductor.backend)
+    def test_all_minimums_at_once_read_few_entries(self) -> None:
+        self.conductor.backend.roster.settle()
         with self.deployment.db.writer() as conn:
-            first, before = self.read(conn), self.read(conn)
-            look = pins.lock(conn)
-            # What it takes to ask for it counts too.
-            steps = self.read(conn) - before - (before - first)
-        lowest = {name: row['lowest'] for name, row in look.rows.items()}
+            first, before = self.entries_read(conn), self.entries_read(conn)
+            state = pins.lock_roster(conn)
+            # The query for the count reads entries itself.
+            steps = self.entries_read(conn) - before - (before - first)
+        lowest = {name: row['lowest'] for name, row in state.rows.items()}
         self.assertEqual(
             [71] * 5, [lowest[f'acme-{i}'] for i in range(5)], str(lowest)
         )
         self.assertLess(steps, self.rows / 10)
 
     def explain(self) -> list[str]:
+        """The lines of the database's plan for the minimums."""
         names = [f'acme-{i}' for i in range(5)]
         plan: list[str] = []
 
@@ -245,8 +248,8 @@ class TestPlan(PinTest):
         ) -> None:
             if not plan:
                 plan.append('')
-                told = conn.exec_driver_sql(f'EXPLAIN {statement}', parameters)
-                plan[:] = [' '.join(map(str, row)) for row in told]
+                rows = conn.exec_driver_sql(f'EXPLAIN {statement}', parameters)
+                plan[:] = [' '.join(map(str, row)) for row in rows]
 
         engine = self.deployment.db.engine
         sa.event.listen(engine, 'before_cursor_execute', listen)
@@ -275,25 +278,26 @@ class TestPlan(PinTest):
 
 class TestAdmission(PinTest):
     def snapshot(self) -> list[Any]:
+        """The rows of all tables that a join changes."""
         members, events = models.services, models.events
         with self.deployment.db.reader() as conn:
             return [
                 conn.execute(statement).all()
                 for statement in (
-                    # The conductor's beats go on.
+                    # The conductor's own row changes with each beat.
                     sa.select(members)
                     .where(members.c.binary != base.CONDUCTOR)
                     .order_by(members.c.id),
                     sa.select(models.pins).order_by(models.pins.c.binary),
                     sa.select(models.roster),
-                    # They may be sent meanwhile.
+                    # Not all columns: events may be sent meanwhile.
                     sa.select(events.c.uuid, events.c.type).order_by(
                         events.c.id
                     ),
                 )
             ]
 
-    def test_an_older_one_is_refused_and_leaves_no_trace(self) -> None:
+    def test_a_refused_older_service_changes_nothing(self) -> None:
         self.service('a', 3)
         before = self.snapshot()
         error = self.refuse('b', 2)
@@ -306,25 +310,27 @@ class TestAdmission(PinTest):
             self.assertIn(words, str(error))
         self.assertEqual(before, self.snapshot())
 
-    def test_so_is_one_that_goes_back(self) -> None:
+    def test_a_service_that_joins_again_with_an_older_version_is_refused(
+        self,
+    ) -> None:
         self.service('a', 3)
         before = self.snapshot()
         self.refuse('a', 2)
         self.assertEqual(before, self.snapshot())
-        self.assertTrue(self.look('a').is_up)
+        self.assertTrue(self.get_service('a').is_up)
 
-    def test_an_older_one_than_some_may_join(self) -> None:
+    def test_a_service_not_older_than_the_pin_may_join(self) -> None:
         self.service('a', 3)
         self.service('b', 5)
         self.service('c', 4)
         self.service('b', 3)
         self.assertEqual(3, self.pin().version)
 
-    def test_a_member_is_told_and_does_not_try_on(self) -> None:
+    def test_a_member_that_is_too_old_does_not_try_again(self) -> None:
         self.service('a', 3)
         self.assertRaises(exception.ServiceTooOld, self.member, 'b', version=2)
 
-    def test_admins_edits_are_not_its_business(self) -> None:
+    def test_edits_of_a_quarantined_service_move_no_pin(self) -> None:
         old = self.service('old', 3)
         self.service('new', 4)
         old.leave()
@@ -341,27 +347,29 @@ class TestAdmission(PinTest):
             old.save()
         self.assertEqual(4, self.pin().version)
 
-    def test_a_join_and_the_pin_that_it_moves_are_one(self) -> None:
+    def test_a_change_and_the_pin_that_it_moves_are_one_transaction(
+        self,
+    ) -> None:
         self.service('a', 3)
         before = self.snapshot()
 
         def explode(*args: Any) -> None:
             raise ZeroDivisionError
 
-        with fixtures.MonkeyPatch('sgconductor.db.pins.follow', explode):
+        with fixtures.MonkeyPatch('sgconductor.db.pins.set_minimum', explode):
             self.assertRaises(
                 exception.UnexpectedFailure, self.service, 'a', 4
             )
             self.assertRaises(
-                exception.UnexpectedFailure, self.look('a').destroy
+                exception.UnexpectedFailure, self.get_service('a').destroy
             )
         self.assertEqual(before, self.snapshot())
 
 
 class TestHold(PinTest):
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
-    def test_it_caps_the_pin(self) -> None:
+    def test_a_hold_caps_the_pin_until_it_is_released(self) -> None:
         self.service('a', 3)
         pin = self.hold(2)
         self.assertEqual(
@@ -373,30 +381,32 @@ class TestHold(PinTest):
         pin.release()
         self.assertEqual((4, None), (pin.version, pin.held_version))
 
-    def test_one_above_the_pin_changes_nothing_yet(self) -> None:
+    def test_a_hold_above_the_pin_caps_it_later(self) -> None:
         self.service('a', 3)
         before = self.pin().epoch
         self.assertEqual((3, before), (self.hold(4).version, self.pin().epoch))
         self.service('a', 5)
         self.assertEqual(4, self.pin().version)
 
-    def test_versions_that_are_none(self) -> None:
+    def test_an_invalid_version_cannot_be_held(self) -> None:
         self.service('a', 3)
         for bad in (-1, '2', True, None, 2**40):
             self.assertRaises(exception.InvalidInput, self.hold, bad)
         self.assertIsNone(self.pin().held_version)
 
-    def test_an_older_one_may_join_when_all_live_members_follow(self) -> None:
-        beating = [self.service(host, 3) for host in 'ab']
-        beating.append(self.service('c', 1, binary='acme-api'))
-        gone = self.service('gone', 3)
-        gone.leave()
+    def test_an_older_service_may_join_when_all_live_members_follow(
+        self,
+    ) -> None:
+        live = [self.service(host, 3) for host in 'ab']
+        live.append(self.service('c', 1, binary='acme-api'))
+        stopped = self.service('stopped', 3)
+        stopped.leave()
         dead = self.service('dead', 3)
         self.deployment.age(dead.id, 90)
         pin = self.hold(2)
-        # The conductor is one of them.
+        # The conductor is live too, and follows already.
         self.assertEqual((1, 4), (pin.following, pin.live))
-        for i, service in enumerate(beating):
+        for i, service in enumerate(live):
             error = self.refuse('old', 2)
             self.assertIn(f'only {1 + i} of 4 members', str(error))
             self.assertIn('pins wait acme-worker 2', str(error))
@@ -405,12 +415,12 @@ class TestHold(PinTest):
         self.service('old', 2)
         self.assertEqual((2, 2), (self.pin().version, self.pin().min_version))
 
-    def test_the_process_that_it_replaces_need_not_follow(self) -> None:
+    def test_a_service_need_not_follow_for_its_own_older_process(self) -> None:
         self.service('a', 3)
         self.hold(2)
         self.assertEqual(2, self.service('a', 2).version)
 
-    def test_an_older_epoch_confirms_nothing(self) -> None:
+    def test_an_older_epoch_does_not_confirm_a_new_hold(self) -> None:
         service = self.service('a', 3)
         pin = self.hold(2)
         self.confirm(service, pin.epoch)
@@ -419,104 +429,109 @@ class TestHold(PinTest):
         self.assertGreater(again.epoch, pin.epoch)
         self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
         self.confirm(service, again.epoch)
-        # A beat that was overtaken takes nothing back.
+        # A beat that arrives after a newer one does not change the epoch.
         self.deployment.beat(self.remote, service, epoch=1)
-        self.wait_for('it', lambda: self.look('a').report_count == 3)
+        self.wait_for(
+            'the third beat', lambda: self.get_service('a').report_count == 3
+        )
         self.service('old', 2)
 
-    def test_a_new_process_has_to_confirm_for_itself(self) -> None:
+    def test_a_process_that_joins_again_has_to_confirm_again(self) -> None:
         self.confirm(self.service('a', 3), 100)
         self.service('a', 3)
         self.hold(2)
         self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
 
 
-class TestUnheard(PinTest):
-    """Who could not be heard may be speaking all the same."""
+class TestOutage(PinTest):
+    """A member whose beats could not be received counts as live."""
 
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
-    def live(self, context: sg_context.RequestContext) -> tuple[int, int]:
-        """How many follow the pin, and of how many."""
+    def followers(self, context: sg_context.RequestContext) -> tuple[int, int]:
+        """How many members follow the pin, and how many are live."""
         pin = objects.Pin.get_by_binary(context, 'acme-worker')
         return pin.following, pin.live
 
-    def gaps(self) -> int:
-        return len(hearing.read(self.deployment.db)) - 1
+    def outages(self) -> int:
+        """How many outages of reception are recorded."""
+        return len(reception.read_windows(self.deployment.db)) - 1
 
-    def test_no_hold_is_followed_because_no_conductor_ran(self) -> None:
+    def test_members_are_live_after_a_time_without_conductors(self) -> None:
         member = self.service('a', 3)
         self.hold(2)
         self.conductor.stop()
-        # As long as that: its beats wait with the broker.
+        # No conductor runs for 600 s: the beats wait with the broker.
         self.deployment.age(member.id, 600)
-        self.deployment.deafen(600)
-        self.conductor = app.Conductor(self.deployment.conf())
+        self.deployment.stop_reception(600)
+        self.conductor = conductor_app.Conductor(self.deployment.conf())
         self.addCleanup(self.conductor.stop)
-        # Before any beat is heard again,
-        there = self.deployment.local(self.conductor)
-        self.assertEqual((0, 1), self.live(there))
-        # and after it.
+        # Before any beat is received again:
+        local = self.deployment.local(self.conductor)
+        self.assertEqual((0, 1), self.followers(local))
+        # After it:
         self.conductor.start()
-        self.wait_for('the gap', self.gaps)
+        self.wait_for('the outage to be recorded', self.outages)
         self.wait_for_conductor(self.pin().epoch)
-        self.assertEqual((1, 2), self.live(self.context))
+        self.assertEqual((1, 2), self.followers(self.context))
         self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
         self.confirm(member, self.pin().epoch)
         self.service('old', 2)
 
-    def test_who_was_dead_before_is_dead_after(self) -> None:
+    def test_members_that_were_down_before_an_outage_stay_down(self) -> None:
         member = self.service('new', 3)
         dead = self.service('dead', 3)
         self.hold(2)
         self.conductor.stop()
         self.deployment.age(member.id, 600)
-        # When nobody could be heard any more, it was silent for so long.
+        # It had been silent for 90 s when the outage began.
         self.deployment.age(dead.id, 600 + 90)
-        self.deployment.deafen(600)
-        self.conductor = app.Conductor(self.deployment.conf())
+        self.deployment.stop_reception(600)
+        self.conductor = conductor_app.Conductor(self.deployment.conf())
         self.addCleanup(self.conductor.stop)
-        there = self.deployment.local(self.conductor)
-        self.assertEqual((0, 1), self.live(there))
+        local = self.deployment.local(self.conductor)
+        self.assertEqual((0, 1), self.followers(local))
         self.conductor.start()
-        self.wait_for('the gap', self.gaps)
+        self.wait_for('the outage to be recorded', self.outages)
         self.wait_for_conductor(self.pin().epoch)
         self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
         self.confirm(member, self.pin().epoch)
         self.service('old', 2)
 
-    def test_nor_because_the_database_was_away(self) -> None:
+    def test_members_are_live_after_the_database_was_away(self) -> None:
         member = self.service('a', 3)
         epoch = self.hold(2).epoch
-        base.silence(self.conductor)
+        base.stop_beats_of(self.conductor)
         self.deployment.age(member.id, 600)
-        self.deployment.deafen(600)
+        self.deployment.stop_reception(600)
         self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
-        # What has waited is no proof of what others can say by now.
+        # A late beat does not prove that the beats of others came.
         self.deployment.beat(
             self.remote,
             member,
             stamp=clock.to_micros(member.last_seen_up) - 500 * 10**6,
         )
-        self.wait_for('it', lambda: self.look('a').report_count)
+        self.wait_for(
+            'the late beat', lambda: self.get_service('a').report_count
+        )
         self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
-        own = self.look('conductor1', base.CONDUCTOR)
+        own = self.get_service('conductor1', base.CONDUCTOR)
 
-        def heard() -> bool:
+        def outage_recorded() -> bool:
             now = own.sync()['now']
             self.deployment.beat(self.remote, own, epoch=epoch, stamp=now)
-            return self.gaps() > 0
+            return self.outages() > 0
 
-        self.wait_for('the gap', heard)
+        self.wait_for('the outage to be recorded', outage_recorded)
         self.assertIn('only 1 of 2', str(self.refuse('old', 2)))
         self.confirm(member, epoch)
         self.service('old', 2)
 
 
 class TestQuarantine(PinTest):
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
-    def test_the_dead_do_not_hold_the_pin_any_more(self) -> None:
+    def test_a_quarantined_service_does_not_count_for_the_pin(self) -> None:
         dead = self.service('dead', 3)
         self.service('new', 4)
         self.deployment.age(dead.id, 90)
@@ -527,27 +542,27 @@ class TestQuarantine(PinTest):
         self.assertEqual((4, {'4': 1}), (pin.version, pin.services))
         self.assertEqual('quarantine of dead', pin.cause)
 
-    def test_one_that_is_up_is_refused(self) -> None:
+    def test_a_service_that_is_up_cannot_be_quarantined(self) -> None:
         service = self.service('a', 3)
         error = self.assertRaises(exception.ServiceIsUp, service.quarantine)
         self.assertIn('force it down', str(error))
-        self.assertFalse(self.look('a').quarantined)
+        self.assertFalse(self.get_service('a').quarantined)
 
-    def test_it_is_lifted_only_for_who_may_join(self) -> None:
+    def test_quarantine_ends_only_for_a_service_that_may_join(self) -> None:
         old = self.service('old', 3)
         self.service('new', 4)
         old.leave()
         old.quarantine()
         self.assertRaises(exception.ServiceTooOld, old.unquarantine)
-        self.assertTrue(self.look('old').quarantined)
+        self.assertTrue(self.get_service('old').quarantined)
         self.refuse('old', 3)
         self.hold(3)
-        self.confirm(self.look('new'), self.pin().epoch)
+        self.confirm(self.get_service('new'), self.pin().epoch)
         old.unquarantine()
         self.assertFalse(old.quarantined)
         self.assertEqual(3, self.pin().min_version)
 
-    def test_a_join_lifts_it(self) -> None:
+    def test_a_join_ends_quarantine(self) -> None:
         old = self.service('old', 3)
         self.service('new', 4)
         old.leave()
@@ -555,32 +570,39 @@ class TestQuarantine(PinTest):
         self.assertFalse(self.service('old', 4).quarantined)
         self.assertEqual({'4': 2}, self.pin().services)
 
-    def test_one_whose_process_returns_has_to_be_let_in(self) -> None:
+    def test_a_quarantined_member_that_is_too_old_loses_membership(
+        self,
+    ) -> None:
         lost: list[exception.MembershipLost] = []
         self.member('old', version=3, on_lost=lost.append)
         self.member('new', version=4)
-        old = self.look('old')
+        old = self.get_service('old')
         old.forced_down = True
         old.save()
         old.quarantine()
-        self.wait_for('the loss', lambda: lost)
+        self.wait_for('the loss of membership', lambda: lost)
         self.assertEqual('too old', lost[0].word)
-        self.assertTrue(self.look('old').quarantined)
+        self.assertTrue(self.get_service('old').quarantined)
         self.assertEqual(4, self.pin().version)
 
-    def test_one_that_is_not_too_old_is_back_by_itself(self) -> None:
+    def test_a_quarantined_member_that_is_not_too_old_joins_again(
+        self,
+    ) -> None:
         self.member('a', version=3)
-        service = self.look('a')
+        service = self.get_service('a')
         service.forced_down = True
         service.save()
         service.quarantine()
-        self.wait_for('it back', lambda: not self.look('a').quarantined)
+        self.wait_for(
+            'the member to join again',
+            lambda: not self.get_service('a').quarantined,
+        )
 
 
 class TestWhatIf(PinTest):
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
-    def test_where_the_pins_would_go(self) -> None:
+    def test_what_if_gives_the_pins_without_some_hosts(self) -> None:
         self.service('a', 3)
         self.service('b', 4)
         self.service('b', 7, binary='acme-api')
@@ -608,37 +630,38 @@ class TestWhatIf(PinTest):
             )
 
 
-class TestWho(PinTest):
-    scenarios = base.NOT_ALL
+class TestOldestAndLagging(PinTest):
+    scenarios = base.EMBEDDED_AND_MARIADB
 
-    def test_the_oldest_and_those_that_lag(self) -> None:
+    def test_the_oldest_and_the_lagging_services_are_listed(self) -> None:
         for host, version in (('a', 3), ('b', 4), ('c', 3)):
             self.service(host, version)
         oldest = objects.ServiceList.get_oldest(self.context, 'acme-worker')
         self.assertEqual(['a', 'c'], [service.host for service in oldest])
-        one = objects.ServiceList.get_oldest(self.context, 'acme-worker', 1)
-        self.assertEqual(['a'], [service.host for service in one])
-        self.assertTrue(one[0].is_up)
+        first = objects.ServiceList.get_oldest(self.context, 'acme-worker', 1)
+        self.assertEqual(['a'], [service.host for service in first])
+        self.assertTrue(first[0].is_up)
         epoch = self.pin().epoch
-        self.confirm(self.look('b'), epoch)
+        self.confirm(self.get_service('b'), epoch)
         self.wait_for_conductor(epoch)
         lagging = objects.ServiceList.get_lagging(self.context, epoch)
         self.assertEqual(['a', 'c'], [service.host for service in lagging])
 
 
 class TestFollow(PinTest):
-    """What members know."""
+    """How members learn of changes to pins."""
 
-    scenarios = base.NOT_ALL
+    scenarios = base.EMBEDDED_AND_MARIADB
 
-    def follow(self, **more: Any) -> Membership:
-        """A member that would ask for nothing in a long time."""
+    def member_without_syncs(self, **more: Any) -> Membership:
+        """A member that does not ask a conductor during a test."""
         return self.member('a', version=3, sync_interval=3600, **more)
 
-    def hear_nothing(self) -> None:
+    def ignore_announcements(self) -> None:
+        """Have processes ignore the announcements of new pins."""
         self.useFixture(
             fixtures.MonkeyPatch(
-                'sgconductor.rpcapi.announce.PinsListener.pins_changed',
+                'sgconductor.rpcapi.pin_listener.PinEndpoint.pins_changed',
                 lambda *args, **kwargs: None,
             )
         )
@@ -646,42 +669,46 @@ class TestFollow(PinTest):
     def version(self) -> int | None:
         return self.remote.pins.version('acme-worker')
 
-    def test_a_change_is_heard_at_once(self) -> None:
-        self.follow()
+    def test_a_member_follows_an_announced_change(self) -> None:
+        self.member_without_syncs()
         self.assertEqual(3, self.version())
         other = self.deployment.remote()
         objects.Pin.get_by_binary(other.context(), 'acme-worker').hold(2)
-        self.wait_for('the news', lambda: self.version() == 2)
+        self.wait_for('the held pin', lambda: self.version() == 2)
         self.wait_for_followers(1)
 
-    def test_one_that_was_not_heard_is_learnt_at_a_sync(self) -> None:
-        self.hear_nothing()
+    def test_a_member_learns_a_missed_change_at_a_sync(self) -> None:
+        self.ignore_announcements()
         self.member('a', version=3)
         self.assertEqual(3, self.version())
         self.hold(2)
-        self.wait_for('the news', lambda: self.version() == 2)
+        self.wait_for('the held pin', lambda: self.version() == 2)
         self.wait_for_followers(1)
 
-    def test_the_last_upgrade_raises_it_everywhere(self) -> None:
+    def test_the_last_upgraded_service_raises_the_pin_of_others(self) -> None:
         api = self.deployment.remote()
-        one = api.membership('api1', 'acme-api', 'api', 1)
-        one.join()
-        self.addCleanup(one.stop)
+        member = api.membership('api1', 'acme-api', 'api', 1)
+        member.join()
+        self.addCleanup(member.stop)
         for host in 'abc':
             self.service(host, 3)
         known = api.pins
         for host in 'abc':
             self.assertEqual(3, known.version('acme-worker'))
             self.service(host, 4)
-        self.wait_for('it', lambda: known.version('acme-worker') == 4)
+        self.wait_for(
+            'the raised pin', lambda: known.version('acme-worker') == 4
+        )
 
-    def test_who_is_no_member_asks_for_itself(self) -> None:
+    def test_a_caller_that_is_not_a_member_gets_the_pin(self) -> None:
         self.service('a', 3)
         self.assertEqual(3, self.version())
-        # That one and the conductor.
+        # The service and the conductor, but not the caller.
         self.assertEqual(2, self.pin().live)
 
-    def test_a_restored_database_is_followed_too(self) -> None:
+    def test_members_follow_the_older_epochs_of_a_restored_database(
+        self,
+    ) -> None:
         self.member('a', version=3)
         for version in (1, 2):
             self.hold(version)
@@ -691,56 +718,58 @@ class TestFollow(PinTest):
             conn.execute(
                 models.pins.update().values(epoch=1, held_version=None)
             )
-        # What it confirms is of another time.
+        # The member still confirms an epoch that the database lost.
         pin = self.pin()
         self.assertEqual((0, 2), (pin.following, pin.live))
-        self.wait_for('the older pins', lambda: self.version() == 3)
+        self.wait_for('the restored pin', lambda: self.version() == 3)
         self.hold(2)
-        self.wait_for('a newer one', lambda: self.version() == 2)
+        self.wait_for('the held pin', lambda: self.version() == 2)
         self.wait_for_followers(1)
 
-    def test_an_epoch_that_cannot_be_harms_nobody(self) -> None:
-        member = self.follow()
+    def test_a_beat_with_an_impossible_epoch_is_counted(self) -> None:
+        member = self.member_without_syncs()
         impossible = (2**53, 2**70, -1)
         for epoch in impossible:
             self.deployment.beat(self.remote, member.service, epoch=epoch)
         self.wait_for(
-            'them',
-            lambda: self.look('a').report_count >= len(impossible),
+            'the beats',
+            lambda: self.get_service('a').report_count >= len(impossible),
         )
-        self.look('a').sync()
+        self.get_service('a').sync()
         before = self.pin().epoch
         self.assertEqual(before + 1, self.hold(2).epoch)
-        self.assertEqual(0, self.conductor.beats.garbage)
+        self.assertEqual(0, self.conductor.beats.malformed)
 
-    def test_who_leaves_asks_before_it_speaks_again(self) -> None:
-        self.hear_nothing()
-        self.follow(report_interval=1000, down_after=2000).leave()
+    def test_a_member_that_left_asks_for_the_pin(self) -> None:
+        self.ignore_announcements()
+        self.member_without_syncs(
+            report_interval=1000, down_after=2000
+        ).leave()
         self.hold(1)
         self.assertEqual(1, self.version())
 
 
 class TestSettle(PinTest):
-    def join_behind_its_back(self, host: str, version: int) -> None:
-        """As a conductor of the release before does it."""
+    def join_without_settling(self, host: str, version: int) -> None:
+        """Add a service to the table, and move no pin."""
         with self.deployment.db.writer() as conn:
             base.join(conn, host, version=version)
 
-    def test_a_join_counts_who_was_not_seen_to_join(self) -> None:
-        self.join_behind_its_back('a', 3)
+    def test_a_service_that_joined_without_settling_counts(self) -> None:
+        self.join_without_settling('a', 3)
         self.assertIn('the pin is 3', str(self.refuse('b', 2)))
 
-    def test_what_others_wrote_is_found(self) -> None:
+    def test_a_conductor_settles_the_pins_when_it_starts(self) -> None:
         self.conductor.stop()
-        self.join_behind_its_back('a', 3)
+        self.join_without_settling('a', 3)
         self.deployment.conductor(conductor__host='conductor2')
         self.wait_for(
-            'the pin',
+            'the settled pin',
             lambda: objects.PinList.in_force(self.context)['pins'],
         )
         self.assertEqual('found so by a conductor', self.pin().cause)
 
-    def test_nothing_to_do_is_no_write(self) -> None:
+    def test_settling_pins_that_are_right_writes_nothing(self) -> None:
         self.service('a', 3)
 
         def changes() -> Any:
@@ -750,37 +779,40 @@ class TestSettle(PinTest):
                 ).scalar_one()
 
         before = changes()
-        roster.settle(self.conductor.backend)
+        self.conductor.backend.roster.settle()
         self.assertEqual(before, changes())
 
 
-class Ear:
-    """Hears what a conductor announces."""
+class Announcements:
+    """Records what conductors announce: an epoch and the pins in it."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[int, dict[str, int]]] = []
+        self.recorded: list[tuple[int, dict[str, int]]] = []
 
     def __call__(self, epoch: int, versions: Mapping[str, int]) -> None:
-        self.heard.append((epoch, dict(versions)))
+        self.recorded.append((epoch, dict(versions)))
 
 
 class TestConcurrency(PinTest):
     """Many joins at once, through several conductors."""
 
-    def conductors(self, count: int, ear: Ear) -> list[app.Conductor]:
+    def conductors(
+        self, count: int, announcements: Announcements
+    ) -> list[conductor_app.Conductor]:
         made = [
-            app.Conductor(self.deployment.conf(conductor__host=f'c{i}'))
+            conductor_app.Conductor(
+                self.deployment.conf(conductor__host=f'c{i}')
+            )
             for i in range(count)
         ]
-        for each in made:
-            self.addCleanup(each.close)
-            # A frozen dataclass is still one that a test may listen to.
-            object.__setattr__(each.backend, 'announce', ear)
+        for conductor in made:
+            self.addCleanup(conductor.close)
+            conductor.backend.roster._announce = announcements
         return made
 
-    def test_no_epoch_is_lost_or_inverted(self) -> None:
-        ear = Ear()
-        conductors = self.conductors(2, ear)
+    def test_no_epoch_is_lost_and_pins_rise_with_epochs(self) -> None:
+        announcements = Announcements()
+        conductors = self.conductors(2, announcements)
         with self.deployment.db.reader() as conn:
             before = pins.state(conn)
         errors: list[Exception] = []
@@ -802,7 +834,7 @@ class TestConcurrency(PinTest):
                     )
                     service.join(uuidutils.generate_uuid())
             except exception.ServiceTooOld:
-                # The others of its binary were done before it began.
+                # The pin of its binary was raised before its first join.
                 pass
             except Exception as error:
                 errors.append(error)
@@ -819,9 +851,12 @@ class TestConcurrency(PinTest):
             state = pins.state(conn)
             lowest = pins.minimum(conn, list(state.versions))
         self.assertEqual(lowest, state.versions)
-        heard = [(before.epoch, before.versions), *sorted(ear.heard)]
-        self.assertEqual((state.epoch, state.versions), heard[-1])
-        for (known, older), (epoch, newer) in itertools.pairwise(heard):
+        announced = [
+            (before.epoch, before.versions),
+            *sorted(announcements.recorded),
+        ]
+        self.assertEqual((state.epoch, state.versions), announced[-1])
+        for (known, older), (epoch, newer) in itertools.pairwise(announced):
             changed = [n for n in newer if newer[n] != older.get(n)]
             # Joins of several binaries may have been one transaction.
             self.assertGreater(epoch, known)

@@ -1,4 +1,4 @@
-"""sgconductor-manage pins …, and what goes with it."""
+"""sgconductor-manage pins …, and quarantine."""
 
 import datetime
 import json
@@ -12,8 +12,10 @@ from tests.upgrade import base as upgrade_base
 
 
 class TestMixedFleet(commands.CommandTest):
-    """node1, node2 and the conductor follow, node3 is dead, and the API
-    follows nothing.
+    """Members of two versions, of which one is down.
+
+    node1, node2 and the conductor follow the pins, node3 is down, and node4,
+    an API, follows none.
     """
 
     def setUp(self) -> None:
@@ -23,7 +25,7 @@ class TestMixedFleet(commands.CommandTest):
         self.member('node2', version=2)
         self.api = self.service('node4', 1, binary='acme-api')
         with self.deployment.db.writer() as conn:
-            # So it has beaten often, and never with an epoch.
+            # It has beaten often since, and never with an epoch.
             table = models.services
             conn.execute(
                 table.update()
@@ -43,7 +45,7 @@ class TestMixedFleet(commands.CommandTest):
         explained: dict[str, Any] = json.loads(told)
         return explained
 
-    def test_they_are_listed(self) -> None:
+    def test_list(self) -> None:
         listed = json.loads(self.manage('pins', 'list', '-f', 'json'))
         api, worker, conductor = listed
         self.assertEqual(('acme-api', 1), (api['binary'], api['pin']))
@@ -76,7 +78,7 @@ class TestMixedFleet(commands.CommandTest):
             r'advice +\| - node1: up, with version 1. When the last',
             r'\|     sgconductor-manage service delete node3 acme-worker ',
             r'\|     sgconductor-manage service quarantine node3 acme-worker ',
-            r'\| - acme-api on node4: beating, but of a release that follows',
+            r'\| - acme-api on node4: up, but built on a release of ',
         ):
             self.assertRegex(told, line)
 
@@ -100,7 +102,7 @@ class TestMixedFleet(commands.CommandTest):
             ],
             explained['not_following'],
         )
-        # What it says to run, works.
+        # The commands of the advice work.
         _, quarantine = explained['advice'][1]['run']
         shown = self.run_command(*quarantine.split(), '-f', 'json')
         self.assertTrue(json.loads(shown)['quarantined'])
@@ -119,10 +121,10 @@ class TestMixedFleet(commands.CommandTest):
             ],
             json.loads(told),
         )
-        told = self.told_in_one_line('pins', 'what-if', '--without', 'node9')
+        told = self.error('pins', 'what-if', '--without', 'node9')
         self.assertIn('no service counts on node9', told)
 
-    def test_wait_in_vain(self) -> None:
+    def test_wait_prints_what_is_missing_when_the_time_is_over(self) -> None:
         wait = ('pins', 'wait', 'acme-worker', '--timeout', '1')
         self.assertEqual(
             'acme-worker: the pin is 1, not 2: held by node1, node3\n'
@@ -137,12 +139,10 @@ class TestMixedFleet(commands.CommandTest):
             self.manage(*wait, '1', status=1),
         )
 
-    def test_quarantine_is_not_for_who_is_up(self) -> None:
-        told = self.told_in_one_line(
-            'service', 'quarantine', 'node1', 'acme-worker'
-        )
+    def test_a_service_that_is_up_cannot_be_quarantined(self) -> None:
+        told = self.error('service', 'quarantine', 'node1', 'acme-worker')
         self.assertIn('acme-worker on node1 is up', told)
-        self.assertFalse(self.look().quarantined)
+        self.assertFalse(self.get_service().quarantined)
 
 
 class TestPins(commands.CommandTest):
@@ -151,7 +151,7 @@ class TestPins(commands.CommandTest):
     def pin(self) -> objects.Pin:
         return objects.Pin.get_by_binary(self.context, 'acme-worker')
 
-    def test_wait_tells_each_step(self) -> None:
+    def test_wait_prints_each_step(self) -> None:
         old = self.service('node1', 1, age=7200)
         self.member('node2', version=2)
         self.wait_until_followed()
@@ -161,7 +161,7 @@ class TestPins(commands.CommandTest):
         self.wait_for(
             'the first step', lambda: 'held by node1\n' in waiting.output
         )
-        # Somebody who takes a while to follow.
+        # A member that takes a while to follow.
         late = self.service('node3', 2)
         old.destroy()
         self.wait_for(
@@ -176,7 +176,7 @@ class TestPins(commands.CommandTest):
             waiting.output.splitlines()[-1],
         )
 
-    def test_rollback(self) -> None:
+    def test_the_steps_of_a_rollback(self) -> None:
         self.member('node1', version=2)
         held = json.loads(
             self.manage('pins', 'hold', 'acme-worker', '1', '-f', 'json')
@@ -192,7 +192,7 @@ class TestPins(commands.CommandTest):
         told = self.manage(
             *('pins', 'wait', 'acme-worker', '2', '--timeout', '.1'), status=1
         )
-        self.assertIn('held by an operator. To let it go: sgcon', told)
+        self.assertIn('held by an operator. To release it: sgcon', told)
         told = self.manage('pins', 'explain', 'acme-worker')
         self.assertRegex(
             told, r'decided_by +\| the hold at 1; without it: +\|'
@@ -207,7 +207,9 @@ class TestPins(commands.CommandTest):
         )
         self.assertIn('To lower it: sgconductor-manage pins hold', told)
 
-    def test_an_admin_edits_what_the_pin_does_not_allow(self) -> None:
+    def test_a_service_older_than_its_pin_cannot_be_unquarantined(
+        self,
+    ) -> None:
         self.member('node1', version=2)
         self.hold(1)
         self.service('node2', 1, age=7200)
@@ -220,17 +222,17 @@ class TestPins(commands.CommandTest):
         )
         self.pin().release()
         self.assertEqual(2, self.pin().version)
-        # It is older than the pin now.
+        # The service is older than the pin now.
         self.manage('service', 'disable', *one, '--reason', 'old')
-        found = self.look('node2')
+        found = self.get_service('node2')
         found.forced_down = True
         found.save()
         self.assertTrue(found.disabled and found.forced_down)
         self.assertEqual((1, 'old'), (found.version, found.disabled_reason))
         self.assertEqual(2, self.pin().version)
 
-        told = self.told_in_one_line('service', 'unquarantine', *one)
-        self.assertIn('has version 1 and cannot join: the pin is 2', told)
+        told = self.error('service', 'unquarantine', *one)
+        self.assertIn('has version 1 and is not admitted: the pin is 2', told)
         self.hold(1)
         shown = json.loads(
             self.manage('service', 'unquarantine', *one, '-f', 'json')
@@ -238,15 +240,21 @@ class TestPins(commands.CommandTest):
         self.assertFalse(shown['quarantined'])
         self.assertEqual({'1': 1, '2': 1}, self.pin().services)
 
-    def test_mistakes_are_told_in_one_line(self) -> None:
+    def test_a_mistake_is_reported_in_one_line(self) -> None:
         self.service('node1', 2)
         self.assertIn(
             "binary 'pigeon' has ever joined, so it has no pin. Known: "
             f'acme-worker, {base.CONDUCTOR}.',
-            self.told_in_one_line('pins', 'wait', 'pigeon', '1'),
+            self.error('pins', 'wait', 'pigeon', '1'),
         )
-        told = self.told_in_one_line('pins', 'hold', 'acme-worker', str(2**40))
+        told = self.error('pins', 'hold', 'acme-worker', str(2**40))
         self.assertIn('must be from 0 to', told)
+        told = self.error('pins', 'hold', 'a/b', '1')
+        self.assertIn("binary 'a/b' must begin", told)
+        for verb in ('hold', 'release'):
+            version = ['1'] if verb == 'hold' else []
+            told = self.error('pins', verb, 'pigeon', *version)
+            self.assertIn("binary 'pigeon' has ever joined", told)
 
     def test_wait_outlives_a_restart_of_the_conductors(self) -> None:
         self.member('node1', version=1)
@@ -264,28 +272,33 @@ class TestPins(commands.CommandTest):
 
 
 class TestReleaseBefore(upgrade_base.UpgradeTest):
-    """Its conductors keep no pins."""
+    """Its conductors do not know Service.update()."""
 
     scenarios = [upgrade_base.ON_MARIADB]
 
-    def test_it_is_to_be_upgraded_first(self) -> None:
+    def test_the_conductors_are_to_be_upgraded_first(self) -> None:
         self.old_conductor()
         self.old_member('node1')
         one = ('node1', 'acme-worker')
-        for command in (
-            ('pins', 'list'),
-            ('service', 'quarantine', *one),
-        ):
-            told = self.manage(*command, status=1)
+        for verb in ('disable', 'quarantine'):
             self.assertEqual(
-                'A conductor answered that is of an older release, which '
-                'cannot do this. Upgrade all conductors first.\n',
-                told,
+                'A conductor of an older release answered, which cannot do '
+                'this. Upgrade all conductors first.\n',
+                self.manage('service', verb, *one, status=1),
             )
-        # It may be, at any moment.
-        told = self.manage(
-            'pins', 'wait', 'acme-worker', '1', '--timeout', '1', status=1
+
+    def test_what_they_know_already(self) -> None:
+        self.old_conductor()
+        self.old_member('node1')
+        shown = json.loads(
+            self.manage(
+                *('service', 'show', 'node1', 'acme-worker', '-f', 'json')
+            )
         )
-        self.assertIn('after 1 s: A conductor answered that is of', told)
-        shown = json.loads(self.manage('service', 'show', *one, '-f', 'json'))
-        self.assertEqual(('up', None), (shown['state'], shown['quarantined']))
+        self.assertEqual(('up', 'up'), (shown['state'], shown['liveness']))
+        held = json.loads(
+            self.manage('pins', 'hold', 'acme-worker', '7', '-f', 'json')
+        )
+        self.assertEqual((1, 7), (held['pin'], held['held']))
+        self.manage('service', 'delete', shown['uuid'])
+        self.assertNotIn('node1', self.manage('service', 'list'))

@@ -1,4 +1,4 @@
-"""Migrations and models agree, on every database."""
+"""The migrations, and the check of the schema's version, on every database."""
 
 import threading
 from typing import Any
@@ -37,7 +37,7 @@ class TestWalk(base.DeploymentTest):
             models.metadata.drop_all(conn)
             conn.exec_driver_sql('DROP TABLE alembic_version')
 
-    def test_every_step_up_can_be_taken(self) -> None:
+    def test_each_migration_can_be_run_by_itself(self) -> None:
         self.drop()
         self.assertIsNone(schema.version(self.deployment.db))
         for revision in schema.revisions():
@@ -46,7 +46,7 @@ class TestWalk(base.DeploymentTest):
         self.assertEqual(schema.wanted(), revision)
         schema.check(self.deployment.db)
 
-    def test_an_empty_database_is_too_old(self) -> None:
+    def test_an_empty_database_is_refused_as_too_old(self) -> None:
         self.drop()
         error = self.assertRaises(
             exception.SchemaTooOld, schema.check, self.deployment.db
@@ -54,7 +54,7 @@ class TestWalk(base.DeploymentTest):
         self.assertIn('(none)', str(error))
         self.assertIn('sgconductor-manage db sync', str(error))
 
-    def test_a_newer_one_is_left_alone(self) -> None:
+    def test_a_newer_series_is_refused_and_not_changed(self) -> None:
         with self.deployment.db.writer() as conn:
             conn.exec_driver_sql(
                 "UPDATE alembic_version SET version_num = '2_0001'"
@@ -66,7 +66,7 @@ class TestWalk(base.DeploymentTest):
             self.assertIn('2_0001', str(error))
         self.assertEqual('2_0001', schema.version(self.deployment.db))
 
-    def test_a_conductor_can_work_with_the_next_of_its_series(self) -> None:
+    def test_a_newer_revision_of_the_same_series_is_accepted(self) -> None:
         with self.deployment.db.writer() as conn:
             conn.exec_driver_sql(
                 "UPDATE alembic_version SET version_num = '1_9999'"
@@ -77,7 +77,7 @@ class TestWalk(base.DeploymentTest):
             exception.SchemaTooNew, schema.sync, self.deployment.db
         )
 
-    def test_many_can_sync_at_once(self) -> None:
+    def test_concurrent_syncs_succeed(self) -> None:
         self.drop()
         errors: list[Exception] = []
 

@@ -25,28 +25,28 @@ class StatusTest(commands.CommandTest):
 
     def results(self, status: int) -> dict[str, tuple[int, str | None]]:
         """The checks' results by name."""
-        told = json.loads(self.check('--json', status=status))
-        self.assertEqual(_NAMES, [one['check'] for one in told['checks']])
+        output = json.loads(self.check('--json', status=status))
+        self.assertEqual(_NAMES, [one['check'] for one in output['checks']])
         return {
             one['check']: (one['result'], one['details'])
-            for one in told['checks']
+            for one in output['checks']
         }
 
 
 class TestStatus(StatusTest):
     scenarios = [base.ON_MARIADB, base.ON_POSTGRESQL]
 
-    def test_a_healthy_fleet(self) -> None:
+    def test_all_checks_succeed(self) -> None:
         self.member('node1', version=2)
         self.member('node2', version=2)
         self.wait_until_followed()
-        # Dead for long, but it holds nothing.
+        # Down for long, but it holds no pin.
         self.service('node3', 2, age=7200)
-        told = self.check()
-        self.assertEqual(5, told.count('Result: Success'), told)
-        self.assertEqual(5, told.count('Details: None'), told)
+        output = self.check()
+        self.assertEqual(5, output.count('Result: Success'), output)
+        self.assertEqual(5, output.count('Details: None'), output)
 
-    def test_a_stuck_fleet(self) -> None:
+    def test_each_check_warns(self) -> None:
         self.service('dead.rack12.example.org', 1, age=7200)
         self.service('old', 1)
         self.service('api', 3, binary='acme-api')
@@ -61,8 +61,8 @@ class TestStatus(StatusTest):
         self.assertEqual({WARNING}, {code for code, _ in found.values()})
         _, versions = found['Versions']
         self.assertEqual(
-            'acme-worker: 2 of version 1, 1 of version 2; the pin is 1. What '
-            'to do is told by:\n'
+            'acme-worker: 2 of version 1, 1 of version 2; the pin is 1. To '
+            'see what to do:\n'
             '  sgconductor-manage pins explain acme-worker',
             versions,
         )
@@ -78,7 +78,7 @@ class TestStatus(StatusTest):
         holds = str(found['Holds left behind'])
         self.assertIn('The pin of acme-api is held at 2, since 2', holds)
         self.assertIn('  sgconductor-manage pins release acme-api', holds)
-        self.assertIn('it will not exceed 7', holds)
+        self.assertIn('it cannot exceed 7', holds)
         self.assertIn('  sgconductor-manage pins release acme-work', holds)
 
         table = self.check(status=WARNING)
@@ -89,7 +89,7 @@ class TestStatus(StatusTest):
         )
 
     def followed_twice(self) -> bool:
-        """By the one that beats, and by the conductor."""
+        """Whether the member that beats and the conductor follow."""
         newest = max(
             objects.PinList.get_all(self.context), key=lambda pin: pin.epoch
         )
@@ -97,7 +97,7 @@ class TestStatus(StatusTest):
 
 
 class TestWithoutConductor(StatusTest):
-    """What is there before the first conductor of a release starts."""
+    """The checks before the first conductor of a release is started."""
 
     scenarios = [base.ON_MARIADB]
 
@@ -108,7 +108,7 @@ class TestWithoutConductor(StatusTest):
     def all_but_the_schema(self, found: dict[str, Any]) -> set[Any]:
         return {found[name] for name in _NAMES[1:]}
 
-    def test_tables_of_the_release_before(self) -> None:
+    def test_the_tables_are_of_the_release_before(self) -> None:
         self.conductor.stop()
         self.execute("UPDATE alembic_version SET version_num='1_0001'")
         found = self.results(status=FAILURE)
@@ -116,11 +116,11 @@ class TestWithoutConductor(StatusTest):
         self.assertEqual(FAILURE, code)
         self.assertIn('Run: sgconductor-manage db sync', str(details))
         self.assertEqual(
-            {(WARNING, 'Cannot tell before the schema is current.')},
+            {(WARNING, 'Cannot be checked before the schema is current.')},
             self.all_but_the_schema(found),
         )
 
-    def test_pins_that_nobody_has_kept_yet(self) -> None:
+    def test_no_pin_is_stored_yet(self) -> None:
         self.service('old', 1)
         self.conductor.stop()
         self.execute('DELETE FROM pins')
@@ -130,25 +130,26 @@ class TestWithoutConductor(StatusTest):
             {
                 (
                     WARNING,
-                    'Cannot tell: no conductor of this release has run yet.',
+                    'Cannot be checked: no conductor of this release has run '
+                    'yet.',
                 )
             },
             self.all_but_the_schema(found),
         )
 
-    def refused(self, **overrides: Any) -> str:
-        """What it says, in one line, where it cannot check at all."""
+    def cannot_check(self, **overrides: Any) -> str:
+        """The one line that is printed when the checks cannot run."""
         self.config = self.deployment.config_file(**overrides)
-        told = self.check(status=255)
-        self.assertEqual(1, len(told.splitlines()), told)
-        return told
+        output = self.check(status=255)
+        self.assertEqual(1, len(output.splitlines()), output)
+        return output
 
-    def test_a_database_that_is_not_there(self) -> None:
-        told = self.refused(
+    def test_the_database_cannot_be_reached(self) -> None:
+        output = self.cannot_check(
             database__connection='mysql+pymysql://u:secret@127.0.0.1:1/sg'
         )
-        self.assertIn('database at mysql+pymysql://u:***@127.0.0.1:1/', told)
+        self.assertIn('database at mysql+pymysql://u:***@127.0.0.1:1/', output)
 
-    def test_a_configuration_that_cannot_work(self) -> None:
-        told = self.refused(database__connection='')
-        self.assertIn('no [database] connection is set', told)
+    def test_no_database_is_configured(self) -> None:
+        output = self.cannot_check(database__connection='')
+        self.assertIn('no [database] connection is set', output)

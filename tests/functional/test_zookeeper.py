@@ -34,7 +34,7 @@ from tests.servers import zookeeper as zookeeper_server
 
 _PROCESS = str(pathlib.Path(__file__).parent / 'zookeeper_process.py')
 
-# Seconds in which any call must come back, whatever the server does, with
+# Seconds within which any call must return, whatever the server does, with
 # room for a loaded machine.
 BOUND = 8.0
 
@@ -42,7 +42,7 @@ UNREACHABLE = exception.DriverUnreachable
 
 
 class ZooKeeperTest(testresources.ResourcedTestCase, base.TestCase):
-    """A root of its own for each test."""
+    """Tests that have a root node of their own each."""
 
     resources = [('server', resources.ZOOKEEPER)]
     server: Any
@@ -50,7 +50,7 @@ class ZooKeeperTest(testresources.ResourcedTestCase, base.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.hosts: str = self.server.hosts
-        self.root = f'/test/{uuid.uuid4()}'
+        self.root = f'/test-{uuid.uuid4()}'
 
     def driver(self, timeout: float = 10, **more: Any) -> sg_driver.Driver:
         more = {'hosts': self.hosts, 'root': self.root} | more
@@ -75,13 +75,13 @@ class ZooKeeperTest(testresources.ResourcedTestCase, base.TestCase):
     def alive(
         self, watcher: sg_driver.Driver, *members: sg_driver.Member
     ) -> set[sg_driver.Member] | None:
-        """Who is there; None while that cannot be told."""
+        """Which members are present; None while the driver cannot tell."""
         try:
-            roll = watcher.alive(members)
+            presence = watcher.alive(members)
         except UNREACHABLE:
             return None
-        self.assertEqual(frozenset(), roll.unknown)
-        return set(roll.alive)
+        self.assertEqual(frozenset(), presence.unknown)
+        return set(presence.alive)
 
     def wait_until_alive(
         self, watcher: sg_driver.Driver, *members: sg_driver.Member
@@ -99,18 +99,18 @@ class ZooKeeperTest(testresources.ResourcedTestCase, base.TestCase):
         )
 
     def owner(self, member: sg_driver.Member) -> int | None:
-        """The session that has the member's node; None without a node."""
+        """The session of the member's node; None if there is no node."""
         path = zookeeper.ZooKeeperDriver('', root=self.root).explain(member)
         # A server that was away may have ended this session too.
-        stat = self.onlooker.retry(self.onlooker.exists, path)
+        stat = self.onchecker.retry(self.onchecker.exists, path)
         return stat.ephemeralOwner if stat else None
 
     @functools.cached_property
-    def onlooker(self) -> kazoo_client.KazooClient:
+    def onchecker(self) -> kazoo_client.KazooClient:
         return self.kazoo()
 
     def packets(self) -> int:
-        """How many packets the server has got."""
+        """How many packets the server has received."""
         lines = self.server.ask('mntr').splitlines()
         (line,) = (x for x in lines if x.startswith('zk_packets_received'))
         return int(line.split()[1])
@@ -129,7 +129,7 @@ class TestMembers(ZooKeeperTest):
         self.wait_until_gone(other, member)
         self.assertEqual({neighbour}, self.alive(other, member, neighbour))
 
-    def test_again_does_no_harm(self) -> None:
+    def test_calls_can_be_repeated(self) -> None:
         one, member = self.driver(), self.member()
         for _ in range(2):
             one.join(member)
@@ -145,7 +145,7 @@ class TestMembers(ZooKeeperTest):
         for _ in range(2):
             one.close()
 
-    def test_nothing_is_left_by_one_that_closes(self) -> None:
+    def test_close_removes_members_at_once(self) -> None:
         one, other, member = self.driver(60), self.driver(), self.member()
         one.join(member)
         self.wait_until_alive(other, member)
@@ -157,7 +157,7 @@ class TestMembers(ZooKeeperTest):
         self.assertRaises(UNREACHABLE, one.watch)
         self.assertRaises(UNREACHABLE, one.alive, [member])
 
-    def test_any_topic_is_a_group_of_its_own(self) -> None:
+    def test_each_topic_has_a_node_of_its_own(self) -> None:
         topics = ['a', 'a/b', 'a%2Fb', 'a b', '.', '..', '%2E', '%', 'ä/ö']
         one, other = self.driver(), self.driver()
         members = [self.member('node1', topic) for topic in topics]
@@ -210,7 +210,7 @@ class TestMembers(ZooKeeperTest):
         one.beat(member)
         self.assertIsNone(self.owner(member))
 
-    def test_a_look_costs_nothing(self) -> None:
+    def test_reading_sends_no_requests(self) -> None:
         one, conductor = self.driver(30), self.driver(30)
         members = [self.member(f'node{i}') for i in range(20)]
         for member in members:
@@ -222,7 +222,7 @@ class TestMembers(ZooKeeperTest):
             one.beat(members[0])
         self.assertLess(self.packets() - before, 20)
 
-    def test_a_storm_is_not_fetched_one_by_one(self) -> None:
+    def test_many_changes_are_read_with_few_requests(self) -> None:
         conductor, client = self.driver(30), self.kazoo()
         members = [self.member(f'node{i}') for i in range(500)]
         self.assertEqual(set(), self.alive(conductor, *members))
@@ -233,7 +233,7 @@ class TestMembers(ZooKeeperTest):
         self.wait_until_alive(conductor, *members)
         self.assertLess(self.packets() - before - len(members), 150)
 
-    def test_five_thousand_in_one_look(self) -> None:
+    def test_five_thousand_members_in_one_call(self) -> None:
         conductor, client = self.driver(30), self.kazoo()
         members = [self.member(f'node{i}') for i in range(5000)]
         client.ensure_path(f'{self.root}/worker')
@@ -258,7 +258,7 @@ class TestSessions(ZooKeeperTest):
             )
         )
 
-    def test_one_that_is_killed_is_gone(self) -> None:
+    def test_a_killed_member_becomes_absent(self) -> None:
         conductor, member = self.driver(), self.member()
         neighbour = self.member('node2')
         self.start('node2')
@@ -268,7 +268,7 @@ class TestSessions(ZooKeeperTest):
         self.wait_until_gone(conductor, member)
         self.wait_until_alive(conductor, neighbour)
 
-    def test_one_that_hung_comes_back_by_itself(self) -> None:
+    def test_a_member_that_hung_returns_by_itself(self) -> None:
         conductor, member = self.driver(), self.member()
         running = self.start('node1')
         self.wait_until_alive(conductor, member)
@@ -287,20 +287,20 @@ class TestSessions(ZooKeeperTest):
         done = threading.Event()
         missing = []
 
-        def look() -> None:
+        def check() -> None:
             while not done.wait(0.001):
                 missing.append(self.alive(conductor, member) == set())
 
-        looker = threading.Thread(target=look)
-        looker.start()
-        self.addCleanup(looker.join)
+        checker = threading.Thread(target=check)
+        checker.start()
+        self.addCleanup(checker.join)
         self.addCleanup(done.set)
         owners = set()
         for turn in range(60):
             sessions[turn % 2].join(member)
             owners.add(self.owner(member))
         done.set()
-        looker.join()
+        checker.join()
         self.assertEqual(2, len(owners))
         self.assertTrue(missing)
         self.assertFalse(any(missing))
@@ -308,7 +308,7 @@ class TestSessions(ZooKeeperTest):
         sessions[1].beat(member)
         self.assertEqual({member}, self.alive(conductor, member))
 
-    def test_a_join_stands_its_ground(self) -> None:
+    def test_a_join_succeeds_while_another_driver_interferes(self) -> None:
         one, other, member = self.driver(), self.driver(), self.member()
         done = threading.Event()
 
@@ -328,7 +328,7 @@ class TestSessions(ZooKeeperTest):
         one.join(member)
         self.wait_until_alive(one, member)
 
-    def test_a_child_has_a_session_of_its_own(self) -> None:
+    def test_a_forked_child_has_a_session_of_its_own(self) -> None:
         mine, conductor = self.driver(), self.driver()
         ours, childs = self.member('node1'), self.member('node2')
         mine.join(ours)
@@ -376,14 +376,14 @@ class TestOutage(ZooKeeperTest):
         conductor: sg_driver.Driver,
         member: sg_driver.Member,
     ) -> None:
-        def look() -> bool:
+        def check() -> bool:
             self.time(lambda: one.beat(member))
             return self.alive(conductor, member) == {member}
 
-        self.wait_for('the member', look)
+        self.wait_for('the member', check)
 
     def time(self, call: Callable[[], object]) -> float:
-        """How long a call took that may fail, and only in one way."""
+        """How long a call took; it may raise DriverUnreachable only."""
         began = time.monotonic()
         try:
             call()
@@ -391,7 +391,7 @@ class TestOutage(ZooKeeperTest):
             self.assertIn(self.hosts, str(error))
         return time.monotonic() - began
 
-    def test_a_restart_takes_nobody(self) -> None:
+    def test_members_survive_a_restart_of_the_server(self) -> None:
         one, conductor, member = self.driver(), self.driver(), self.member()
         one.join(member)
         self.wait_until_alive(conductor, member)
@@ -414,7 +414,7 @@ class TestOutage(ZooKeeperTest):
         self.wait_for('the member', seen)
         self.assertEqual(owner, self.owner(member))
 
-    def test_what_was_seen_before_counts_for_nothing(self) -> None:
+    def test_data_from_before_an_outage_is_not_used(self) -> None:
         one, conductor, member = self.driver(), self.driver(), self.member()
         one.join(member)
         self.wait_until_alive(conductor, member)
@@ -425,18 +425,18 @@ class TestOutage(ZooKeeperTest):
         self.server.start()
         seen: list[set[sg_driver.Member]] = []
 
-        def look() -> bool:
+        def check() -> bool:
             found = self.alive(conductor, member)
             seen.extend([] if found is None else [found])
             return bool(seen)
 
-        self.wait_for('a word', look)
+        self.wait_for('an answer', check)
         self.assertEqual([set()], seen)
         one = self.driver()
         one.join(member)
         self.wait_until_alive(conductor, member)
 
-    def test_lost_data_is_made_again_by_the_next_beat(self) -> None:
+    def test_the_next_beat_restores_lost_data(self) -> None:
         one, conductor, member = self.driver(2), self.driver(2), self.member()
         one.join(member)
         self.wait_until_alive(conductor, member)
@@ -445,7 +445,7 @@ class TestOutage(ZooKeeperTest):
         self.server.start()
         self.beat_until_alive(one, conductor, member)
 
-    def test_one_that_was_away_at_first_is_found(self) -> None:
+    def test_a_server_that_is_away_at_first(self) -> None:
         self.server.stop()
         one, conductor, member = self.driver(1), self.driver(1), self.member()
         self.assertRaises(UNREACHABLE, conductor.watch)
@@ -454,7 +454,7 @@ class TestOutage(ZooKeeperTest):
         self.server.start()
         self.beat_until_alive(one, conductor, member)
 
-    def test_no_call_hangs_as_the_server_does(self) -> None:
+    def test_no_call_hangs_while_the_server_hangs(self) -> None:
         one, conductor = self.driver(60), self.driver(60)
         member = self.member()
         late, too_late = self.driver(60), self.driver(60)
@@ -473,17 +473,17 @@ class TestOutage(ZooKeeperTest):
             late.watch,
             lambda: too_late.join(newer),
         )
-        # One that does not greet is not waited for as long as a session lasts.
+        # kazoo does not wait for the whole session timeout.
         self.wait_for('another try', lambda: self.logged('time-out'))
         self.time_each(one.close, conductor.close, late.close, too_late.close)
 
     def time_each(self, *calls: Callable[[], object]) -> None:
-        """Make calls at one time, and see that none takes too long."""
+        """Make calls at the same time, and check that none takes too long."""
         with futures.ThreadPoolExecutor(len(calls)) as pool:
             for i, took in enumerate(pool.map(self.time, calls)):
                 self.assertLess(took, BOUND, f'call {i}')
 
-    def test_a_server_that_hung_is_believed_again(self) -> None:
+    def test_a_server_that_hung_is_used_again(self) -> None:
         one, conductor, member = self.driver(1), self.driver(1), self.member()
         one.join(member)
         self.wait_until_alive(conductor, member)
@@ -497,7 +497,7 @@ class TestOutage(ZooKeeperTest):
 class TestSecurity(ZooKeeperTest):
     SECRET = 'x:y@z'
 
-    def test_strangers_may_not_touch_what_a_user_made(self) -> None:
+    def test_other_users_cannot_access_the_nodes_of_a_user(self) -> None:
         member = self.member()
         mine = self.driver(credentials=f'sg:{self.SECRET}')
         colleague = self.driver(credentials=f'sg:{self.SECRET}')
@@ -516,7 +516,7 @@ class TestSecurity(ZooKeeperTest):
         self.wait_until_gone(mine, member)
         self.assertEqual(0, self.logged(self.SECRET))
 
-    def test_a_user_may_let_others_look(self) -> None:
+    def test_an_acl_can_let_others_read(self) -> None:
         member = self.member()
         conf = self.conf(
             user='sg',
@@ -537,9 +537,9 @@ class TestSecurity(ZooKeeperTest):
         error = self.assertRaises(
             exception.ConfigError, one.join, self.member()
         )
-        self.assertIn('it does not take acl', str(error))
+        self.assertIn('it does not accept acl', str(error))
 
-    def test_who_may_not_delete_takes_nothing_over(self) -> None:
+    def test_taking_over_a_node_needs_the_permission_to_delete(self) -> None:
         conf = self.conf(acl=['world:anyone:crwa'])
         one, other = zookeeper.from_conf(conf), self.driver()
         self.addCleanup(one.close)
@@ -547,7 +547,7 @@ class TestSecurity(ZooKeeperTest):
         self.assertRaises(exception.ConfigError, other.join, self.member())
         self.assertRaises(exception.ConfigError, other.beat, self.member())
 
-    def test_the_server_takes_no_passwords(self) -> None:
+    def test_the_server_accepts_no_passwords(self) -> None:
         server = self.useFixture(
             zookeeper_server.ZooKeeper(
                 properties={
@@ -557,21 +557,21 @@ class TestSecurity(ZooKeeperTest):
         )
         one = self.driver(1, hosts=server.hosts, credentials='sg:secret')
 
-        def word() -> str:
+        def answer() -> str:
             try:
                 one.join(self.member())
             except exception.SGConductorError as error:
                 return str(error)
-            return 'welcome'
+            return 'joined'
 
-        self.wait_for('a refusal', lambda: 'does not take user' in word())
+        self.wait_for('a refusal', lambda: 'does not accept user' in answer())
         for _ in range(3):
-            self.assertIn('does not take user', word())
+            self.assertIn('does not accept user', answer())
         self.assertRaises(UNREACHABLE, one.alive, [self.member()])
         server.stop()
         server.properties.clear()
         server.start()
-        self.wait_for('a welcome', lambda: word() == 'welcome')
+        self.wait_for('a join', lambda: answer() == 'joined')
 
     def conf(self, **values: Any) -> cfg.ConfigOpts:
         values = {'hosts': self.hosts, 'root': self.root} | values
@@ -639,7 +639,7 @@ class TestTLS(ZooKeeperTest):
         self.addCleanup(made.close)
         return made
 
-    def test_both_sides_show_who_they_are(self) -> None:
+    def test_both_sides_check_certificates(self) -> None:
         server, member = self.serve(), self.member()
         one = self.client(server.tls_hosts, 'server.crt')
         one.join(member)
@@ -657,7 +657,7 @@ class TestTLS(ZooKeeperTest):
 
 
 class Double:
-    """A client whose server answers when it is told to."""
+    """A client whose answers come when the test puts them."""
 
     def __init__(self) -> None:
         self.connection = 1
@@ -690,15 +690,15 @@ class TestView(base.TestCase):
         return self.view.names(['/x'])['/x']
 
     def wait_for_names(self, *names: str) -> None:
-        def look() -> bool:
+        def check() -> bool:
             try:
                 return self.names() == set(names)
             except UNREACHABLE:
                 return False
 
-        self.wait_for('the names', look)
+        self.wait_for('the names', check)
 
-    def test_a_view_over_another_connection_is_void(self) -> None:
+    def test_names_from_an_earlier_connection_are_not_used(self) -> None:
         self.client.answers.put(['a'])
         self.assertEqual({'a'}, self.names())
         self.client.connection += 1
@@ -708,7 +708,7 @@ class TestView(base.TestCase):
         self.client.answers.put(['b'])
         self.wait_for_names('b')
 
-    def test_an_answer_that_came_too_late_is_void(self) -> None:
+    def test_an_answer_from_before_a_reconnect_is_not_used(self) -> None:
         self.client.answers.put(['a'])
         self.assertEqual({'a'}, self.names())
         self.client.connection += 1
@@ -724,7 +724,7 @@ class TestView(base.TestCase):
 
 
 class TestConf(base.TestCase):
-    """What cannot work is refused before anything is opened."""
+    """Wrong options are refused before anything is opened."""
 
     def test_the_defaults_work(self) -> None:
         made = zookeeper.from_conf(_conf())
@@ -732,12 +732,12 @@ class TestConf(base.TestCase):
         self.assertEqual((1, 10), (made.interval, made.patience))
         made.close()
 
-    def test_a_path_of_the_hosts_is_above_the_root(self) -> None:
+    def test_a_path_in_hosts_is_put_before_root(self) -> None:
         made = zookeeper.from_conf(_conf(hosts='a:1,[::1]:2/x/y/', root='/z'))
         member = sg_driver.Member('u', 'h', 'b', 't', 7)
         self.assertEqual('/x/y/z/t/u.7', made.explain(member))
 
-    def test_what_cannot_work_is_said(self) -> None:
+    def test_errors_name_the_wrong_option(self) -> None:
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         (folder / 'empty').touch()
         no_ca = str(folder / 'none')
@@ -755,7 +755,7 @@ class TestConf(base.TestCase):
             ('acl', {'acl': ['world:anyone:']}),
             ('acl', {'acl': ['world:anyone:x']}),
             ('acl', {'acl': [':anyone:r']}),
-            ('there is none', {'acl': ['auth::cdrwa']}),
+            ('needs user', {'acl': ['auth::cdrwa']}),
             ('tls is off', {'tls_ca_file': no_ca}),
             ('tls_', {'tls': True, 'tls_ca_file': no_ca}),
             ('tls_', {'tls': True, 'tls_ca_file': f'{folder}/empty'}),

@@ -1,4 +1,4 @@
-"""Each file of requests is a suite, on a fleet of its own."""
+"""Runs each file of requests as a suite, on a fleet of its own."""
 
 import pathlib
 import types
@@ -40,7 +40,7 @@ class Fleet(fixture.GabbiFixture):
             self._parts.addCleanup(one.stop)
         conf = place.conf(
             api__auth_strategy='noauth',
-            # gabbi asks by a name of its own.
+            # gabbi uses a host name of its own.
             api__let_everybody_on_the_network_be_admin=True,
         )
         self._wsgi = api.Api(conf)
@@ -56,7 +56,7 @@ class Fleet(fixture.GabbiFixture):
 def load_tests(
     loader: unittest.TestLoader, tests: unittest.TestSuite, pattern: str | None
 ) -> unittest.TestSuite:
-    # One at a time: each file has it started, and stopped after.
+    # All files share it; each starts it first and stops it last.
     fleet = Fleet()
     suite: unittest.TestSuite = driver.build_tests(
         str(pathlib.Path(__file__).parent),

@@ -1,4 +1,4 @@
-"""The outage drill: what is said of members while parts are away."""
+"""The outage drill: parts of the control plane are away for a while."""
 
 from tests import loading
 

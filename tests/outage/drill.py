@@ -1,8 +1,8 @@
-"""The outage drill: a part is away for a while, and comes back.
+"""The outage drill: a part of the control plane is away, and comes back.
 
-Of a fleet of members all live on, but for one that is dead before and one
-that dies meanwhile. Nobody may call a live member down, in a look-up or by
-an event; the dead one stays down, and the other is found in time.
+One member dies before the outage and one during it; all others live on. No
+look-up and no event may say that a live member is down. The first dead member
+must stay down, and the second must be found down in time.
 """
 
 import argparse
@@ -27,6 +27,7 @@ import fixtures
 from sgconductor import app
 from sgconductor import exception
 from sgconductor import objects
+from sgconductor.app import local as local_app
 from tests import deployment
 from tests import drills
 from tests import program
@@ -51,21 +52,22 @@ DEAD, VICTIM = 'dead-before', 'dies-meanwhile'
 
 _PATIENCE = 120.0
 _PAUSE = 0.1
-# What a look-up may take by itself, in seconds.
+# Seconds that a look-up itself may take.
 _LOOK_TAKES = 1.0
 
 
 class Result(NamedTuple):
-    """
-    :ivar members: how many live ones there were
-    :ivar false_downs: look-ups and events that called one of them down
-    :ivar found_after: seconds from the recovery (of a driver's server: from
-        its death, for the table goes on) until the one that died meanwhile
-        was called down
-    :ivar found_within: seconds that this may take: down_after and one report
-        interval
-    :ivar rises: look-ups that called the one that was dead before up
-    :ivar looks: how many look-ups there were
+    """The result of the drill.
+
+    :ivar members: how many members lived on
+    :ivar false_downs: how many look-ups and events said down of one of them
+    :ivar found_after: seconds from the recovery until the member that died
+        during the outage was down; where a driver's server was away, from
+        the death of the member, because the table still detects it
+    :ivar found_within: the longest that this may take: down_after and one
+        report interval
+    :ivar rises: how many look-ups said up of the member that died before
+    :ivar looks: how many look-ups were answered
     """
 
     members: int
@@ -91,18 +93,18 @@ class Result(NamedTuple):
 
 
 class Drill(fixtures.Fixture):
-    """
-    :param part: what is going to be away, one of PARTS
-    :param broker: of the deployment; it runs
-    :param server: its database server; it runs
-    :param driver_server: a ZooKeeper or memcached that runs, where that is
-        the part
-    :param members: how many live on
-    :param seconds: for how long it is away
+    """The drill, on servers that run.
+
+    :param part: the part that is going to be away, one of PARTS
+    :param broker: of the deployment
+    :param server: its database server
+    :param driver_server: the ZooKeeper or memcached, if that is the part
+    :param members: how many members live on
+    :param seconds: how long the part is away
     :param report_interval: of members, in seconds
     :param down_after: of members, in seconds
-    :param conductors: how many
-    :param tell: tells the user a line
+    :param conductors: how many conductors
+    :param tell: shows the user a line
     """
 
     def __init__(
@@ -147,7 +149,7 @@ class Drill(fixtures.Fixture):
         conf = self._place.conf(**options)
         self._remote = app.Remote(conf, timeout=5)
         self.addCleanup(self._remote.close)
-        local = self.useFixture(_Closing(app.Local(conf))).thing
+        local = self.useFixture(_Closing(local_app.Local(conf))).thing
         self._lookers = [
             looker.Looker(self._remote.context),
             looker.Looker(local.context),
@@ -175,9 +177,9 @@ class Drill(fixtures.Fixture):
         return {}
 
     def run(self) -> Result:
-        """Do all of it.
+        """Run the drill.
 
-        :raises DrillError: where it cannot go on
+        :raises DrillError: if it cannot go on
         """
         self._start_conductors()
         self._start_members(
@@ -193,21 +195,22 @@ class Drill(fixtures.Fixture):
                 each.stop()
 
     def _watch(self, marker: int) -> Result:
-        self._say(f'{len(self._hosts)} members and two that are to die are up')
+        self._say(f'{len(self._hosts)} members are up, and two that will die')
         self._kill(DEAD)
-        self._until('its death is seen', lambda: self._all_see_down(DEAD))
-        # An outage gives time to be heard to whoever is not announced down.
+        self._until(f'{DEAD} is down', lambda: self._all_see_down(DEAD))
+        # After an outage, a service whose down was not announced yet is given
+        # time to be heard.
         self._until(
-            'its death is told',
+            f'the event that {DEAD} is down',
             lambda: any(host == DEAD for host, _ in self._down_events(marker)),
         )
-        self._say(f'{DEAD} has been killed, and is down')
+        self._say(f'{DEAD} was killed, and is down')
         dead_since = time.monotonic()
         self._end()
         ended = time.monotonic()
         self._say(f'{self._part}: away')
         died_at = self._kill(VICTIM)
-        self._say(f'{VICTIM} has been killed')
+        self._say(f'{VICTIM} was killed')
         self._wait(self._seconds - (time.monotonic() - ended))
         self._begin()
         self._say(f'{self._part}: back')
@@ -216,7 +219,7 @@ class Drill(fixtures.Fixture):
         recovered = self._lookers[0].answered_at
         self._say('look-ups are answered')
         self._until(
-            'the death is seen', lambda: self._all_see_down(VICTIM, died_at)
+            f'{VICTIM} is down', lambda: self._all_see_down(VICTIM, died_at)
         )
         found = min(
             at
@@ -227,7 +230,7 @@ class Drill(fixtures.Fixture):
         table_goes_on = self._part in ('zookeeper', 'memcached')
         after = found - (died_at if table_goes_on else recovered)
         self._say(f'{VICTIM} is down: {self._lookers[0].reasons[VICTIM]}')
-        # Time enough for whatever may still be said wrongly.
+        # A wrong verdict may still come within this time.
         patience = 1.5 * self._pace['servicegroup__down_after']
         self._wait(recovered + patience - time.monotonic())
         return self._result(marker, dead_since, max(0.0, after))
@@ -236,7 +239,7 @@ class Drill(fixtures.Fixture):
         self, marker: int, dead_since: float, found_after: float
     ) -> Result:
         false = [
-            f'{host} was called down: {each.reasons[host]}'
+            f'{host} was down in a look-up: {each.reasons[host]}'
             for each in self._lookers
             for host in self._hosts
             for _ in each.downs.get(host, [])
@@ -266,14 +269,14 @@ class Drill(fixtures.Fixture):
 
     def _end(self) -> None:
         if self._part == 'conductors':
-            # One is told to, the others have no time to say anything.
+            # One ends by SIGTERM, the others by SIGKILL.
             first, *others = self._conductors
             self._processes[first].signal(signal.SIGTERM)
             self._processes[first].wait()
             for name in others:
                 self._kill(name)
         elif self._part == 'conductor':
-            # With its worker, and so with what that has taken.
+            # Its worker too, with the messages that it has taken.
             self._signal_last(signal.SIGSTOP)
         else:
             self._servers[self._part].kill()
@@ -305,12 +308,12 @@ class Drill(fixtures.Fixture):
                 )
             )
         for name in self._conductors:
-            self._until_said(name, 'worker is ready')
+            self._until_printed(name, 'worker is ready')
         self._say(f'{", ".join(self._conductors)} run')
 
     def _start_members(self, hosts: Mapping[str, Sequence[str]]) -> None:
         """
-        :param hosts: of the members of each process, by its name
+        :param hosts: the hosts of the members of each process, by its name
         """
         for name, some in hosts.items():
             self._processes[name] = self.useFixture(
@@ -323,23 +326,26 @@ class Drill(fixtures.Fixture):
                 )
             )
         for name in hosts:
-            self._until_said(name, 'all have joined')
+            self._until_printed(name, 'all have joined')
 
     def _kill(self, name: str) -> float:
-        """End a process and all that it has started; when that was."""
+        """Kill a process and all that it has started.
+
+        :returns: when, by the monotonic clock
+        """
         one = self._processes[name]
         one.kill()
         return time.monotonic()
 
-    def _until_said(self, name: str, words: str) -> None:
+    def _until_printed(self, name: str, words: str) -> None:
         one = self._processes[name]
 
-        def said() -> bool:
+        def printed() -> bool:
             if one.process.poll() is not None:
                 raise drills.DrillError(f'{name} ended:\n{one.output[-3000:]}')
             return words in one.output
 
-        self._until(f'{name}: {words}', said)
+        self._until(f'{name}: {words}', printed)
 
     def _all_see_down(self, host: str, since: float = float('-inf')) -> bool:
         return all(
@@ -354,7 +360,7 @@ class Drill(fixtures.Fixture):
                 return seen
             if time.monotonic() > deadline:
                 raise drills.DrillError(
-                    f'waited {_PATIENCE:g} s in vain: {what}'
+                    f'gave up after {_PATIENCE:g} s: {what}'
                 )
             self._wait(_PAUSE)
 
@@ -367,7 +373,7 @@ class Drill(fixtures.Fixture):
         )
 
     def _down_events(self, marker: int) -> Iterator[tuple[str, str]]:
-        """Host and reason of each service that was told to be down."""
+        """Host and reason of each event service.down."""
         while True:
             page = self._events(marker)
             if not page.objects:
@@ -383,7 +389,7 @@ class Drill(fixtures.Fixture):
 
 
 class _Closing(fixtures.Fixture):
-    def __init__(self, thing: app.Local) -> None:
+    def __init__(self, thing: local_app.Local) -> None:
         self.thing = thing
 
     def _setUp(self) -> None:
@@ -392,7 +398,7 @@ class _Closing(fixtures.Fixture):
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
-    # What is away is warned of here too, by everything that asks it.
+    # Without a handler, clients in this process would print warnings.
     logging.getLogger().addHandler(logging.NullHandler())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('outage-drill: ended'))
     try:
@@ -436,7 +442,7 @@ def _run(options: argparse.Namespace) -> int:
         )
         result = drill.run()
     print(
-        f'{result.looks} look-ups; {DEAD} was called up {result.rises} times; '
+        f'{result.looks} look-ups; {DEAD} was up in {result.rises} of them; '
         f'{VICTIM} should be found within {result.found_within:g} s'
     )
     print(result)
@@ -448,8 +454,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         'part',
         choices=PARTS,
-        help='what is to be away; conductor is one of two, which is '
-        'stopped by SIGSTOP',
+        help='the part that is away; conductor is one of two, stopped by '
+        'SIGSTOP',
     )
     parser.add_argument(
         '--members',
@@ -463,8 +469,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         type=_minutes,
         default=1.0,
         metavar='M',
-        help='for M minutes; down_after is half of that, report_interval a '
-        'sixth of it (default: %(default)s)',
+        help='the part is away for M minutes; down_after is half of that, '
+        'report_interval a sixth of down_after (default: %(default)s)',
     )
     return parser.parse_args(argv)
 

@@ -1,4 +1,4 @@
-"""Looking all services up, again and again."""
+"""A thread that looks up all services again and again."""
 
 import contextlib
 import threading
@@ -13,14 +13,14 @@ _PAUSE = 0.25
 
 
 class Looker:
-    """Notes what each look says of members.
+    """Records the verdict on each member in each look-up.
 
-    :param new_context: where to look
-    :ivar looks: how many brought something
-    :ivar answered_at: when the last one did, by the monotonic clock
-    :ivar downs: the moments at which each host was said to be down, by host
-    :ivar ups: the same for up
-    :ivar reasons: the last for being down, by host
+    :param new_context: makes a context for a look-up
+    :ivar looks: how many look-ups were answered
+    :ivar answered_at: when the last answer came, by the monotonic clock
+    :ivar downs: the times at which a service was down, by its host
+    :ivar ups: the times at which it was up, by its host
+    :ivar reasons: the last reason for down, by host
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Looker:
 
     def _run(self) -> None:
         while not self._over.wait(_PAUSE):
-            # What is away has said nothing wrong.
+            # During the outage there is no answer, and so no verdict.
             with contextlib.suppress(exception.SGConductorError):
                 self._look()
 

@@ -1,6 +1,6 @@
 """Many members in one process, until SIGTERM.
 
-Arguments: a configuration file, and the hosts.
+Arguments: a configuration file, and the members' hosts.
 """
 
 import sys
@@ -16,7 +16,7 @@ def main() -> None:
     for host in sys.argv[2:]:
         remote.membership(host, 'acme-worker', 'worker', 1).join()
     print('all have joined', flush=True)
-    # At its end it tells nobody, as one that is killed.
+    # A signal ends it, and no member leaves: as in a crash.
     threading.Event().wait()
 
 

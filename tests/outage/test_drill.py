@@ -1,4 +1,4 @@
-"""The outage drill, in short; tools/outage-drill.sh does all of it."""
+"""A short form of the drill that tools/outage-drill.sh runs."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ class TestDrill(testresources.ResourcedTestCase, base.TestCase):
             )
         )
 
-    def test_no_live_member_is_called_down_and_the_dead_are(self) -> None:
+    def test_live_members_stay_up_and_dead_ones_are_found_down(self) -> None:
         result = self.drill.run()
         self.assertEqual(0, result.false_downs, str(result))
         self.assertEqual(0, result.rises, str(result))

@@ -1,7 +1,7 @@
 """A stand-in for Keystone: the part of its v3 API that checks tokens.
 
 Tokens are JSON Web Tokens, signed as Keystone's provider ``jws`` signs its
-own; whoever checks one asks here, as keystonemiddleware does.
+own. keystonemiddleware asks this server whether a token is valid.
 https://docs.openstack.org/api-ref/identity/v3/#authentication-and-token-management
 """
 
@@ -29,8 +29,9 @@ Answer = tuple[str, dict[str, Any], list[tuple[str, str]]]
 
 
 class Keystone(fixtures.Fixture):
-    """
-    :ivar url: of its v3 API
+    """A server that issues, checks and revokes tokens.
+
+    :ivar url: the URL of its v3 API
     """
 
     url: str
@@ -48,7 +49,7 @@ class Keystone(fixtures.Fixture):
         self.addCleanup(server.stop)
 
     def options(self) -> dict[str, str]:
-        """Of the group keystone_authtoken."""
+        """The options of the group keystone_authtoken."""
         return {
             'auth_type': 'password',
             'auth_url': self.url,
@@ -58,7 +59,7 @@ class Keystone(fixtures.Fixture):
             'user_domain_name': 'Default',
             'project_name': 'service',
             'project_domain_name': 'Default',
-            # What is revoked is so at once, and not after five minutes.
+            # No cache: a revoked token is refused at once.
             'token_cache_time': '-1',
         }
 
@@ -69,9 +70,9 @@ class Keystone(fixtures.Fixture):
         lasts: float = 3600,
         scope: str = 'project',
     ) -> str:
-        """A token.
+        """Issue a token.
 
-        :param lasts: seconds
+        :param lasts: for how many seconds it is valid
         :param scope: 'project', 'system' or 'domain'
         """
         now = datetime.datetime.now(datetime.UTC)
@@ -90,19 +91,19 @@ class Keystone(fixtures.Fixture):
         self._revoked.add(token)
 
     def stop(self) -> None:
-        """Answer nobody any more."""
+        """Stop answering."""
         self._server.stop()
 
     def _serve(
         self, environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        asked = environ['REQUEST_METHOD'], environ['PATH_INFO'].rstrip('/')
-        answers = {
+        request = environ['REQUEST_METHOD'], environ['PATH_INFO'].rstrip('/')
+        handlers = {
             ('GET', '/v3'): self._version,
             ('POST', '/v3/auth/tokens'): self._authenticate,
             ('GET', '/v3/auth/tokens'): self._validate,
         }
-        status, body, headers = answers.get(asked, _not_found)(environ)
+        status, body, headers = handlers.get(request, _not_found)(environ)
         start_response(
             status, [('Content-Type', 'application/json'), *headers]
         )
@@ -118,16 +119,16 @@ class Keystone(fixtures.Fixture):
 
     def _authenticate(self, environ: Environ) -> Answer:
         size = int(environ['CONTENT_LENGTH'])
-        asked = json.loads(environ['wsgi.input'].read(size))
-        user = asked['auth']['identity']['password']['user']
+        body = json.loads(environ['wsgi.input'].read(size))
+        user = body['auth']['identity']['password']['user']
         if (user['name'], user['password']) != (
             SERVICE_USER,
             SERVICE_PASSWORD,
         ):
             return _unauthorized()
         token = self.issue(SERVICE_USER, ['service'])
-        told = self._told(token)
-        return '201 Created', told, [('X-Subject-Token', token)]
+        data = self._token_data(token)
+        return '201 Created', data, [('X-Subject-Token', token)]
 
     def _validate(self, environ: Environ) -> Answer:
         if self._claims(environ.get('HTTP_X_AUTH_TOKEN', '')) is None:
@@ -135,10 +136,10 @@ class Keystone(fixtures.Fixture):
         token = environ.get('HTTP_X_SUBJECT_TOKEN', '')
         if self._claims(token) is None:
             return _not_found(environ)
-        return '200 OK', self._told(token), [('X-Subject-Token', token)]
+        return '200 OK', self._token_data(token), [('X-Subject-Token', token)]
 
-    def _entry(self) -> dict[str, Any]:
-        """Its own place in the catalog."""
+    def _catalog_entry(self) -> dict[str, Any]:
+        """Keystone's own entry in the catalog."""
         interfaces = ('admin', 'internal', 'public')
         return {
             'id': 'identity',
@@ -157,7 +158,7 @@ class Keystone(fixtures.Fixture):
         }
 
     def _claims(self, token: str) -> dict[str, Any] | None:
-        """Those of a token that is good."""
+        """The claims of a token; None if it is not valid."""
         if token in self._revoked:
             return None
         try:
@@ -167,7 +168,8 @@ class Keystone(fixtures.Fixture):
         except jwt.InvalidTokenError:
             return None
 
-    def _told(self, token: str) -> dict[str, Any]:
+    def _token_data(self, token: str) -> dict[str, Any]:
+        """The document that Keystone returns for a valid token."""
         claims = self._claims(token)
         assert claims is not None
         domain = {'id': 'default', 'name': 'Default'}
@@ -189,7 +191,7 @@ class Keystone(fixtures.Fixture):
                 'issued_at': _moment(claims['iat']),
                 'expires_at': _moment(claims['exp']),
                 'audit_ids': [claims['jti'][:22]],
-                'catalog': [self._entry()],
+                'catalog': [self._catalog_entry()],
                 **scopes[claims['scope']],
             }
         }

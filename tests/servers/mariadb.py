@@ -15,11 +15,11 @@ __all__ = ['MariaDB']
 INSTALL = '/usr/bin/mariadb-install-db'
 SERVER = '/usr/sbin/mariadbd'
 
-# NOTE: else the driver loads all CA certificates of the machine for each
-# connection, which takes it 60 ms.
+# NOTE: without ssl_disabled, the driver loads all CA certificates of the
+# machine for each connection, which takes 60 ms.
 OPTIONS = 'charset=utf8mb4&ssl_disabled=true'
 
-# Where the greeting has the version of the protocol, and which it is.
+# The position of the protocol's version in the greeting, and that version.
 VERSION_AT = 4
 VERSION = 10
 
@@ -53,7 +53,7 @@ class MariaDB(process.Server):
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database and whoever is connected to it."""
+        """Drop a database, and end all connections to it."""
         name = process.check_name(name)
         with self._engine.connect() as connection:
             # NOTE: an open transaction would make DROP wait for a day.
@@ -62,7 +62,7 @@ class MariaDB(process.Server):
                 (name,),
             )
             for session in sessions.scalars().all():
-                # NOTE: it may end by itself meanwhile.
+                # NOTE: the session may have ended by itself.
                 with contextlib.suppress(sqlalchemy.exc.OperationalError):
                     connection.exec_driver_sql(f'KILL {session:d}')
             connection.exec_driver_sql(f'DROP DATABASE IF EXISTS {name}')

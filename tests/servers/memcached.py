@@ -1,4 +1,4 @@
-"""memcached: a private server of keys that expire."""
+"""memcached: a private cache server."""
 
 import os
 import pathlib
@@ -16,14 +16,14 @@ TIMEOUT = 1.0
 
 
 class Memcached(process.Server):
-    """A memcached with one thread; it keeps nothing when it ends."""
+    """A memcached with one thread; its keys are lost when it ends."""
 
     NAME: ClassVar[str] = 'memcached'
     BINARIES: ClassVar[tuple[str, ...]] = (SERVER,)
 
     @property
     def address(self) -> str:
-        """The server, as clients want to be told."""
+        """The host and the port, as clients are configured."""
         return f'{process.LOOPBACK}:{self.port}'
 
     def _initialise(self) -> None:
@@ -38,7 +38,7 @@ class Memcached(process.Server):
             '--memory-limit=16',
             '--threads=1',
             '--conn-limit=256',
-            # NOTE: as root it wants to be told whom to become.
+            # NOTE: as root it refuses to start without a user.
             *(['--user=root'] if os.geteuid() == 0 else []),
         ]
 
@@ -58,9 +58,9 @@ class Memcached(process.Server):
 
 
 class SecureMemcached(Memcached):
-    """A memcached that speaks TLS only, and with those it knows.
+    """A memcached that speaks TLS only, and checks clients' certificates.
 
-    Server and clients have one certificate, which vouches for itself.
+    Server and clients share one self-signed certificate.
     """
 
     NAME: ClassVar[str] = 'memcached-tls'
@@ -98,5 +98,5 @@ class SecureMemcached(Memcached):
         ]
 
     def _greet(self, client: socket.socket) -> bool:
-        """Only those with the certificate would be answered."""
+        """Do nothing: a client without the certificate gets no answer."""
         return True

@@ -47,7 +47,7 @@ class PostgreSQL(process.Server):
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database and whoever is connected to it."""
+        """Drop a database, and end all connections to it."""
         name = process.check_name(name)
         with self._engine.connect() as connection:
             connection.exec_driver_sql(
@@ -63,7 +63,7 @@ class PostgreSQL(process.Server):
         )
 
     def _account(self) -> pwd.struct_passwd | None:
-        """Return an ordinary account; the server refuses to run as root."""
+        """Return another account for root: the server refuses to be root."""
         return pwd.getpwnam(ACCOUNT) if os.geteuid() == 0 else None
 
     def _initialise(self) -> None:
@@ -91,7 +91,7 @@ class PostgreSQL(process.Server):
             'full_page_writes': 'off',
             'shared_buffers': '16MB',
             'max_connections': '200',
-            # NOTE: in the data folder, where nothing is left behind.
+            # NOTE: files in the data folder, which is removed.
             'dynamic_shared_memory_type': 'mmap',
         }
         command = [process.locate(SERVER), '-D', f'{self.directory}/data']
@@ -117,7 +117,7 @@ class PostgreSQL(process.Server):
         return answer.returncode == 0 and self._existing().listens(self.port)
 
     def _end(self) -> None:
-        # NOTE: after SIGKILL a segment of shared memory would stay behind
-        # in the kernel, for ever.
+        # NOTE: after SIGKILL, a segment of shared memory would stay in the
+        # kernel for ever.
         if self._process is not None:
             self._process.stop(self.STOP_SIGNAL)

@@ -1,4 +1,4 @@
-"""Process: a private server of the tests, from its start to its end."""
+"""The processes of private servers: start, stop, crash and freeze."""
 
 import abc
 import contextlib
@@ -43,8 +43,8 @@ SETPRIV = '/usr/bin/setpriv'
 PORTS = range(20000, 32000)
 ATTEMPTS = 5
 
-# NOTE: not the TMPDIR of the caller. It may be closed to the account that
-# PostgreSQL runs under, or too deep for the path of a socket (107 bytes).
+# NOTE: not the TMPDIR of the caller. PostgreSQL's account may have no access
+# to it, or it may be too deep for the path of a socket (107 bytes).
 PLACE = '/tmp'  # noqa: S108
 
 LOG_TAIL = 40
@@ -62,11 +62,11 @@ class StartError(Exception):
 
 
 class PortTakenError(StartError):
-    """Somebody else took the port before the server could."""
+    """Another process took the port before the server could."""
 
 
 def check_name(name: str) -> str:
-    """Return the name if it needs quoting nowhere, else raise ValueError."""
+    """Return a name that needs no quotes; ValueError if it needs some."""
     if not re.fullmatch(r'[a-z0-9_]{1,60}', name):
         raise ValueError(f'not a plain name: {name!r}')
     return name
@@ -102,9 +102,9 @@ def _signal(processes: Iterable[psutil.Process], number: int) -> None:
 
 
 class Process:
-    """A child process with all its descendants.
+    """A child process with all its descendants: its tree.
 
-    It dies with the tests, however they end.
+    It is killed when the tests end, even if they crash.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class Process:
         return self._popen.wait(timeout)
 
     def listens(self, port: int) -> bool:
-        """Say whether it is this very process that listens on the port."""
+        """Return whether this process itself listens on the port."""
         try:
             return any(
                 one.status == psutil.CONN_LISTEN and one.laddr.port == port
@@ -158,7 +158,7 @@ class Process:
             return False
 
     def freeze(self) -> None:
-        """Stop the tree where it is; it holds its ports and connections."""
+        """Suspend the tree; its ports and connections stay open."""
         # NOTE: the root first, so that it makes no children meanwhile.
         _signal([self._root], signal.SIGSTOP)
         tree = self._tree()
@@ -171,11 +171,11 @@ class Process:
         )
 
     def thaw(self) -> None:
-        """Let a frozen tree go on."""
+        """Resume a frozen tree."""
         _signal(reversed(self._tree()), signal.SIGCONT)
 
     def stop(self, number: int) -> None:
-        """End the tree by a signal that it may handle, by force if slow."""
+        """End the tree by a signal to its root; if that is slow, kill it."""
         tree = self._tree()
         self.thaw()
         _signal([self._root], number)
@@ -185,7 +185,7 @@ class Process:
         self._reap(tree)
 
     def kill(self) -> None:
-        """End the tree by SIGKILL."""
+        """Kill the tree with SIGKILL."""
         # NOTE: the root first, so that it makes no children meanwhile.
         _signal([self._root], signal.SIGSTOP)
         self._reap(self._tree())
@@ -193,7 +193,7 @@ class Process:
     def _reap(self, tree: Sequence[psutil.Process]) -> None:
         _signal(tree, signal.SIGKILL)
         self._popen.wait()
-        # NOTE: a zombie is dead; collecting it can be up to others.
+        # NOTE: a zombie has ended; another process may have to reap it.
         _wait_until(
             lambda: all(_in_state(p, psutil.STATUS_ZOMBIE) for p in tree)
         )
@@ -209,7 +209,15 @@ class Server(fixtures.Fixture, abc.ABC):
     """A private server on loopback, with its data in a temporary folder.
 
     ``stop``, ``kill`` and ``start`` keep the port and the data.  Start it in
-    the main thread only: it dies with the thread that started it.
+    the main thread only: it is killed when the thread that started it ends.
+
+    :cvar NAME: for messages and for the name of the folder
+    :cvar BINARIES: patterns of the paths of the programs that it needs
+    :cvar PORT_COUNT: how many ports it needs
+    :cvar DEADLINE: within how many seconds it must be ready
+    :cvar STOP_SIGNAL: the signal for an orderly end
+    :ivar directory: its folder, for data and logs
+    :ivar ports: its ports; the first is the one for clients
     """
 
     NAME: ClassVar[str]
@@ -255,11 +263,11 @@ class Server(fixtures.Fixture, abc.ABC):
             raise
 
     def stop(self) -> None:
-        """End the server in its orderly way."""
+        """End the server in an orderly way."""
         self._existing().stop(self.STOP_SIGNAL)
 
     def kill(self) -> None:
-        """Let the server crash: SIGKILL to all its processes."""
+        """Crash the server: SIGKILL to all its processes."""
         self._existing().kill()
 
     def freeze(self) -> None:
@@ -311,7 +319,7 @@ class Server(fixtures.Fixture, abc.ABC):
         return StartError(self.NAME, reason, log)
 
     def _server_ports(self) -> Iterable[int]:
-        """Return the ports that nobody has while the server is down."""
+        """Return the ports that must be free before the server starts."""
         return self.ports
 
     def _existing(self) -> Process:
@@ -329,13 +337,13 @@ class Server(fixtures.Fixture, abc.ABC):
             'PATH': '/usr/sbin:/usr/bin:/sbin:/bin',
             'LANG': 'C.UTF-8',
             'HOME': str(self.directory),
-            # NOTE: not shared, for a MariaDB that starts removes what looks
-            # like temporary tables there, whosever they are.
+            # NOTE: not shared: a MariaDB that starts removes temporary
+            # tables there, also those of another MariaDB.
             'TMPDIR': str(self.directory),
         }
 
     def _account(self) -> pwd.struct_passwd | None:
-        """Return the account to run under, None for that of the caller."""
+        """Return the account to run under; None for the caller's own."""
         return None
 
     def _child(self, command: Sequence[str], log: str = 'log') -> Process:
@@ -347,7 +355,7 @@ class Server(fixtures.Fixture, abc.ABC):
         )
 
     def _run(self, command: Sequence[str]) -> None:
-        """Run a command of the preparation to its end."""
+        """Run a command that prepares the server, to its end."""
         child = self._child(command)
         try:
             outcome = f'exited with {child.wait(self.DEADLINE)}'
@@ -361,13 +369,13 @@ class Server(fixtures.Fixture, abc.ABC):
         return self._child(self._command())
 
     def _end(self) -> None:
-        """End the server for good; its data is not needed any more."""
+        """End the server for good; its data is no longer needed."""
         if self._process is not None:
             self._process.kill()
 
     @abc.abstractmethod
     def _initialise(self) -> None:
-        """Fill the folder."""
+        """Fill the server's folder."""
 
     @abc.abstractmethod
     def _command(self) -> list[str]:
@@ -375,12 +383,16 @@ class Server(fixtures.Fixture, abc.ABC):
 
     @abc.abstractmethod
     def _ready(self) -> bool:
-        """Say whether the server, not a stranger on its port, is ready."""
+        """Return whether the server itself is ready.
+
+        Another process on its port does not count.
+        """
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    # NOTE: a source of its own, so that a test which seeds the shared one
-    # does not lead every worker to the same ports.
+    """Return ports on which nothing listens now."""
+    # NOTE: not the shared generator: a test that seeds it would lead every
+    # worker to the same ports.
     candidates = random.SystemRandom().sample(PORTS, len(PORTS))
     free = filter(_can_bind, candidates)
     return tuple(next(free) for _ in range(count))

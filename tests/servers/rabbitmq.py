@@ -14,7 +14,7 @@ from tests.servers import process
 
 __all__ = ['RabbitMQ']
 
-# NOTE: not the wrapper in /usr/sbin, which insists on an account.
+# NOTE: not the wrapper in /usr/sbin, which requires a certain account.
 SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server'
 EPMD = '/usr/bin/epmd'
 ERL_CALL = '/usr/bin/erl_call'
@@ -58,7 +58,7 @@ lists:flatten([
 
 
 class RabbitMQ(process.Server):
-    """A RabbitMQ with the account guest.
+    """A RabbitMQ with the default account, guest.
 
     Durable queues and persistent messages survive ``kill``.
     """
@@ -156,8 +156,8 @@ class RabbitMQ(process.Server):
             'ERL_CRASH_DUMP_SECONDS': '0',
             'ERL_EPMD_ADDRESS': process.LOOPBACK,
             'ERL_EPMD_PORT': str(self.ports[2]),
-            # NOTE: makes the start script exec the broker, which then has
-            # the process id that we know, and tells us when it is up.
+            # NOTE: with it, the start script execs the broker, which then
+            # has the script's process id, and reports when it is up.
             'NOTIFY_SOCKET': str(self._notice_path),
             'RABBITMQ_NODENAME': 'rabbit@localhost',
             'RABBITMQ_DIST_PORT': str(self.ports[1]),
@@ -179,16 +179,16 @@ class RabbitMQ(process.Server):
             CONFIGURATION.format(address=process.LOOPBACK, port=self.port)
         )
         self._start_epmd()
-        self._ready()  # forget what an earlier run said
+        self._ready()  # discard the notices of an earlier run
         return super()._spawn()
 
     def _server_ports(self) -> Iterable[int]:
         return self.ports[:2]
 
     def _start_epmd(self) -> None:
-        """Start the port mapper, which then serves all runs of the broker.
+        """Start the port mapper, which serves all runs of the broker.
 
-        Without one of ours the broker would start one that outlives it.
+        Otherwise the broker would start one itself, which outlives it.
         """
         port = self.ports[2]
         log = self.directory / 'epmd.log'
@@ -216,7 +216,7 @@ class RabbitMQ(process.Server):
                 return b'READY=1' in notices
 
     def _end(self) -> None:
-        # NOTE: the broker first; it would replace a port mapper that dies.
+        # NOTE: the broker first: it restarts a port mapper that ends.
         super()._end()
         if self._epmd is not None:
             self._epmd.kill()

@@ -15,26 +15,27 @@ JAVA = '/usr/bin/java'
 JARS = '/usr/share/java'
 JAR = f'{JARS}/zookeeper.jar'
 
-# NOTE: the manifest of the jar names its friends, but not these: what logs,
-# and the part of Netty that TLS needs.
+# NOTE: the jar's manifest names the jars that it needs, except these: for
+# logging, and for TLS with Netty.
 MORE_JARS = ('slf4j-simple', 'netty-codec', 'netty-resolver')
 
 MAIN = 'org.apache.zookeeper.server.ZooKeeperServerMain'
 NETTY = 'org.apache.zookeeper.server.NettyServerCnxnFactory'
 
-# NOTE: a server that has just begun may take a word and not answer it.
+# NOTE: a server that has just started may accept a word and not answer.
 TIMEOUT = 0.3
 
 
 class ZooKeeper(process.Server):
-    """A ZooKeeper of its own, with all the four-letter words.
+    """A ZooKeeper, with all four-letter words enabled.
 
-    What was answered survives ``kill``.
+    A write that was answered survives ``kill``.
 
-    :param tick: milliseconds; sessions end at a multiple of it
-    :param properties: more of the JVM's, such as ``zookeeper.ssl.…``; a
-        change takes effect at the next start
-    :param tls: speak TLS on a second port, as the properties say
+    :param tick: milliseconds; sessions expire at multiples of it
+    :param properties: system properties of the JVM, such as
+        ``zookeeper.ssl.…``; a change takes effect at the next start
+    :param tls: whether to serve TLS on a second port; the properties
+        configure it
     """
 
     NAME: ClassVar[str] = 'ZooKeeper'
@@ -55,12 +56,12 @@ class ZooKeeper(process.Server):
 
     @property
     def hosts(self) -> str:
-        """The server, as clients want to be told."""
+        """The host and the port, as clients are configured."""
         return f'{process.LOOPBACK}:{self.port}'
 
     @property
     def tls_hosts(self) -> str:
-        """The same for those that speak TLS."""
+        """The host and the port for TLS."""
         return f'{process.LOOPBACK}:{self.ports[1]}'
 
     def ask(self, word: str) -> str:
@@ -78,11 +79,11 @@ class ZooKeeper(process.Server):
         return answer.decode()
 
     def wipe(self) -> None:
-        """Lose all data; the server must not run."""
+        """Delete all data; the server must not run."""
         shutil.rmtree(self.directory / 'data')
 
     def _initialise(self) -> None:
-        """The server makes its data folder itself."""
+        """Do nothing: the server makes its data folder itself."""
 
     def _configure(self) -> None:
         settings = {
@@ -90,7 +91,7 @@ class ZooKeeper(process.Server):
             'clientPort': str(self.port),
             'clientPortAddress': process.LOOPBACK,
             'tickTime': str(self._tick),
-            # NOTE: any that a test may want, not just 2 to 20 ticks.
+            # NOTE: by default, a timeout must be 2 to 20 ticks.
             'minSessionTimeout': '400',
             'maxSessionTimeout': '60000',
             'maxClientCnxns': '0',
@@ -108,10 +109,10 @@ class ZooKeeper(process.Server):
         )
 
     def _command(self) -> list[str]:
-        # NOTE: at each start, for only now the ports are known.
+        # NOTE: at each start, because ports and properties may change.
         self._configure()
         properties = {
-            # NOTE: without it, a kill loses nothing either; a power cut may.
+            # NOTE: faster; only a power cut loses data, and not a kill.
             'zookeeper.forceSync': 'no',
             'org.slf4j.simpleLogger.defaultLogLevel': 'warn',
             **self.properties,

@@ -1,9 +1,8 @@
-"""What operators are told to do about a pin."""
+"""The advice that operators get about a pin."""
 
 import datetime
 from typing import Any
 
-from sgconductor import context as sg_context
 from sgconductor import objects
 from sgconductor.cmd import advice
 from tests import base
@@ -25,7 +24,7 @@ def pin(**more: Any) -> objects.Pin:
         'live': 3,
         **more,
     }
-    context = sg_context.RequestContext(backend=object())
+    context = base.context()
     return objects.Pin(context, **values)
 
 
@@ -42,34 +41,34 @@ def service(number: int, **more: Any) -> objects.Service:
         'pin_epoch': 4,
         **more,
     }
-    context = sg_context.RequestContext(backend=object())
+    context = base.context()
     return objects.Service(context, **values)
 
 
 class TestAdvice(base.TestCase):
     def test_nothing_to_do(self) -> None:
-        (told,) = advice.on(pin(), [service(1)], [])
+        (told,) = advice.for_pin(pin(), [service(1)], [])
         self.assertEqual(
             'Nothing to do: all 3 services are at version 2, and 3 of 3 '
             'live members follow the pin.',
             told.text,
         )
         self.assertEqual((), told.run)
-        (told,) = advice.on(pin(services={'2': 1}), [service(1)], [])
+        (told,) = advice.for_pin(pin(services={'2': 1}), [service(1)], [])
         self.assertIn('the only service is at version 2', told.text)
 
-    def test_the_dead_of_one_version_are_nobodys_trouble(self) -> None:
-        (told,) = advice.on(pin(), [service(1, is_up=False)], [])
+    def test_down_services_of_the_only_version_need_nothing(self) -> None:
+        (told,) = advice.for_pin(pin(), [service(1, is_up=False)], [])
         self.assertIn('Nothing to do', told.text)
 
-    def test_a_mixed_fleet(self) -> None:
+    def test_services_of_two_versions(self) -> None:
         mixed = pin(version=1, min_version=1, services={'1': 3, '2': 4})
         oldest = [
             service(1),
             service(2, is_up=False),
             service(3),
         ]
-        up, down = advice.on(mixed, oldest, [])
+        up, down = advice.for_pin(mixed, oldest, [])
         self.assertIn('node1, node3: up, with version 1. When', up.text)
         self.assertEqual((), up.run)
         self.assertIn('node2: down, with version 1, and', down.text)
@@ -81,28 +80,28 @@ class TestAdvice(base.TestCase):
             down.run,
         )
 
-    def test_a_large_one(self) -> None:
+    def test_more_services_than_are_named(self) -> None:
         mixed = pin(version=1, min_version=1, services={'1': 24, '2': 4})
         dead = [service(n, is_up=False) for n in range(24)]
-        (told,) = advice.on(mixed, dead, [])
+        (told,) = advice.for_pin(mixed, dead, [])
         self.assertIn('node19, and 4 more: down', told.text)
-        self.assertIn('soon, as here the first:', told.text)
+        self.assertIn('soon; here for the first 3:', told.text)
         self.assertEqual(6, len(told.run))
 
-    def test_holds(self) -> None:
-        (told,) = advice.on(pin(version=1, held_version=1), [], [])
+    def test_a_hold(self) -> None:
+        (told,) = advice.for_pin(pin(version=1, held_version=1), [], [])
         self.assertIn('held at 1, since 2026-01-02T12:00:00Z;', told.text)
-        self.assertIn('by its services it would be 2', told.text)
+        self.assertIn('without the hold it would be 2', told.text)
         self.assertEqual(('sgconductor-manage pins release worker',), told.run)
         for held in (2, 3):
-            (told,) = advice.on(pin(held_version=held), [], [])
-            self.assertIn(f'it will not exceed {held}', told.text)
+            (told,) = advice.for_pin(pin(held_version=held), [], [])
+            self.assertIn(f'it cannot exceed {held}', told.text)
             self.assertEqual(
                 ('sgconductor-manage pins release worker',), told.run
             )
 
-    def test_nobody_counts(self) -> None:
-        (told,) = advice.on(pin(services={}), [], [])
+    def test_no_service_counts(self) -> None:
+        (told,) = advice.for_pin(pin(services={}), [], [])
         self.assertIn('No service of worker counts any more', told.text)
 
     def test_members_that_do_not_follow(self) -> None:
@@ -114,15 +113,17 @@ class TestAdvice(base.TestCase):
             service(3, pin_epoch=0, last_seen_up=soon),
             service(4, pin_epoch=0, updated_at=late_join),
         ]
-        deaf, late = advice.on(pin(following=0), [], lagging)
+        unaware, late = advice.for_pin(pin(following=0), [], lagging)
         self.assertIn(
             'worker on node1, worker on node3, worker on node4: not '
             'following yet',
             late.text,
         )
         self.assertEqual(('sgconductor-manage pins wait worker 2',), late.run)
-        # node4 has joined again: its beats since are too few to say.
-        self.assertIn('worker on node2: beating, but of a release', deaf.text)
+        # node4 has joined again, and has beaten too few times since.
+        self.assertIn(
+            'worker on node2: up, but built on a release', unaware.text
+        )
 
     def test_commands_are_not_wrapped(self) -> None:
         command = 'sgconductor-manage ' + 'x' * 100

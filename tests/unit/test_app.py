@@ -1,5 +1,6 @@
-"""Reaching a conductor, with the odd configuration."""
+"""Connecting to the conductors, and what a member imports for it."""
 
+import json
 import subprocess
 import sys
 
@@ -7,35 +8,73 @@ import oslo_messaging as messaging
 from oslo_config import cfg
 
 from sgconductor import app
-from sgconductor import db
 from sgconductor import exception
-from sgconductor.rpcapi import base as rpc_base
+from sgconductor.messaging import broker
+from sgconductor.messaging import transports
 from tests import base
 
-_MEMBER = """
+# What a process loads that reaches a conductor by the message bus alone: the
+# contract and the clients, and neither behaviour nor SQL.
+_CALLER = """
+app app.client
+conf conf.api conf.conductor conf.memcache conf.servicegroup conf.zookeeper
+context exception versions
+member member.database_clock member.driver_heartbeat member.joiner
+member.membership member.periodic_task member.session
+messaging messaging.broker messaging.graceful_server
+messaging.library_options messaging.notification messaging.polling
+messaging.remote_error messaging.serializer messaging.shortcuts
+messaging.topics messaging.transports
+objects objects.base objects.event objects.fast_codec objects.fields
+objects.pin objects.read_ahead objects.service objects.service_list
+rpcapi rpcapi.beats rpcapi.conductor rpcapi.drain rpcapi.pin_cache
+rpcapi.pin_listener rpcapi.pinned
+servicegroup servicegroup.driver
+"""
+# A member loads the driver that is configured, too.
+_DRIVER = 'servicegroup.drivers servicegroup.drivers.db'
+
+_SCRIPT = """
+import json
 import sys
 from sgconductor import app
 with app.connect('fake://') as remote:
-    remote.membership('node1', 'acme-worker', 'worker', 1)
-print(sorted({name.partition('.')[0] for name in sys.modules}))
+    {use}
+print(json.dumps(list(sys.modules)))
 """
 
 
 class TestImports(base.TestCase):
-    def test_a_member_pays_for_no_sql_and_no_driver_but_its_own(self) -> None:
-        imported = subprocess.run(
-            [sys.executable, '-c', _MEMBER],
+    def loaded(self, use: str) -> list[str]:
+        """The modules that a fresh process has loaded.
+
+        :param use: what it does with ``remote``
+        """
+        run = subprocess.run(
+            [sys.executable, '-c', _SCRIPT.format(use=use)],
             check=True,
             capture_output=True,
             text=True,
-        ).stdout
-        self.assertIn("'oslo_messaging'", imported)
-        for name in ('sqlalchemy', 'alembic', 'kazoo', 'pymemcache'):
-            self.assertNotIn(f"'{name}'", imported)
+        )
+        names: list[str] = json.loads(run.stdout)
+        self.assertIn('oslo_messaging', names)
+        for name in ('alembic', 'kazoo', 'pymemcache', 'sqlalchemy'):
+            self.assertNotIn(name, names)
+        return sorted(
+            name.removeprefix('sgconductor.')
+            for name in names
+            if name.startswith('sgconductor.')
+        )
 
-    def test_a_name_that_is_not_there(self) -> None:
-        self.assertRaises(AttributeError, getattr, app, 'Nothing')
-        self.assertRaises(AttributeError, getattr, db, 'nothing')
+    def test_a_remote_caller_loads_the_contract_and_the_clients(self) -> None:
+        use = 'assert remote.context().conductor'
+        self.assertEqual(sorted(_CALLER.split()), self.loaded(use))
+
+    def test_a_member_loads_its_driver_too(self) -> None:
+        use = "remote.membership('node1', 'acme-worker', 'worker', 1)"
+        self.assertEqual(
+            sorted([*_CALLER.split(), *_DRIVER.split()]), self.loaded(use)
+        )
 
 
 class TestRemote(base.TestCase):
@@ -44,12 +83,12 @@ class TestRemote(base.TestCase):
             conf = cfg.ConfigOpts()
             conf([], default_config_files=[], default_config_dirs=[])
             url = f'rabbit://me:{password}@127.0.0.1:1/'
-            rpc_base.use_url(conf, url)
+            transports.use_url(conf, url)
             parsed = messaging.TransportURL.parse(conf)
             self.assertEqual(password, parsed.hosts[0].password)
-            transport = rpc_base.rpc_transport(conf)
-            self.addCleanup(transport.cleanup)
-            self.assertNotIn('wor', rpc_base.broker(transport))
+            bus = transports.rpc_transport(conf)
+            self.addCleanup(bus.cleanup)
+            self.assertNotIn('wor', broker.address(bus))
 
     def test_a_url_that_makes_no_sense(self) -> None:
         for url in ('pigeon://x', 'rabbit://host:port/'):

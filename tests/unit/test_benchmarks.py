@@ -1,4 +1,4 @@
-"""What benchmarks make of what they measure, and what they send."""
+"""How benchmarks evaluate what they measure, and what they send."""
 
 import json
 import types
@@ -29,25 +29,25 @@ def _line(
 
 
 class TestLine(base.TestCase):
-    def test_a_goal_that_is_a_most(self) -> None:
+    def test_a_goal_that_is_an_upper_bound(self) -> None:
         goal = lines.Goal('peer', 1 / 20, True)
         self.assertTrue(_line(goal, ours=0.5, peer=10.0).met)
         self.assertFalse(_line(goal, ours=0.6, peer=10.0).met)
 
-    def test_a_goal_that_is_a_least(self) -> None:
+    def test_a_goal_that_is_a_lower_bound(self) -> None:
         goal = lines.Goal('limit', 0.8, False)
         self.assertTrue(_line(goal, ours=80.0, limit=100.0).met)
         self.assertFalse(_line(goal, ours=79.0, limit=100.0).met)
 
-    def test_without_a_peer_its_goal_is_not_met(self) -> None:
+    def test_a_goal_beside_the_peer_is_not_met_without_a_peer(self) -> None:
         line = _line(lines.Goal('peer', 20, False), ours=1e9)
         self.assertFalse(line.met)
         self.assertEqual('-', line.cells()[2])
 
-    def test_what_has_no_goal_is_neither(self) -> None:
+    def test_a_line_without_a_goal_is_neither_met_nor_missed(self) -> None:
         self.assertIsNone(lines.Line('m', lines.Spread([1.0])).met)
 
-    def test_the_median_decides(self) -> None:
+    def test_the_medians_decide_whether_a_goal_is_met(self) -> None:
         line = lines.Line(
             'm',
             lines.Spread([1.0, 2.0, 90.0]),
@@ -57,13 +57,13 @@ class TestLine(base.TestCase):
         self.assertTrue(line.met)
         self.assertEqual('2 (1..90)', line.cells()[1])
 
-    def test_a_table_has_a_line_for_each(self) -> None:
+    def test_a_table_has_a_head_and_a_row_for_each_line(self) -> None:
         text = lines.table([lines.Line('one'), lines.Line('another')])
         self.assertEqual(3, len(text.splitlines()))
 
 
 class TestRounds(base.TestCase):
-    def test_sides_take_turns_and_each_begins_once(self) -> None:
+    def test_each_round_measures_all_sides_and_another_one_first(self) -> None:
         order: list[tuple[int, str]] = []
 
         def measure(side: Any, number: int) -> rounds.Sample:
@@ -80,14 +80,16 @@ class TestRounds(base.TestCase):
 
 class TestTemplate(base.TestCase):
     def template(self, body: Any, *needs: int) -> publish.Template:
-        found = types.SimpleNamespace(
+        message = types.SimpleNamespace(
             body=json.dumps(body),
             properties={'content_type': 'application/json'},
             delivery_info={'exchange': 'here', 'routing_key': 'there'},
         )
-        return publish.Template(found, needs)
+        return publish.Template(message, needs)
 
-    def test_numbers_and_ids_are_new_and_nothing_else(self) -> None:
+    def test_a_message_differs_from_its_template_only_in_ids_and_numbers(
+        self,
+    ) -> None:
         kept = {'reply': f'reply_{uuid.uuid4().hex}', 'n': 12345}
         body = {
             'id': stand_ins.ID,
@@ -110,7 +112,7 @@ class TestTemplate(base.TestCase):
             sent,
         )
 
-    def test_the_same_values_make_the_same_bytes(self) -> None:
+    def test_the_same_values_make_the_same_message(self) -> None:
         unique = uuid.uuid4().hex
         body = {
             'id': stand_ins.ID,
@@ -122,7 +124,7 @@ class TestTemplate(base.TestCase):
         )
         self.assertEqual(json.dumps(body).encode(), message.body)
 
-    def test_a_message_of_another_shape_is_refused(self) -> None:
+    def test_a_template_without_a_needed_number_is_refused(self) -> None:
         self.assertRaisesRegex(
             process.BenchmarkError,
             str(stand_ins.ID),

@@ -1,4 +1,4 @@
-"""Options that cannot work together, and those that can."""
+"""Checks of options that must fit together."""
 
 from oslo_config import cfg
 

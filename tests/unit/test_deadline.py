@@ -1,4 +1,4 @@
-"""Calls come back in time, whatever becomes of them."""
+"""Deadline: a call ends in time, even if its transport hangs."""
 
 import threading
 from typing import Any
@@ -12,25 +12,25 @@ from tests import base
 
 
 class Stuck(ovo_base.VersionedObjectIndirectionAPI):
-    """Stands still, as a call does whose broker does.
+    """Hangs until ``go_on`` is set, like a call while the broker hangs.
 
-    :ivar begun: the methods that were called
+    :ivar started: the names of the methods that were called
     """
 
     def __init__(self) -> None:
-        self.begun: list[str] = []
+        self.started: list[str] = []
         self.go_on = threading.Event()
         self.ended = threading.Event()
 
     def object_action(self, context: Any, *args: Any) -> Any:
-        self.begun.append(args[1])
+        self.started.append(args[1])
         self.go_on.wait(base.PATIENCE)
         self.ended.set()
         return {}, 'done'
 
 
 class TestDeadline(base.TestCase):
-    def test_in_time(self) -> None:
+    def test_a_call_that_hangs_ends_in_time(self) -> None:
         stuck = Stuck()
         failed: list[exception.Unreachable] = []
         api = deadline.Deadline(stuck, 0.05, 1, failed.append)
@@ -45,12 +45,12 @@ class TestDeadline(base.TestCase):
         self.assertEqual(2, len(failed))
         stuck.go_on.set()
         stuck.ended.wait(base.PATIENCE)
-        # The second was given up before it had begun, and never does.
-        self.wait_for('an answer', lambda: self.answers(call))
-        self.assertNotIn('second', stuck.begun)
-        self.assertEqual('first', stuck.begun[0])
+        # The second call was given up before it started, and never starts.
+        self.wait_for('a call to be answered', lambda: self.is_answered(call))
+        self.assertNotIn('second', stuck.started)
+        self.assertEqual('first', stuck.started[0])
 
-    def answers(self, call: Any) -> bool:
+    def is_answered(self, call: Any) -> bool:
         try:
             return bool(call('third') == ({}, 'done'))
         except exception.ConductorUnreachable:

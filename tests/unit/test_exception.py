@@ -1,4 +1,4 @@
-"""Errors cross the bus and stay what they were."""
+"""A caller gets the same error that the conductor raised."""
 
 import inspect
 import sys
@@ -6,7 +6,7 @@ import sys
 from oslo_messaging._drivers import common
 
 from sgconductor import exception
-from sgconductor.rpcapi import conductor
+from sgconductor.messaging import remote_error
 from tests import base
 
 EXAMPLES = (
@@ -20,6 +20,8 @@ EXAMPLES = (
     exception.ServiceTooOld('a', 'b', 1, 2),
     exception.ServiceTooOld('a', 'b', 1, 1, 1, 3, 5),
     exception.ServiceIsUp('a', 'b'),
+    exception.StateConflict('it is enabled'),
+    exception.ServiceChanged('a', 'b'),
     exception.NoBackend(),
     exception.MembershipLost('a', 'b', 'superseded'),
     exception.MembershipLost('a', 'b', 'deleted'),
@@ -34,7 +36,7 @@ EXAMPLES = (
 
 
 class TestErrors(base.TestCase):
-    def test_each_arrives_as_it_was_sent(self) -> None:
+    def test_an_error_is_the_same_after_it_was_sent(self) -> None:
         for error in EXAMPLES:
             wire = common.serialize_remote_exception(
                 (type(error), error, None)
@@ -42,14 +44,14 @@ class TestErrors(base.TestCase):
             copy = common.deserialize_remote_exception(
                 wire, [exception.__name__]
             )
-            back = conductor._local(copy)
-            assert back is not None
-            self.assertIs(type(error), type(back))
-            self.assertEqual(str(error), str(back))
-            self.assertEqual(list(error.args), list(back.args))
+            original = remote_error.original(copy)
+            assert original is not None
+            self.assertIs(type(error), type(original))
+            self.assertEqual(str(error), str(original))
+            self.assertEqual(list(error.args), list(original.args))
 
-    def test_each_kind_has_an_example(self) -> None:
-        kinds = {
+    def test_each_class_of_error_has_an_example_here(self) -> None:
+        classes = {
             cls
             for _, cls in inspect.getmembers(
                 sys.modules[exception.__name__], inspect.isclass
@@ -61,7 +63,9 @@ class TestErrors(base.TestCase):
             exception.Unreachable,
             exception.SchemaMismatch,
         }
-        self.assertEqual(kinds - abstract, {type(error) for error in EXAMPLES})
+        self.assertEqual(
+            classes - abstract, {type(error) for error in EXAMPLES}
+        )
 
-    def test_an_error_of_somebody_else_is_not_ours(self) -> None:
-        self.assertIsNone(conductor._local(ValueError('x')))
+    def test_a_foreign_error_has_no_original(self) -> None:
+        self.assertIsNone(remote_error.original(ValueError('x')))

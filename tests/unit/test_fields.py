@@ -1,4 +1,4 @@
-"""What the object fields take, and what they say when they do not."""
+"""The values that the object fields take, and the errors for others."""
 
 import datetime
 from typing import Any
@@ -9,11 +9,12 @@ from tests import base
 
 class TestFields(base.TestCase):
     def refuses(self, field: Any, value: Any, *words: str) -> None:
+        """Check that a field refuses a value with these words."""
         error = self.assertRaises(ValueError, field.coerce, None, 'it', value)
         for word in ('it', *words):
             self.assertIn(word, str(error))
 
-    def test_names(self) -> None:
+    def test_a_host_is_a_short_name_of_certain_characters(self) -> None:
         field = fields.HostField()
         for name in (
             'node1',
@@ -46,12 +47,12 @@ class TestFields(base.TestCase):
         self.refuses(field, 5, 'int')
         self.refuses(field, None)
 
-    def test_a_queue_name_fits_the_broker(self) -> None:
+    def test_a_queue_name_is_not_too_long_for_the_broker(self) -> None:
         topic = fields.TopicField().coerce(None, 'it', 'x' * 64)
         host = fields.HostField().coerce(None, 'it', 'x' * 190)
         self.assertLessEqual(len(f'{topic}.{host}'), 255)
 
-    def test_text(self) -> None:
+    def test_a_text_is_short_and_has_no_control_characters(self) -> None:
         field = fields.TextField(nullable=True)
         for text in ('', 'broken fan', 'Lüfter 坏了 \U0001f525', None):
             self.assertEqual(text, field.coerce(None, 'it', text))
@@ -61,7 +62,7 @@ class TestFields(base.TestCase):
         self.refuses(field, 'x' * 256, '256 characters', '255')
         self.refuses(field, 5, 'int')
 
-    def test_numbers(self) -> None:
+    def test_a_number_is_a_whole_number_of_31_bits(self) -> None:
         field = fields.NumberField()
         for number in (0, 1, 2**31 - 1):
             self.assertEqual(number, field.coerce(None, 'it', number))
@@ -70,14 +71,14 @@ class TestFields(base.TestCase):
         for other in ('1', 1.0, True, [1]):
             self.refuses(field, other, 'whole number')
 
-    def test_true_or_false(self) -> None:
+    def test_true_or_false_is_only_a_bool(self) -> None:
         field = fields.TrueOrFalseField()
         for value in (True, False):
             self.assertIs(value, field.coerce(None, 'it', value))
         for wrong in ('true', 'False', 0, 1):
             self.refuses(field, wrong, 'true or false')
 
-    def test_moments_keep_their_microseconds(self) -> None:
+    def test_a_moment_keeps_its_microseconds(self) -> None:
         field: Any = fields.MomentField()
         moment = datetime.datetime(
             2026, 11, 21, 20, 0, 0, 123456, datetime.UTC
@@ -88,7 +89,7 @@ class TestFields(base.TestCase):
         self.refuses(field, moment.replace(tzinfo=None), 'no time zone')
         self.refuses(field, '2026-11-21T20:00:00Z', 'datetime')
 
-    def test_uuids_have_one_form(self) -> None:
+    def test_a_uuid_becomes_lower_case(self) -> None:
         field = fields.UuidField()
         uuid = '5d0dd9a1-33a0-4bca-a62b-1e8d79bb1b6c'
         self.assertEqual(uuid, field.coerce(None, 'it', uuid.upper()))

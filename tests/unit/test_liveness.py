@@ -1,13 +1,14 @@
-"""The rule."""
+"""The rule that decides whether a service is up, down or unknown."""
 
 import datetime
 from collections.abc import Collection
 from typing import Any
 
 from sgconductor import exception
-from sgconductor.servicegroup import driver
-from sgconductor.servicegroup import liveness
-from sgconductor.servicegroup import voice
+from sgconductor.conductor import liveness
+from sgconductor.db import reception
+from sgconductor.servicegroup import driver as sg_driver
+from sgconductor.servicegroup import monitored_driver
 from tests import base
 
 NOW = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
@@ -18,38 +19,48 @@ def text(moment: datetime.datetime) -> str:
     return moment.strftime('%Y-%m-%dT%H:%M:%S.%fZ')
 
 
-class Roll(driver.Driver):
-    """A driver that knows who is alive, and counts how often it is asked."""
+class FakeDriver(sg_driver.Driver):
+    """A driver that reports given hosts as present, or fails.
 
-    name = 'roll'
+    :ivar hosts: the hosts whose members are present
+    :ivar unknown: the hosts of which it reports nothing
+    :ivar failure: what ``alive`` raises
+    :ivar problem: what ``trouble`` is
+    :ivar back_at: what ``since`` is
+    :ivar questions: the hosts that each call of ``alive`` was about
+    """
+
+    name = 'fake'
 
     def __init__(self, *hosts: str) -> None:
         self.hosts = hosts
         self.unknown: tuple[str, ...] = ()
         self.failure: Exception | None = None
-        self.mute = ''
+        self.problem = ''
         self.back_at = float('-inf')
-        self.asked: list[list[str]] = []
+        self.questions: list[list[str]] = []
         self.left: list[str] = []
 
     @property
     def trouble(self) -> str:
-        return self.mute
+        return self.problem
 
     @property
     def since(self) -> float:
         return self.back_at
 
-    def join(self, member: driver.Member) -> None: ...
+    def join(self, member: sg_driver.Member) -> None: ...
 
-    def leave(self, member: driver.Member) -> None:
+    def leave(self, member: sg_driver.Member) -> None:
         self.left.append(member.host)
 
-    def alive(self, members: Collection[driver.Member]) -> driver.Roll:
-        self.asked.append([member.host for member in members])
+    def alive(
+        self, members: Collection[sg_driver.Member]
+    ) -> sg_driver.Presence:
+        self.questions.append([member.host for member in members])
         if self.failure is not None:
             raise self.failure
-        return driver.Roll(
+        return sg_driver.Presence(
             {member for member in members if member.host in self.hosts},
             {member for member in members if member.host in self.unknown},
         )
@@ -58,7 +69,8 @@ class Roll(driver.Driver):
 
 
 def row(host: str, **other: Any) -> dict[str, Any]:
-    made = {
+    """A row of the services table; by default, its last beat is 10 s old."""
+    values = {
         'uuid': f'uuid of {host}',
         'host': host,
         'binary': 'acme-worker',
@@ -77,28 +89,34 @@ def row(host: str, **other: Any) -> dict[str, Any]:
     }
     return {
         name: text(value) if isinstance(value, datetime.datetime) else value
-        for name, value in made.items()
+        for name, value in values.items()
     }
 
 
+# Microseconds.
 EVER = 10**15
 S = 1_000_000
 
 
 class RuleTest(base.TestCase):
     """
-    :ivar spans: when beats were heard: always, until now
+    :ivar windows: when beats could be received: at first, always until now
     """
 
     def setUp(self) -> None:
         super().setUp()
         self.now = 1000.0
-        self.spans = [(EVER, 0)]
-        self.roll = Roll('a', 'b')
-        self.voice = voice.Voice(self.roll, lambda: self.now)
+        self.windows = [(EVER, 0)]
+        self.driver = FakeDriver('a', 'b')
+        self.monitored = monitored_driver.MonitoredDriver(
+            self.driver, lambda: self.now
+        )
 
-    def judge(self, *rows: dict[str, Any]) -> list[liveness.Verdict]:
-        judge = liveness.Liveness(self.voice, lambda: self.spans)
+    def judge(self, *rows: Any) -> list[liveness.Verdict]:
+        judge = liveness.Liveness(
+            self.monitored,
+            lambda: [reception.Window(*each) for each in self.windows],
+        )
         return judge.judge(rows)
 
     def verdict(self, host: str, **other: Any) -> liveness.Verdict:
@@ -108,41 +126,42 @@ class RuleTest(base.TestCase):
 
 class TestRule(RuleTest):
     def judged(self, *rows: dict[str, Any]) -> list[tuple[bool, str]]:
-        return [(one.up, one.reason) for one in self.judge(*rows)]
+        """Whether each row is up, and the reason."""
+        return [(verdict.up, verdict.reason) for verdict in self.judge(*rows)]
 
-    def test_fresh_and_present_is_up(self) -> None:
+    def test_a_service_with_a_fresh_beat_and_present_is_up(self) -> None:
         self.assertEqual([(True, '')], self.judged(row('a')))
 
-    def test_stale_is_down_though_present(self) -> None:
+    def test_a_service_with_an_old_beat_is_down_though_present(self) -> None:
         self.assertEqual(
             [(False, 'last beat 60.1 s ago, allowed 60 s')],
             self.judged(row('a', age=60_100_000)),
         )
         self.assertEqual([(True, '')], self.judged(row('a', age=60_000_000)))
 
-    def test_absent_is_down_though_fresh(self) -> None:
+    def test_an_absent_service_is_down_though_its_beat_is_fresh(self) -> None:
         ((up, reason),) = self.judged(row('z'))
         self.assertFalse(up)
-        self.assertIn('roll has no acme-worker', reason)
+        self.assertIn('fake has no acme-worker', reason)
 
-    def test_forced_down_wins_over_all(self) -> None:
+    def test_a_service_that_is_forced_down_is_down(self) -> None:
         self.assertEqual(
             [(False, 'forced down')], self.judged(row('a', forced_down=True))
         )
 
-    def test_quarantine_is_down_whatever_beats(self) -> None:
+    def test_a_service_in_quarantine_is_down(self) -> None:
         self.assertEqual(
             [(False, 'in quarantine')], self.judged(row('a', quarantined=True))
         )
 
-    def test_left_is_down_at_once(self) -> None:
+    def test_a_service_that_has_left_is_down(self) -> None:
         left_at = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
         self.assertEqual(
             [(False, 'left at 2026-01-02T03:04:05Z')],
             self.judged(row('a', left_at=left_at)),
         )
 
-    def test_each_is_judged_by_its_own_patience(self) -> None:
+    def test_each_service_is_judged_by_its_own_down_after(self) -> None:
         self.assertEqual(
             [True, False],
             [
@@ -153,158 +172,170 @@ class TestRule(RuleTest):
             ],
         )
 
-    def test_the_driver_is_asked_once_and_only_about_the_fresh(self) -> None:
+    def test_the_driver_is_asked_once_about_services_with_fresh_beats(
+        self,
+    ) -> None:
         self.judged(
             row('a'),
             row('b', age=10**9),
             row('z'),
             row('a', forced_down=True),
         )
-        self.assertEqual([['a', 'z']], self.roll.asked)
+        self.assertEqual([['a', 'z']], self.driver.questions)
 
-    def test_the_null_driver_is_not_asked(self) -> None:
-        self.roll.detects = False
+    def test_a_driver_that_does_not_detect_is_not_asked(self) -> None:
+        self.driver.detects = False
         self.assertEqual([(True, '')], self.judged(row('z')))
-        self.assertEqual([], self.roll.asked)
+        self.assertEqual([], self.driver.questions)
 
-    def test_nobody_is_judged_without_fuss(self) -> None:
+    def test_no_rows_have_no_verdicts(self) -> None:
         self.assertEqual([], self.judged())
 
 
-class TestHearing(RuleTest):
-    """Silence counts only where it could be broken."""
+class TestReception(RuleTest):
+    """Only silence while beats could be received makes a service down."""
 
-    def table(self, age: float, **other: Any) -> str:
-        """What is said of one last heard so many seconds ago."""
+    def liveness(self, age: float, **other: Any) -> str:
+        """The liveness of a service whose last beat is so many seconds old."""
         return self.verdict('a', age=int(age * S), **other).liveness
 
     def setUp(self) -> None:
         super().setUp()
-        self.roll.detects = False
+        self.driver.detects = False
 
-    def test_nobody_goes_down_while_nobody_is_heard(self) -> None:
-        self.spans = [(EVER, 600 * S)]
-        self.assertEqual('unknown', self.table(610))
+    def test_an_outage_makes_no_service_down(self) -> None:
+        self.windows = [(EVER, 600 * S)]
+        self.assertEqual('unknown', self.liveness(610))
         self.assertTrue(self.verdict('a', age=610 * S).up)
         self.assertIn(
-            'nobody has been heard for 600.0 s',
+            'no beat of any member arrived for 600.0 s',
             self.verdict('a', age=610 * S).reason,
         )
 
-    def test_who_was_down_before_stays_down(self) -> None:
-        self.spans = [(EVER, 600 * S)]
-        self.assertEqual('down', self.table(661))
-        self.spans = [(5 * S, 0), (EVER, 605 * S)]
-        self.assertEqual('down', self.table(666))
+    def test_a_service_that_was_down_before_an_outage_stays_down(self) -> None:
+        self.windows = [(EVER, 600 * S)]
+        self.assertEqual('down', self.liveness(661))
+        self.windows = [(5 * S, 0), (EVER, 605 * S)]
+        self.assertEqual('down', self.liveness(666))
 
-    def test_after_a_gap_all_have_time_to_be_heard_again(self) -> None:
-        self.spans = [(59 * S, 0), (EVER, 659 * S)]
-        self.assertEqual('unknown', self.table(660))
+    def test_after_an_outage_services_have_their_down_after_to_beat(
+        self,
+    ) -> None:
+        self.windows = [(59 * S, 0), (EVER, 659 * S)]
+        self.assertEqual('unknown', self.liveness(660))
         self.assertIn(
-            'nobody could be heard until 59.0 s ago',
+            'no beats could be received until 59.0 s ago',
             self.verdict('a', age=660 * S).reason,
         )
-        self.spans = [(61 * S, 0), (EVER, 661 * S)]
-        self.assertEqual('down', self.table(662))
+        self.windows = [(61 * S, 0), (EVER, 661 * S)]
+        self.assertEqual('down', self.liveness(662))
 
-    def test_who_is_heard_after_a_gap_is_up(self) -> None:
-        self.spans = [(5 * S, 0), (EVER, 605 * S)]
-        self.assertEqual('up', self.table(3))
+    def test_a_service_whose_beat_came_after_an_outage_is_up(self) -> None:
+        self.windows = [(5 * S, 0), (EVER, 605 * S)]
+        self.assertEqual('up', self.liveness(3))
 
-    def test_gaps_one_after_the_other_give_time_after_each(self) -> None:
-        self.spans = [(45 * S, 0), (100 * S, 65 * S), (EVER, 120 * S)]
-        self.assertEqual('unknown', self.table(130))
-        # Silent for 61 s between the first two.
-        self.spans = [(50 * S, 0), (200 * S, 139 * S), (EVER, 210 * S)]
-        self.assertEqual('down', self.table(220))
+    def test_services_have_their_down_after_after_each_outage(self) -> None:
+        self.windows = [(45 * S, 0), (100 * S, 65 * S), (EVER, 120 * S)]
+        self.assertEqual('unknown', self.liveness(130))
+        # It was silent for 61 s in the window between two outages.
+        self.windows = [(50 * S, 0), (200 * S, 139 * S), (EVER, 210 * S)]
+        self.assertEqual('down', self.liveness(220))
 
-    def test_a_gap_counts_by_the_patience_that_it_takes(self) -> None:
-        # One of 10 s is short beside a minute, and long beside 15 s.
-        self.spans = [(5 * S, 0), (EVER, 15 * S)]
-        self.assertEqual('unknown', self.table(18, down_after=15))
-        self.spans = [(50 * S, 0), (EVER, 60 * S)]
-        self.assertEqual('unknown', self.table(69))
-        self.assertEqual('down', self.table(71))
+    def test_a_short_outage_does_not_restart_the_count_of_silence(
+        self,
+    ) -> None:
+        # 10 s are short beside a down_after of 60 s, and long beside 15 s.
+        self.windows = [(5 * S, 0), (EVER, 15 * S)]
+        self.assertEqual('unknown', self.liveness(18, down_after=15))
+        self.windows = [(50 * S, 0), (EVER, 60 * S)]
+        self.assertEqual('unknown', self.liveness(69))
+        self.assertEqual('down', self.liveness(71))
 
-    def test_silence_ends_where_hearing_does(self) -> None:
-        self.spans = [(EVER, 20 * S)]
-        self.assertEqual('unknown', self.table(79))
-        self.assertEqual('down', self.table(81))
+    def test_silence_counts_only_within_a_window(self) -> None:
+        self.windows = [(EVER, 20 * S)]
+        self.assertEqual('unknown', self.liveness(79))
+        self.assertEqual('down', self.liveness(81))
 
-    def test_who_was_called_down_is_not_called_unknown(self) -> None:
-        self.spans = [(5 * S, 0), (EVER, 605 * S)]
-        self.assertEqual('unknown', self.table(610, state=None))
-        self.assertEqual('down', self.table(610, state='down'))
+    def test_a_service_announced_as_down_does_not_become_unknown(self) -> None:
+        self.windows = [(5 * S, 0), (EVER, 605 * S)]
+        self.assertEqual('unknown', self.liveness(610, state=None))
+        self.assertEqual('down', self.liveness(610, state='down'))
 
-    def test_the_driver_may_know_more(self) -> None:
-        self.roll.detects = True
-        self.spans = [(EVER, 600 * S)]
+    def test_in_an_outage_the_driver_decides(self) -> None:
+        self.driver.detects = True
+        self.windows = [(EVER, 600 * S)]
         self.assertEqual('up', self.verdict('a', age=610 * S).liveness)
         self.assertEqual('down', self.verdict('z', age=610 * S).liveness)
 
 
-class TestVoice(RuleTest):
-    """A driver that cannot tell has no say."""
+class TestDriverOutage(RuleTest):
+    """A driver that cannot be asked does not decide."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.roll.patience = 10.0
+        self.driver.patience = 10.0
         self.judge(row('a'))
         self.now += 11
 
-    def lose(self) -> None:
-        self.roll.failure = exception.DriverUnreachable('roll', 'here', 'gone')
+    def fail_driver(self) -> None:
+        """Have the driver fail from now on, and notice it."""
+        self.driver.failure = exception.DriverUnreachable(
+            'fake', 'here', 'gone'
+        )
         self.judge(row('a'))
 
-    def find(self) -> None:
-        self.roll.failure = None
+    def recover_driver(self) -> None:
+        """Have the driver work again, and notice it."""
+        self.driver.failure = None
         self.judge(row('a'))
 
-    def test_while_it_is_away_the_table_decides(self) -> None:
-        self.lose()
+    def test_while_the_driver_is_away_heartbeats_decide(self) -> None:
+        self.fail_driver()
         self.assertEqual('up', self.verdict('z').liveness)
         self.assertEqual('down', self.verdict('a', age=61 * S).liveness)
 
-    def test_one_warning_one_count_and_word_of_its_return(self) -> None:
+    def test_an_outage_is_counted_and_logged_once_and_so_is_its_end(
+        self,
+    ) -> None:
         for _ in range(3):
-            self.lose()
+            self.fail_driver()
         self.assertEqual(1, self.logged('WARNING The servicegroup driver'))
-        self.assertEqual(1, self.voice.outages)
-        self.assertIn('gone', self.voice.trouble)
-        self.find()
-        self.assertEqual(1, self.logged('INFO The servicegroup driver roll'))
-        self.assertEqual('', self.voice.trouble)
-        self.lose()
-        self.assertEqual(2, self.voice.outages)
+        self.assertEqual(1, self.monitored.outages)
+        self.assertIn('gone', self.monitored.trouble)
+        self.recover_driver()
+        self.assertEqual(1, self.logged('INFO The servicegroup driver fake'))
+        self.assertEqual('', self.monitored.trouble)
+        self.fail_driver()
+        self.assertEqual(2, self.monitored.outages)
 
-    def test_on_its_return_the_missing_have_time_to_come(self) -> None:
-        self.lose()
-        self.find()
+    def test_absent_services_stay_up_for_a_while_after_an_outage(self) -> None:
+        self.fail_driver()
+        self.recover_driver()
         self.now += 9
         self.assertEqual('up', self.verdict('z').liveness)
         self.now += 2
         self.assertEqual('down', self.verdict('z').liveness)
 
-    def test_an_outage_between_two_questions_is_one_too(self) -> None:
-        self.roll.back_at = self.now
+    def test_an_outage_that_the_driver_reports_later_counts(self) -> None:
+        self.driver.back_at = self.now
         self.now += 9
         self.assertEqual('up', self.verdict('z').liveness)
         self.now += 2
         self.assertEqual('down', self.verdict('z').liveness)
 
-    def test_who_was_down_by_its_word_stays_so_until_heard(self) -> None:
-        self.lose()
+    def test_a_service_that_was_down_stays_down_until_it_beats(self) -> None:
+        self.fail_driver()
         since = NOW + datetime.timedelta(seconds=1)
         down = {'state': 'down', 'state_since': since}
         self.assertEqual('down', self.verdict('z', **down).liveness)
-        heard = since + datetime.timedelta(seconds=1)
+        later = since + datetime.timedelta(seconds=1)
         self.assertEqual(
-            'up', self.verdict('z', last_seen_up=heard, **down).liveness
+            'up', self.verdict('z', last_seen_up=later, **down).liveness
         )
 
-    def test_who_has_just_joined_may_be_missing(self) -> None:
+    def test_a_service_that_has_just_joined_may_be_absent(self) -> None:
         def joined(seconds: int) -> datetime.datetime:
-            # It was last seen 10 s ago.
+            # Its last beat, at NOW, is 10 s old.
             return NOW - datetime.timedelta(seconds=seconds - 10)
 
         self.assertEqual(
@@ -314,30 +345,34 @@ class TestVoice(RuleTest):
             'down', self.verdict('z', age=1 * S, joined_at=joined(13)).liveness
         )
 
-    def test_of_some_it_may_be_unable_to_tell(self) -> None:
-        self.roll.unknown = ('y',)
+    def test_services_unknown_to_the_driver_are_judged_by_heartbeats(
+        self,
+    ) -> None:
+        self.driver.unknown = ('y',)
         self.assertEqual(
             ['up', 'down'],
-            [one.liveness for one in self.judge(row('y'), row('z'))],
+            [verdict.liveness for verdict in self.judge(row('y'), row('z'))],
         )
 
-    def test_one_of_its_servers_away_is_an_outage_too(self) -> None:
-        for mute in ('one is away', 'one is away', '', 'again'):
-            self.roll.mute = mute
+    def test_the_loss_of_one_of_its_servers_is_an_outage(self) -> None:
+        for problem in ('one is away', 'one is away', '', 'again'):
+            self.driver.problem = problem
             self.judge(row('a'))
-        self.assertEqual(2, self.voice.outages)
-        self.assertEqual(2, self.logged('not on all: '))
-        self.assertEqual(1, self.logged('INFO The servicegroup driver roll'))
-        self.assertFalse(self.voice.sound)
+        self.assertEqual(2, self.monitored.outages)
+        self.assertEqual(2, self.logged('falling back to heartbeats: '))
+        self.assertEqual(1, self.logged('INFO The servicegroup driver fake'))
+        self.assertFalse(self.monitored.sound)
 
-    def test_what_is_new_to_its_servers_has_had_no_outage(self) -> None:
-        self.voice = voice.Voice(self.roll, lambda: self.now)
-        for mute in ('it is new', ''):
-            self.roll.mute = mute
+    def test_trouble_before_the_first_answer_is_no_outage(self) -> None:
+        self.monitored = monitored_driver.MonitoredDriver(
+            self.driver, lambda: self.now
+        )
+        for problem in ('it is new', ''):
+            self.driver.problem = problem
             self.judge(row('a'))
-        self.assertEqual(0, self.voice.outages)
+        self.assertEqual(0, self.monitored.outages)
 
-    def test_a_bug_in_it_is_no_ones_death(self) -> None:
-        self.roll.failure = ZeroDivisionError()
+    def test_a_bug_in_the_driver_makes_no_service_down(self) -> None:
+        self.driver.failure = ZeroDivisionError()
         self.assertEqual('up', self.verdict('z').liveness)
         self.assertEqual(1, self.logged('Traceback'))

@@ -1,4 +1,4 @@
-"""The objects' versions: nothing changes without a new one."""
+"""The versions of the objects: each change of an object needs a new one."""
 
 import itertools
 from collections.abc import Iterator
@@ -8,7 +8,6 @@ from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import exception as ovo_exc
 from oslo_versionedobjects import fixture as ovo_fixture
 
-from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.conductor import manager
@@ -16,14 +15,15 @@ from sgconductor.objects import base as objects_base
 from tests import base
 from tests import primitives
 
-# A hash of an object's fields and remotable methods. One that is not the same
-# any more wants a new VERSION, a frozen primitive of it, and then a new hash.
+# The hash of an object's fields and remotable methods. When it changes, give
+# the object a new VERSION, freeze a primitive of that, and write the new hash
+# here.
 FINGERPRINTS = {
-    'Event': '1.0-bffb0ace218119fe3f8497a59a4af3dc',
+    'Event': '1.1-ad79f939c54869e8c6534903c5f3eca0',
     'EventList': '1.0-4fa867da033e4fdffd5fc1bfd6eadec9',
     'Pin': '1.0-53c07c782c6e37c96625ab2f7f19e64a',
     'PinList': '1.0-ebfe4ca2800ee151581324ae4cdd455b',
-    'Service': '1.3-9692bb71d44b39acb1cac4f05cffa771',
+    'Service': '1.4-d5b5fd14f8e9a3f8f9d273b08a3fbb53',
     'ServiceList': '1.4-7e90568fc9d594afbefc347d73f2f7a7',
 }
 
@@ -76,9 +76,10 @@ class FrozenTest(base.TestCase):
         return objects_base.SGObject.obj_from_primitive(primitive)
 
     def pairs(self, newer: bool) -> Iterator[tuple[Any, Any]]:
-        """Each object in each version, and as it is in each other one.
+        """Pairs of primitives of each object, in two of its versions.
 
-        :param newer: whether in each newer one, or in its own and each older
+        :param newer: whether the second version is newer than the first, or
+            the same or older
         """
         for name in NAMES:
             versions = primitives.versions(name)
@@ -92,12 +93,12 @@ class FrozenTest(base.TestCase):
                     )
 
     def manifest(self, frozen: Any) -> dict[str, str]:
-        """What a caller says that knows an object as it is, no newer."""
+        """The versions that a caller sends which knows this primitive."""
         versions = {
             frozen['versioned_object.name']: frozen['versioned_object.version']
         }
-        for one in frozen['versioned_object.data'].get('objects', []):
-            versions |= self.manifest(one)
+        for nested in frozen['versioned_object.data'].get('objects', []):
+            versions |= self.manifest(nested)
         return versions
 
 
@@ -128,7 +129,9 @@ class TestFrozen(FrozenTest):
             )
             self.assertIn(to['versioned_object.version'], str(error))
 
-    def test_every_version_loads_and_lacks_what_came_later(self) -> None:
+    def test_every_version_loads_without_the_fields_of_later_ones(
+        self,
+    ) -> None:
         for version in primitives.versions('Service'):
             frozen = primitives.frozen('Service', version)
             service = self.load(frozen)
@@ -138,8 +141,9 @@ class TestFrozen(FrozenTest):
                     service.obj_attr_is_set(name),
                 )
 
-    def test_a_list_is_backported_with_what_is_in_it(self) -> None:
-        services = self.load(primitives.frozen('ServiceList', '1.4'))
+    def test_a_list_is_backported_with_its_objects(self) -> None:
+        newest = primitives.frozen('Service', objects.Service.VERSION)
+        services = objects.ServiceList(objects=[self.load(newest)])
         for to, inner in itertools.product(
             primitives.versions('ServiceList'), primitives.versions('Service')
         ):
@@ -152,7 +156,7 @@ class TestFrozen(FrozenTest):
                 primitive['versioned_object.data']['objects'],
             )
 
-    def test_an_empty_list_stays_one(self) -> None:
+    def test_an_empty_list_is_backported(self) -> None:
         services = objects.ServiceList(objects=[])
         primitive = services.obj_to_primitive(
             version_manifest={'ServiceList': '1.0', 'Service': '1.0'}
@@ -160,27 +164,29 @@ class TestFrozen(FrozenTest):
         self.assertEqual([], primitive['versioned_object.data']['objects'])
         self.assertEqual([], self.load(primitive).objects)
 
-    def test_what_is_not_set_stays_so(self) -> None:
+    def test_a_backport_sets_no_fields(self) -> None:
         service = objects.Service(host='node1')
         primitive = service.obj_to_primitive(target_version='1.0')
         self.assertEqual({'host': 'node1'}, primitive['versioned_object.data'])
 
 
 class TestBackport(FrozenTest):
-    """What a conductor makes of an object for who cannot read it."""
+    """The conductor's method that backports an object for a caller."""
 
     def backport(self, primitive: Any, versions: dict[str, str]) -> Any:
         return manager.ConductorManager().object_backport_versions(
-            sg_context.RequestContext(backend=object()),
+            base.context(),
             self.load(primitive),
             versions,
         )
 
-    def test_every_version_to_every_older_one(self) -> None:
+    def test_a_conductor_backports_every_version_to_every_older_one(
+        self,
+    ) -> None:
         for since, to in self.pairs(newer=False):
             self.assertEqual(to, self.backport(since, self.manifest(to)))
 
-    def test_a_newer_one_is_refused_by_name(self) -> None:
+    def test_the_refusal_of_a_newer_version_names_both(self) -> None:
         for since, to in self.pairs(newer=True):
             error = self.assertRaises(
                 exception.InvalidInput,
@@ -195,7 +201,7 @@ class TestBackport(FrozenTest):
                 str(error),
             )
 
-    def test_one_that_nobody_has_is_refused_too(self) -> None:
+    def test_a_version_that_does_not_exist_is_refused(self) -> None:
         for name in NAMES:
             newest = primitives.frozen(name, primitives.versions(name)[-1])
             for version, error in (
@@ -206,7 +212,7 @@ class TestBackport(FrozenTest):
                     error, self.backport, newest, {name: version}
                 )
 
-    def test_of_what_is_in_it_no_more_than_it_is(self) -> None:
+    def test_objects_in_a_list_do_not_become_newer(self) -> None:
         services = primitives.frozen('ServiceList', '1.3')
         self.assertEqual(
             services,
@@ -215,7 +221,7 @@ class TestBackport(FrozenTest):
 
 
 class TestSerializer(base.TestCase):
-    def test_malformed_primitives_are_the_senders_mistake(self) -> None:
+    def test_a_malformed_primitive_is_invalid_input(self) -> None:
         serializer = objects_base.Serializer()
         good = primitives.frozen('Service', '1.1')
         data = good['versioned_object.data']
@@ -239,7 +245,7 @@ class TestSerializer(base.TestCase):
                 {'nested': [bad]},
             )
 
-    def test_foreign_objects_are_refused_by_name(self) -> None:
+    def test_the_refusal_of_a_foreign_object_names_it(self) -> None:
         serializer = objects_base.Serializer()
         good = primitives.frozen('Service', '1.1')
         for bad, name in (

@@ -1,18 +1,19 @@
-"""The pins as a process knows them."""
+"""The pins that a process knows, and when it asks for them again."""
 
 import threading
 from collections.abc import Mapping
 from typing import Any
 
-from oslo_versionedobjects import exception as ovo_exc
-
 from sgconductor import exception
-from sgconductor.rpcapi import pins
+from sgconductor.rpcapi import pin_cache
 from tests import base
 
 
 class Conductor:
-    """Answers, and counts how often it is asked."""
+    """Stands in for a conductor that answers, or raises an error.
+
+    :ivar asked: how many requests it got
+    """
 
     def __init__(self, epoch: int = 1, **versions: int) -> None:
         self.asked = 0
@@ -36,37 +37,39 @@ class PinsTest(base.TestCase):
         super().setUp()
         self.now = 1000.0
         self.conductor = Conductor(1, worker=1)
-        self.pins = pins.Pins(self.conductor, lambda: self.now)
+        self.pins = pin_cache.PinCache(self.conductor, lambda: self.now)
 
 
-class TestNews(PinsTest):
-    def test_newer_ones_are_taken_and_older_ones_are_not(self) -> None:
-        self.assertTrue(self.pins.learn(5, {'worker': 2}))
-        self.assertFalse(self.pins.learn(4, {'worker': 1}))
-        self.assertFalse(self.pins.learn(5, {'worker': 1}))
-        self.pins.vouch(self.now + 60)
+class TestUpdate(PinsTest):
+    def test_only_pins_of_a_newer_epoch_are_taken(self) -> None:
+        self.assertTrue(self.pins.update(5, {'worker': 2}))
+        self.assertFalse(self.pins.update(4, {'worker': 1}))
+        self.assertFalse(self.pins.update(5, {'worker': 1}))
+        self.pins.extend(self.now + 60)
         self.assertEqual(5, self.pins.epoch)
         self.conductor.answer = {'epoch': 3, 'pins': {'worker': 0}}
         self.assertEqual(2, self.pins.version('worker'))
-        self.assertTrue(self.pins.learn(6, {'worker': 3}))
+        self.assertTrue(self.pins.update(6, {'worker': 3}))
         self.assertEqual(3, self.pins.version('worker'))
 
-    def test_none_are_confirmed_before_the_first(self) -> None:
+    def test_no_epoch_is_confirmed_before_pins_are_known(self) -> None:
         self.assertEqual(0, self.pins.epoch)
 
-    def test_calls_under_way_are_confirmed_when_they_end(self) -> None:
-        self.pins.learn_from(self.conductor(), self.now + 60)
+    def test_a_newer_epoch_is_confirmed_after_older_calls(
+        self,
+    ) -> None:
+        self.pins.update_from(self.conductor(), self.now + 60)
         with self.pins.using('worker') as older:
-            self.pins.learn(2, {'worker': 2})
+            self.pins.update(2, {'worker': 2})
             with self.pins.using('worker') as newer:
                 self.assertEqual((1, 2), (older, newer))
                 self.assertEqual(1, self.pins.epoch)
         self.assertEqual(2, self.pins.epoch)
 
-    def test_a_call_that_fails_ends_too(self) -> None:
+    def test_a_call_that_fails_has_ended_too(self) -> None:
         def fail() -> None:
             with self.pins.using('worker'):
-                self.pins.learn(2, {'worker': 2})
+                self.pins.update(2, {'worker': 2})
                 raise ZeroDivisionError
 
         self.assertRaises(ZeroDivisionError, fail)
@@ -74,32 +77,32 @@ class TestNews(PinsTest):
 
 
 class TestFreshness(PinsTest):
-    def test_a_conductor_is_asked_once_in_a_while(self) -> None:
+    def test_a_conductor_is_asked_when_the_pins_are_too_old(self) -> None:
         for _ in range(3):
             self.assertEqual(1, self.pins.version('worker'))
         self.assertEqual(1, self.conductor.asked)
         self.conductor.answer = {'epoch': 2, 'pins': {'worker': 2}}
-        self.now += pins.MAX_AGE
+        self.now += pin_cache.MAX_AGE
         self.assertEqual(2, self.pins.version('worker'))
         self.assertEqual(2, self.conductor.asked)
 
-    def test_it_is_not_asked_while_somebody_vouches(self) -> None:
-        self.pins.learn_from({'epoch': 1, 'pins': {'worker': 1}}, 1060)
+    def test_no_conductor_is_asked_while_beats_extend_validity(self) -> None:
+        self.pins.update_from({'epoch': 1, 'pins': {'worker': 1}}, 1060)
         self.now = 1059.0
-        self.pins.vouch(1119)
+        self.pins.extend(1119)
         self.now = 1118.0
         self.pins.version('worker')
         self.assertEqual(0, self.conductor.asked)
 
-    def test_who_was_away_too_long_cannot_vouch(self) -> None:
-        self.pins.learn_from({'epoch': 1, 'pins': {'worker': 1}}, 1060)
+    def test_a_beat_does_not_extend_pins_that_are_too_old(self) -> None:
+        self.pins.update_from({'epoch': 1, 'pins': {'worker': 1}}, 1060)
         self.conductor.answer = {'epoch': 2, 'pins': {'worker': 0}}
-        # As a process that was stopped and goes on: its beat comes first.
+        # A process that was suspended may beat before it asks.
         self.now = 1100.0
-        self.pins.vouch(1160)
+        self.pins.extend(1160)
         self.assertEqual(0, self.pins.version('worker'))
 
-    def test_many_threads_ask_once(self) -> None:
+    def test_concurrent_threads_ask_a_conductor_once(self) -> None:
         gate = threading.Event()
         answer = self.conductor.answer
         conductor = self.conductor
@@ -110,7 +113,7 @@ class TestFreshness(PinsTest):
             assert isinstance(answer, dict)
             return answer
 
-        shared = pins.Pins(slow, lambda: self.now)
+        shared = pin_cache.PinCache(slow, lambda: self.now)
         threads = [
             threading.Thread(target=shared.version, args=('worker',))
             for _ in range(8)
@@ -123,8 +126,8 @@ class TestFreshness(PinsTest):
         self.assertEqual(1, conductor.asked)
 
 
-class TestTrouble(PinsTest):
-    def test_an_unknown_binary_is_an_error_not_zero(self) -> None:
+class TestFailure(PinsTest):
+    def test_an_unknown_binary_is_an_error(self) -> None:
         error = self.assertRaises(
             exception.UnknownBinary, self.pins.version, 'wroker'
         )
@@ -132,44 +135,44 @@ class TestTrouble(PinsTest):
         self.assertIn('Known: worker', str(error))
         self.assertEqual(1, self.pins.epoch)
 
-    def test_one_that_has_just_joined_is_found(self) -> None:
+    def test_a_binary_that_has_just_joined_is_found(self) -> None:
         self.pins.version('worker')
         self.now += 1
         self.conductor.answer = {'epoch': 2, 'pins': {'worker': 1, 'api': 7}}
         self.assertEqual(7, self.pins.version('api'))
 
-    def test_without_a_conductor_what_is_known_holds(self) -> None:
+    def test_the_known_pins_are_used_while_no_conductor_answers(self) -> None:
         self.pins.version('worker')
         self.conductor.answer = GONE
-        self.now += pins.MAX_AGE
+        self.now += pin_cache.MAX_AGE
         for _ in range(2):
             self.assertEqual(1, self.pins.version('worker'))
-        # Each one may take as long as a call may.
+        # Not once for each caller: a request may take as long as a timeout.
         self.assertEqual(2, self.conductor.asked)
-        self.now += pins.MAX_AGE
+        self.now += pin_cache.MAX_AGE
         self.pins.version('worker')
         self.assertEqual(1, self.logged('WARNING The pins cannot be'))
 
-    def test_a_conductor_that_is_gone_is_asked_by_one_thread(self) -> None:
+    def test_a_slow_failure_is_not_repeated_by_each_caller(self) -> None:
         def slow() -> Mapping[str, Any]:
             self.conductor()
-            # It takes longer than an answer would be good for.
-            self.now += 2 * pins.MAX_AGE
+            # The failure takes longer than pins stay valid.
+            self.now += 2 * pin_cache.MAX_AGE
             raise GONE
 
-        self.pins = pins.Pins(slow, lambda: self.now)
-        self.pins.learn(1, {'worker': 1})
+        self.pins = pin_cache.PinCache(slow, lambda: self.now)
+        self.pins.update(1, {'worker': 1})
         for _ in range(8):
             self.assertEqual(1, self.pins.version('worker'))
         self.assertEqual(1, self.conductor.asked)
 
-    def test_one_that_failed_to_answer_vouches_for_nothing(self) -> None:
-        self.pins.learn_from({'epoch': 1, 'pins': {'worker': 1}}, 1060)
+    def test_a_failed_request_makes_no_pins_valid(self) -> None:
+        self.pins.update_from({'epoch': 1, 'pins': {'worker': 1}}, 1060)
         self.now = 1100.0
         self.conductor.answer = GONE
         self.pins.version('worker')
-        self.pins.vouch(1160)
-        self.now += pins.MAX_AGE
+        self.pins.extend(1160)
+        self.now += pin_cache.MAX_AGE
         self.conductor.answer = {'epoch': 2, 'pins': {'worker': 0}}
         self.assertEqual(0, self.pins.version('worker'))
 
@@ -183,21 +186,8 @@ class TestTrouble(PinsTest):
         self.conductor.answer = {'epoch': 2, 'pins': {'wroker': 1}}
         self.assertEqual(1, self.pins.version('wroker'))
 
-    def test_without_any_the_caller_is_told(self) -> None:
+    def test_without_any_pins_the_caller_gets_the_error(self) -> None:
         self.conductor.answer = GONE
         self.assertRaises(
             exception.ConductorUnreachable, self.pins.version, 'worker'
         )
-
-    def test_a_conductor_that_keeps_none(self) -> None:
-        self.conductor.answer = ovo_exc.UnsupportedObjectError(
-            objtype='PinList'
-        )
-        self.assertIsNone(self.pins.version('worker'))
-        self.assertEqual(0, self.pins.epoch)
-        # The conductors are upgraded.
-        self.assertTrue(self.pins.learn(1, {'worker': 2}))
-        self.assertEqual(2, self.pins.version('worker'))
-        # One of them is not, yet.
-        self.pins.learn_from({'now': 5}, self.now + 60)
-        self.assertEqual(2, self.pins.version('worker'))

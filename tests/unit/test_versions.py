@@ -1,4 +1,4 @@
-"""Histories of releases."""
+"""The history of a project: its releases, by service version."""
 
 from sgconductor import exception
 from sgconductor import versions
@@ -13,20 +13,20 @@ HISTORY = versions.History(
 
 
 class TestHistory(base.TestCase):
-    def test_the_last_index_is_what_to_join_with(self) -> None:
+    def test_the_version_is_the_index_of_the_last_release(self) -> None:
         self.assertEqual(3, HISTORY.version)
         self.assertEqual('2.0', HISTORY.newest.rpc)
         self.assertEqual('1.0', HISTORY.oldest.rpc)
 
-    def test_a_pin_says_what_may_be_spoken(self) -> None:
-        spoken = [HISTORY.at(pin).rpc for pin in range(4)]
-        self.assertEqual(['1.0', '1.0', '1.1', '2.0'], spoken)
+    def test_a_pin_is_the_index_of_a_release(self) -> None:
+        versions_by_pin = [HISTORY.at(pin).rpc for pin in range(4)]
+        self.assertEqual(['1.0', '1.0', '1.1', '2.0'], versions_by_pin)
         self.assertEqual('Betty', HISTORY.at(2).name)
 
-    def test_a_pin_beyond_it_gives_the_last(self) -> None:
+    def test_a_pin_beyond_the_history_gives_the_last_release(self) -> None:
         self.assertEqual('2.0', HISTORY.at(99).rpc)
 
-    def test_what_cannot_be_a_history(self) -> None:
+    def test_a_history_that_cannot_work_is_refused(self) -> None:
         for releases, word in (
             ((), 'at least one'),
             (('1.1', '1.0'), 'only appended to'),
@@ -41,19 +41,21 @@ class TestHistory(base.TestCase):
 
 
 class TestCheck(base.TestCase):
-    """The helper by which a project's build fails in time."""
+    """The check that a project's own tests run."""
 
-    def test_it_passes_while_the_history_is_kept(self) -> None:
+    def test_it_passes_for_the_versions_of_the_last_release(
+        self,
+    ) -> None:
         HISTORY.check('2.0')
         versions.History('1.0', '1.1').check('1.1', {})
 
-    def test_a_bump_without_a_release_fails(self) -> None:
+    def test_it_fails_for_an_rpc_version_without_a_release(self) -> None:
         error = self.assertRaises(AssertionError, HISTORY.check, '2.1')
         self.assertIn('service version 3', str(error))
         self.assertIn('has RPC 2.0, but the code has RPC 2.1', str(error))
         self.assertIn('append a release', str(error))
 
-    def test_so_does_one_of_an_object(self) -> None:
+    def test_it_fails_for_an_object_version_without_a_release(self) -> None:
         history = versions.History(versions.Release('1.0', {'Image': '1.3'}))
         history.check('1.0', {'Image': '1.3'})
         error = self.assertRaises(

@@ -1,4 +1,4 @@
-"""Tests of this release together with the one before, as it was."""
+"""Tests of this release together with the release before it."""
 
 from tests import loading
 

@@ -1,4 +1,4 @@
-"""The base of tests with the release before."""
+"""The base of tests with the release before this one."""
 
 import os
 from typing import Any
@@ -28,7 +28,7 @@ class UpgradeTest(base.DeploymentTest):
 
     @property
     def context(self) -> sg_context.RequestContext:
-        """A new caller's context, of this release."""
+        """A new context of a caller of this release."""
         return self.remote.context()
 
     def start(
@@ -36,7 +36,7 @@ class UpgradeTest(base.DeploymentTest):
     ) -> program.Program:
         """A started program, of this release or of the one before."""
         if old:
-            # What this one's python is shown is not for the other's.
+            # PYTHONPATH leads to the modules of this release.
             env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
             more |= {'bin_': release.PREVIOUS.bin, 'env': env}
         started = self.useFixture(program.Program(*args, **more))
@@ -48,8 +48,18 @@ class UpgradeTest(base.DeploymentTest):
         )
         return started
 
+    def lines(self, started: program.Program) -> list[str]:
+        """The output of a program, without the warnings of its libraries."""
+        # The broker cancels the consumers of a queue that is deleted, and
+        # may do so while the channel closes.
+        return [
+            line
+            for line in started.output.splitlines()
+            if 'during closing channel' not in line
+        ]
+
     def manage(self, *args: str, old: bool = False, status: int = 0) -> str:
-        """What a release's sgconductor-manage prints."""
+        """The output of sgconductor-manage of a release."""
         path = self.deployment.config_file()
         run = self.start(
             'sgconductor-manage', '--config-file', path, *args, old=old
@@ -59,7 +69,7 @@ class UpgradeTest(base.DeploymentTest):
         return run.output
 
     def old_conductor(self, **overrides: Any) -> program.Program:
-        """The daemon of the release before, ready."""
+        """A conductor of the release before, ready."""
         path = self.deployment.config_file(
             conductor__workers=1, conductor__host='old', **overrides
         )
@@ -70,9 +80,8 @@ class UpgradeTest(base.DeploymentTest):
         return daemon
 
     def old_member(self, host: str) -> program.Program:
-        """An acme-worker of the release before, with version 1, joined.
-
-        It is what that release tested its own conductor with.
+        """An acme-worker of the release before, of version 1, that has
+        joined.
         """
         script = release.PREVIOUS.source / 'tests/functional/member_process.py'
         path = self.deployment.config_file()
@@ -80,18 +89,33 @@ class UpgradeTest(base.DeploymentTest):
         self.wait_for('the join', lambda: 'joined' in member.output)
         return member
 
-    def look(self, host: str, binary: str = 'acme-worker') -> objects.Service:
+    def get_service(
+        self, host: str, binary: str = 'acme-worker'
+    ) -> objects.Service:
         """A service, as a caller of this release sees it."""
         return objects.Service.get_by_host_and_binary(
             self.context, host, binary
         )
 
+    def pin(self, binary: str = 'acme-worker') -> objects.Pin:
+        """A pin, as a caller of this release sees it."""
+        return objects.Pin.get_by_binary(self.context, binary)
+
     def wait_for_beats(
         self, host: str, more: int = 2, binary: str = 'acme-worker'
     ) -> None:
-        """Wait until so many more beats of a service were counted."""
-        goal = self.look(host, binary).report_count + more
+        """Wait until that many more beats of a service are counted."""
+        goal = self.get_service(host, binary).report_count + more
         self.wait_for(
             f'beats of {host}',
-            lambda: self.look(host, binary).report_count >= goal,
+            lambda: self.get_service(host, binary).report_count >= goal,
         )
+
+    def wait_for_followers(self, binary: str = 'acme-worker') -> None:
+        """Wait until all live members go by a pin."""
+
+        def follow() -> bool:
+            pin = self.pin(binary)
+            return pin.following == pin.live
+
+        self.wait_for('the members to follow', follow)

@@ -1,8 +1,8 @@
 """A client of acme that calls one worker after the other, until SIGTERM.
 
-It is a member too, so that a pin is lowered only when it follows. Which
-release of acme it is, PYTHONPATH says. Arguments: a configuration file, a
-name, a journal, seconds between two calls.
+It is a member too, so that a pin is lowered only when it follows. PYTHONPATH
+decides which release of acme it is. Arguments: a configuration file, a name,
+a journal, seconds between two calls.
 """
 
 import contextlib
@@ -24,14 +24,14 @@ from sgconductor import objects
 from sgconductor.cmd import configuration
 from tests.upgrade import records
 
-# Seconds: a worker that restarts on a loaded machine answers within them.
+# Seconds; enough for a worker that restarts on a loaded machine.
 _TIMEOUT = 60.0
 
 _SIZE = (800, 600)
 
 
 class RecordedAPI(rpcapi.WorkerAPI):
-    """Knows the version in which it has sent last."""
+    """Remembers the RPC version of its last call."""
 
     version = ''
 
@@ -43,7 +43,7 @@ class RecordedAPI(rpcapi.WorkerAPI):
 
 
 class Client:
-    """Makes one call after the other, and writes each down."""
+    """Makes one call after the other, and records each."""
 
     def __init__(
         self, remote: app.Remote, name: str, journal: records.Journal
@@ -55,9 +55,9 @@ class Client:
         self._api = RecordedAPI(remote.transport, remote.pins, _TIMEOUT)
 
     def call(self) -> bool:
-        """Find a worker that is up and have it do something.
+        """Call a worker that is up.
 
-        :returns: whether it was done
+        :returns: whether the call succeeded
         """
         context = self._remote.context()
         at = time.monotonic()
@@ -117,7 +117,7 @@ def main() -> None:
     ):
         client = Client(remote, name, records.Journal(path))
         while not done.is_set():
-            # One trouble is not to be a thousand failures.
+            # A failure that lasts must not fill the journal.
             done.wait(float(pause) if client.call() else 1)
 
 

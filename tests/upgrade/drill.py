@@ -1,7 +1,7 @@
 """The upgrade drill: a fleet is upgraded, rolled back and upgraded again.
 
-Clients call its workers all the while. No call may fail or be above what its
-receiver knows, and no process may end that is not being upgraded.
+Clients call its workers all the time. No call may fail or have an RPC version
+above that of its receiver, and only processes that are upgraded may end.
 """
 
 import argparse
@@ -53,17 +53,17 @@ PHASES = (
 
 
 class Drill(fixtures.Fixture):
-    """Over a broker and a database server that run.
+    """The drill, on a broker and a database server that run.
 
-    :param calls: how many are to be made at least
-    :param conductors: how many
+    :param calls: how many calls to make at least
+    :param conductors: how many conductors
     :param members: how many workers
-    :param back: how many of them are rolled back
-    :param clients: how many, of which the last stays as it is
+    :param back: how many workers are rolled back
+    :param clients: how many clients; the last one is not upgraded
     :param pause: seconds between two calls of a client
-    :param old_conductor: the directory of the programs of the release of
+    :param old_conductor: the directory with the programs of the release of
         sgconductor that conductors are upgraded from; None for this release
-    :param tell: tells the user a line
+    :param tell: shows the user a line
     """
 
     def __init__(
@@ -91,12 +91,12 @@ class Drill(fixtures.Fixture):
         self._tell = tell
         self._began = time.monotonic()
         self._phases: list[report.Phase] = []
-        self._spoken: dict[str, tuple[int, str]] = {}
+        self._versions: dict[str, tuple[int, str]] = {}
 
     def _setUp(self) -> None:
         self.useFixture(self._place)
         journals = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        self._ledger = records.Ledger(journals, self._heard)
+        self._ledger = records.Ledger(journals, self._report_version)
         self._context = self._place.remote(timeout=60).context()
         self._fleet = self.useFixture(
             fleet.Fleet(self._say, self._ledger.read)
@@ -108,9 +108,9 @@ class Drill(fixtures.Fixture):
         self._clients = self._parts.clients(clients, self._pause)
 
     def run(self) -> None:
-        """Do all of it.
+        """Run all phases.
 
-        :raises DrillError: where it cannot go on
+        :raises DrillError: if it cannot go on
         """
         with self._phase(START):
             self._start()
@@ -134,20 +134,20 @@ class Drill(fixtures.Fixture):
         with self._phase(RELEASE):
             self._pin().release()
             self._wait_for_pin(2)
-        # The calls under way end well too; then there is nobody to serve.
+        # A client finishes its call before it ends.
         self._fleet.stop(self._clients)
         self._fleet.watch()
         self._ledger.read()
 
     def report(self) -> report.Report:
-        """What came of it so far."""
+        """The result so far."""
         return report.Report(
             self._began, self._phases, self._ledger, self._fleet.restarts
         )
 
     @contextlib.contextmanager
     def _phase(self, name: str) -> Iterator[None]:
-        """What is done up to the next phase, and then a share of the calls."""
+        """Do the block, and then wait for this phase's share of calls."""
         self._phases.append(report.Phase(name, time.monotonic()))
         number, of = len(self._phases), len(PHASES)
         self._say(f'{number} of {of}: {name}')
@@ -171,13 +171,13 @@ class Drill(fixtures.Fixture):
             self._say(f'{", ".join(part.name for part in some)} run')
 
     def _upgrade(self, some: Sequence[fleet.Part], release: int) -> None:
-        """Have some be of another release, one by one, under load."""
+        """Upgrade some to another release, one by one, under load."""
         for part in some:
             self._fleet.upgrade(part, release)
             self._wait_for_calls()
 
     def _wait_for_calls(self) -> None:
-        """Wait until each client has made a call from beginning to end."""
+        """Wait until each client has made another whole call."""
         since = time.monotonic()
         first = len(self._ledger.calls)
 
@@ -197,7 +197,7 @@ class Drill(fixtures.Fixture):
         return objects.Pin.get_by_binary(self._context, BINARY)
 
     def _wait_for_pin(self, version: int) -> None:
-        """Wait until a pin is in force, and all members go by it."""
+        """Wait until a pin is in force, and all members follow it."""
 
         def follow() -> bool:
             pin = self._pin()
@@ -211,23 +211,23 @@ class Drill(fixtures.Fixture):
         )
 
     def _sync_database(self, release: int) -> None:
-        """Make the tables those of a release of conductors."""
+        """Migrate the tables to those of a release of conductors."""
         if self._old_conductor is None:
-            return  # They are so from the start.
+            return  # They are those of this release from the start.
         with self._parts.manage(release, 'db', 'sync') as one:
             if one.wait():
                 raise drills.DrillError(
                     f'sgconductor-manage db sync failed:\n{one.output}'
                 )
 
-    def _heard(self, call: records.Call) -> None:
-        """Tell when a client begins to speak another version."""
-        speaks = (call.release, call.version)
-        if call.version and self._spoken.get(call.client) != speaks:
-            self._spoken[call.client] = speaks
+    def _report_version(self, call: records.Call) -> None:
+        """Report when a client begins to use another RPC version."""
+        uses = (call.release, call.version)
+        if call.version and self._versions.get(call.client) != uses:
+            self._versions[call.client] = uses
             self._say(
-                f'{call.client}, of release {call.release}, speaks '
-                f'{call.version} from now on'
+                f'{call.client}, of release {call.release}, now uses RPC '
+                f'version {call.version}'
             )
 
     def _say(self, text: str) -> None:
@@ -250,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     old_conductor = options.old_conductor
     if old_conductor is None:
-        print('The conductors of the release before are got ready', flush=True)
+        print('Installing the release before, unless it is', flush=True)
         try:
             old_conductor = release.PREVIOUS.bin
         except release.ReleaseError as error:
@@ -278,7 +278,7 @@ def _run(options: argparse.Namespace) -> int:
         except (drills.DrillError, exception.SGConductorError) as error:
             why = f'upgrade-drill: {error}'
         result = drill.report()
-    print('\nWho spoke which version when, in calls:\n')
+    print('\nCalls by RPC version, phase and release:\n')
     for line in (*result.table(), '', *result.failures()):
         print(line)
     if why:
@@ -294,7 +294,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         type=drills.at_least(1),
         default=5000,
         metavar='N',
-        help='make N calls at least (default: %(default)s)',
+        help='make at least N calls (default: %(default)s)',
     )
     parser.add_argument(
         '--members',
@@ -308,7 +308,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         type=drills.at_least(2),
         default=4,
         metavar='N',
-        help='have N clients, of which the last stays as it is '
+        help='have N clients; the last one is not upgraded '
         '(default: %(default)s)',
     )
     parser.add_argument(
@@ -317,7 +317,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='BIN',
         help='the directory with the programs of the release of sgconductor '
         'that the conductors are upgraded from (default: the release before, '
-        'which is installed for that; it takes a minute the first time)',
+        'which is installed the first time; that takes a minute)',
     )
     return parser.parse_args(argv)
 

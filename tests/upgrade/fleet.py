@@ -1,4 +1,4 @@
-"""The processes of the drill: started, upgraded and watched."""
+"""The fleet of the drill: starts, upgrades and watches processes."""
 
 import contextlib
 import dataclasses
@@ -20,20 +20,21 @@ __all__ = ['Fleet', 'Part']
 
 T = TypeVar('T')
 
-# Long enough for a loaded machine; reached only by a drill that fails.
+# Seconds. Enough for a loaded machine; only a drill that fails waits so long.
 _PATIENCE = 120.0
 _PAUSE = 0.05
-# To look for the children of others takes the machine a while.
-_LOOK_EVERY = 1.0
+# Seconds. To list the children of all processes takes some time.
+_WATCH_EVERY = 1.0
+# Lines of output.
 _TAIL = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """What a process is, whichever release runs it.
+    """A part of the fleet, in any release.
 
-    :ivar of: its process of a release, not yet started
-    :ivar is_ready: whether a process has begun its work
+    :ivar of: makes its process of a release, not yet started
+    :ivar is_ready: whether a process does its work by now
     """
 
     name: str
@@ -42,12 +43,12 @@ class Part:
 
 
 class Fleet(fixtures.Fixture):
-    """Ends all processes at its own end.
+    """The processes of the drill, which end with it.
 
-    :param say: tells the user a line
-    :param look: called again and again while something is waited for
-    :ivar restarts: how many processes have ended, or got another process
-        id, that were not told to
+    :param say: shows the user a line
+    :param look: called again and again during a wait
+    :ivar restarts: how many processes have ended by themselves, child
+        processes too
     """
 
     def __init__(
@@ -58,11 +59,11 @@ class Fleet(fixtures.Fixture):
         self._running: dict[str, program.Program] = {}
         self._children: dict[str, list[int]] = {}
         self._pause = threading.Event()
-        self._looked = 0.0
+        self._watched_at = 0.0
         self.restarts = 0
 
     def start(self, parts: Sequence[Part], release: int) -> None:
-        """Start some at once, and wait until all have begun their work."""
+        """Start some together, and wait until all do their work."""
         started = {
             part.name: self.useFixture(part.of(release)) for part in parts
         }
@@ -70,16 +71,16 @@ class Fleet(fixtures.Fixture):
             one = started[part.name]
             with self._with_output(part.name, one):
                 self.until(
-                    f'{part.name} begins',
-                    functools.partial(_has_begun, part, one),
+                    f'{part.name} is ready',
+                    functools.partial(_is_ready, part, one),
                 )
             self._running[part.name] = one
             self._children[part.name] = one.children()
 
     def stop(self, parts: Sequence[Part]) -> None:
-        """End some, and wait until they have ended as they should.
+        """End some, and wait for them.
 
-        :raises drills.DrillError: unless they have
+        :raises drills.DrillError: if one does not end, or not with status 0
         """
         ending = {
             part.name: self._running.pop(part.name)
@@ -97,22 +98,22 @@ class Fleet(fixtures.Fixture):
                     )
 
     def upgrade(self, part: Part, release: int) -> None:
-        """Have one process, and no other, be of another release."""
+        """Replace the process of one part by one of another release."""
         began = time.monotonic()
         self.stop([part])
         self.start([part], release)
         took = time.monotonic() - began
-        self._say(f'{part.name} is of release {release} now ({took:.1f} s)')
+        self._say(f'{part.name} runs release {release} now ({took:.1f} s)')
 
     def until(self, what: str, look: Callable[[], T]) -> T:
-        """What ``look`` returns, as soon as that is true.
+        """Wait until ``look`` returns something true, and return it.
 
         :raises drills.DrillError: if it takes too long
         """
         deadline = time.monotonic() + _PATIENCE
         while True:
-            if time.monotonic() - self._looked > _LOOK_EVERY:
-                self._looked = time.monotonic()
+            if time.monotonic() - self._watched_at > _WATCH_EVERY:
+                self._watched_at = time.monotonic()
                 self.watch()
             self._look()
             seen = look()
@@ -120,12 +121,12 @@ class Fleet(fixtures.Fixture):
                 return seen
             if time.monotonic() > deadline:
                 raise drills.DrillError(
-                    f'waited {_PATIENCE:g} s in vain: {what}'
+                    f'gave up after {_PATIENCE:g} s: {what}'
                 )
             self._pause.wait(_PAUSE)
 
     def watch(self) -> None:
-        """Count those that have ended."""
+        """Count the processes that have ended by themselves."""
         for name, one in list(self._running.items()):
             if _has_ended(one):
                 del self._running[name]
@@ -139,7 +140,7 @@ class Fleet(fixtures.Fixture):
             gone = set(before) - set(now)
             if gone:
                 self.restarts += len(gone)
-                self._say(f'{name} lost a process of its own')
+                self._say(f'a child process of {name} ended by itself')
             if gone or len(now) > len(before):
                 self._children[name] = now
 
@@ -149,7 +150,7 @@ class Fleet(fixtures.Fixture):
             yield
         except drills.DrillError as error:
             raise drills.DrillError(
-                f'{error}\nThe last that {name} said:\n{_tail(one)}'
+                f'{error}\nThe last lines of {name}:\n{_tail(one)}'
             ) from None
 
 
@@ -157,7 +158,7 @@ def _has_ended(one: program.Program) -> bool:
     return one.process.poll() is not None
 
 
-def _has_begun(part: Part, one: program.Program) -> bool:
+def _is_ready(part: Part, one: program.Program) -> bool:
     if _has_ended(one):
         raise drills.DrillError(
             f'{part.name} ended with status {one.process.poll()}'

@@ -1,8 +1,8 @@
 """A service of the release before that is sent objects, until SIGTERM.
 
 Runs under that release's python, so it may use only what that release had.
-Arguments: a configuration file. Its method ``tell`` answers with what it was
-given, as it sees it, and ``echo`` with the thing itself.
+Arguments: a configuration file. Its method ``describe`` returns the versions
+and fields of what it was given, and ``echo`` returns the thing itself.
 """
 
 import signal
@@ -14,13 +14,13 @@ from sgconductor import app
 from sgconductor.cmd import configuration
 from sgconductor.rpcapi import base as rpc_base
 
-# After the modules of ours, which pick oslo.service's backend.
+# After the modules of ours, which choose oslo.service's backend.
 import oslo_messaging as messaging  # isort: skip
 
 
 class Endpoint:
     @messaging.expose  # type: ignore[untyped-decorator]
-    def tell(self, context: Any, thing: Any) -> Any:
+    def describe(self, context: Any, thing: Any) -> Any:
         return shape(thing)
 
     @messaging.expose  # type: ignore[untyped-decorator]
@@ -29,7 +29,7 @@ class Endpoint:
 
 
 def shape(thing: Any) -> Any:
-    """Versions and fields, of objects and of what is in them."""
+    """Versions and fields of objects, and of the objects in them."""
     if isinstance(thing, list):
         return [shape(one) for one in thing]
     if not hasattr(thing, 'VERSION'):
@@ -38,7 +38,7 @@ def shape(thing: Any) -> Any:
         'version': thing.VERSION,
         **{
             name: shape(getattr(thing, name))
-            for name in ('host', 'is_up', 'objects')
+            for name in ('host', 'is_up', 'type', 'objects')
             if name in thing.fields and thing.obj_attr_is_set(name)
         },
         'set': sum(thing.obj_attr_is_set(name) for name in thing.fields),

@@ -1,8 +1,8 @@
-"""Many callers of the release before that write all the time, until SIGTERM.
+"""Callers of the release before that write without a pause, until SIGTERM.
 
 Runs under that release's python, so it may use only what that release had.
-Arguments: a configuration file. Prints, several times a second, a line with
-how much of everything was done, and what failed.
+Arguments: a configuration file. Prints several times a second, as JSON, how
+much of each kind of work is done, and what has failed.
 """
 
 import json
@@ -19,7 +19,7 @@ from sgconductor import objects
 from sgconductor.cmd import configuration
 from sgconductor.rpcapi import beats as beats_api
 
-# Between two lines, and between two of the same kind, in seconds.
+# Seconds between two lines, and between two works of the same kind.
 _LINE = 0.2
 _PAUSE = 0.01
 
@@ -29,8 +29,11 @@ class Writers:
         self._remote = remote
         self._edited = self._new('edited', 'acme-worker')
         self._edited.join(uuidutils.generate_uuid())
+        # Only a service that is disabled has a reason.
+        self._edited.disabled = True
         self._beaten = self._new('beaten', 'acme-worker')
-        self._now = self._beaten.join(uuidutils.generate_uuid())['now']
+        answer = self._beaten.join(uuidutils.generate_uuid())
+        self._now, self._epoch = answer['now'], answer['epoch']
         self._beats = beats_api.BeatAPI(remote.transport)
         self._member = remote.membership('member', 'acme-member', 'member', 3)
         self.done = {'joins': 0, 'saves': 0, 'looks': 0, 'beats': 0}
@@ -51,12 +54,12 @@ class Writers:
             for thread in threads:
                 thread.start()
             while not self.over.wait(_LINE):
-                self.tell()
+                self.report()
             for thread in threads:
                 thread.join()
-        self.tell()
+        self.report()
 
-    def tell(self) -> None:
+    def report(self) -> None:
         print(json.dumps({**self.done, 'failed': self.failed}), flush=True)
 
     def _repeat(self, name: str, work: Callable[[int], None]) -> None:
@@ -80,18 +83,18 @@ class Writers:
         )
 
     def _join_and_leave(self, count: int) -> None:
-        # Each host twice: a new row, and one that is taken over.
+        # Each host joins twice: a new row, and a row that is taken over.
         service = self._new(f'joining{count // 2}', 'acme-joiner')
         service.join(uuidutils.generate_uuid())
         service.sync()
         if not service.leave():
-            raise RuntimeError('somebody else has joined')
+            raise RuntimeError('the leave did not count')
 
     def _beat(self, count: int) -> None:
-        # What a member sends, but so often that none can be lost unseen. In
-        # that release it had no epoch.
-        send: Callable[..., None] = self._beats.beat
-        send(self._beaten.id, self._beaten.incarnation, self._now)
+        # The beats of a member, but so many that the loss of one shows.
+        self._beats.beat(
+            self._beaten.id, self._beaten.incarnation, self._now, self._epoch
+        )
 
     def _save(self, count: int) -> None:
         self._edited.disabled_reason = f'edit {count}'
@@ -104,7 +107,7 @@ class Writers:
             self._remote.context(), 20, binary='acme-joiner'
         )
         if found.uuid != uuid or len(listed) > 20:
-            raise RuntimeError('not what was asked for')
+            raise RuntimeError('another service, or too many')
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Which processes there are in the drill, and how each is run."""
+"""The parts of the drill, and how their processes are run."""
 
 import os
 import pathlib
@@ -10,19 +10,19 @@ from tests.upgrade import fleet
 
 _ROOT = pathlib.Path(__file__).parents[2]
 
-# What calls all the time is not to keep what starts waiting.
+# Clients call without a pause, and must not slow down what starts.
 _AFTER_OTHERS = ('nice', '-n', '10')
 
 
 class Parts:
-    """The processes of a deployment, none of which runs yet.
+    """The parts of a deployment, none of which runs yet.
 
-    For conductors release 2 is this release of sgconductor, and for the
-    others that of acme.
+    Release 2 is this release of sgconductor for conductors, and release 2 of
+    acme for workers and clients.
 
-    :param journals: a directory for what the calls' both ends write down
-    :param old_conductor: the directory of the programs of release 1 of
-        conductors; None if it is this release too
+    :param journals: a directory for the journals of workers and clients
+    :param old_conductor: the directory with the programs of the conductors'
+        release 1; None if that is this release too
     """
 
     def __init__(
@@ -34,12 +34,12 @@ class Parts:
         self._place = place
         self._journals = journals
         self._old_conductor = old_conductor
-        # News come at once and by themselves; a sync would only hide it if
-        # they did not.
+        # Conductors announce new pins at once. With frequent syncs, a lost
+        # announcement would not show.
         self._config = place.config_file(servicegroup__sync_interval=3600)
 
     def manage(self, release: int, *args: str) -> program.Program:
-        """Runs ``sgconductor-manage`` of a release of conductors."""
+        """A run of ``sgconductor-manage`` of a release of conductors."""
         return self._sgconductor(
             release, 'sgconductor-manage', self._config, *args
         )

@@ -1,4 +1,4 @@
-"""What the processes of the drill write down, one line for each call."""
+"""The journals of the drill: a line for each call, at both ends."""
 
 import dataclasses
 import json
@@ -11,12 +11,12 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """By the client that made it.
+    """A call, as recorded by the client that made it.
 
     :ivar id: of the request
-    :ivar at: when it began, by the monotonic clock of the machine
+    :ivar at: when it began, by the monotonic clock
     :ivar release: the client's release of acme
-    :ivar version: the RPC version it was sent in; '' if it was not sent
+    :ivar version: its RPC version; '' if it was not sent
     :ivar failure: why it failed; '' if it did not
     """
 
@@ -32,12 +32,12 @@ class Call:
 
 @dataclasses.dataclass(frozen=True)
 class Receipt:
-    """By the worker that got it.
+    """A call, as recorded by the worker that got it.
 
     :ivar id: of the request
     :ivar release: the worker's release of acme
-    :ivar version: the RPC version it came in
-    :ivar above: whether the worker's release has no such version
+    :ivar version: its RPC version
+    :ivar above: whether that is above the version of the worker
     """
 
     id: str
@@ -48,10 +48,10 @@ class Receipt:
 
 
 class Journal:
-    """A process's own file; any of its threads may write."""
+    """The file of one process; any of its threads may write."""
 
     def __init__(self, path: str) -> None:
-        # Without a buffer each line is one write to the end of the file.
+        # Without a buffer, each line is one write, whole.
         self._file = open(path, 'ab', buffering=0)  # noqa: SIM115
 
     def write(self, entry: Call | Receipt) -> None:
@@ -60,10 +60,10 @@ class Journal:
 
 
 class Ledger:
-    """All that was written so far, read again and again.
+    """All journals, read as they grow.
 
-    :param directory: with the journals, and nothing else
-    :param tell: called with each call, in the order of its client
+    :param directory: has the journals, and nothing else
+    :param tell: called for each call, in the order of its client
     :ivar receipts: by the id of the request
     """
 
@@ -77,7 +77,7 @@ class Ledger:
         self.receipts: dict[str, list[Receipt]] = {}
 
     def read(self) -> None:
-        """Read what is new."""
+        """Read the lines that are new."""
         for path in sorted(self._directory.iterdir()):
             for kind, values in self._news(path):
                 if kind == 'Call':
@@ -94,7 +94,7 @@ class Ledger:
 
     @property
     def above(self) -> int:
-        """How many were above the version of the worker that got them."""
+        """How many calls were above the version of their worker."""
         return sum(
             receipt.above
             for receipts in self.receipts.values()

@@ -1,4 +1,4 @@
-"""What the drill has to tell in the end."""
+"""The report of the drill."""
 
 import collections
 import dataclasses
@@ -16,7 +16,7 @@ _MOST_FAILURES = 10
 class Phase:
     """A part of the drill, up to the next one.
 
-    :ivar began: by the monotonic clock of the machine
+    :ivar began: by the monotonic clock
     """
 
     name: str
@@ -25,10 +25,9 @@ class Phase:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What came of it.
+    """The result of the drill.
 
-    :ivar restarts: processes that ended, or got another process id, and were
-        not told to
+    :ivar restarts: how many processes have ended by themselves
     """
 
     began: float
@@ -44,12 +43,12 @@ class Report:
         )
 
     def is_good(self, goal: int) -> bool:
-        """Whether nothing went wrong, over as many calls as were wanted."""
+        """Whether nothing went wrong in at least ``goal`` calls."""
         bad = len(self.ledger.failed) + self.ledger.above + self.restarts
         return not bad and len(self.ledger.calls) >= goal
 
-    def spoken(self, phase: str, release: int) -> list[str]:
-        """The versions that clients of a release spoke in a phase."""
+    def rpc_versions(self, phase: str, release: int) -> list[str]:
+        """The RPC versions of the calls of a release's clients in a phase."""
         return sorted(
             {
                 version
@@ -60,7 +59,7 @@ class Report:
         )
 
     def table(self) -> Iterator[str]:
-        """Who spoke which version when, and to whom."""
+        """How many calls had which RPC version, by phase and releases."""
         columns = [(v, r) for v in _VERSIONS for r in _RELEASES]
         first = ''.join(f'{f"{version} to":>11}' for version, _ in columns)
         second = ''.join(f'{f"release {r}":>11}' for _, r in columns)
@@ -75,7 +74,7 @@ class Report:
             )
 
     def failures(self) -> Iterator[str]:
-        """The first calls that failed, and why."""
+        """The first calls that failed, and why they did."""
         for call in self.ledger.failed[:_MOST_FAILURES]:
             yield (
                 f'{call.at - self.began:6.1f} s  {call.client} (release '
@@ -100,10 +99,10 @@ class Report:
 
 @dataclasses.dataclass
 class _Row:
-    """What clients of one release called in one phase.
+    """The calls of the clients of one release in one phase.
 
-    :ivar calls: how many, by their version and the release of the worker
-        that got them, which is 0 if none did
+    :ivar calls: how many, by RPC version and the release of the worker that
+        got them; that is 0 if no worker did
     """
 
     phase: Phase

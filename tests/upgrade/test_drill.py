@@ -1,4 +1,4 @@
-"""The upgrade drill, in short; tools/upgrade-drill.sh does all of it."""
+"""A short form of the drill that tools/upgrade-drill.sh runs."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ class TestDrill(testresources.ResourcedTestCase, base.TestCase):
             )
         )
 
-    def test_nothing_fails_and_versions_rise_fall_and_rise(self) -> None:
+    def test_no_call_fails_while_versions_rise_fall_and_rise(self) -> None:
         self.drill.run()
         result = self.drill.report()
         self.assertTrue(result.is_good(200), result.totals())
@@ -48,19 +48,19 @@ class TestDrill(testresources.ResourcedTestCase, base.TestCase):
 
     def check_versions(self, result: report.Report) -> None:
         for phase in drill.PHASES:
-            self.assertEqual(['1.0'], result.spoken(phase, 1), phase)
-        for phase, spoken in (
+            self.assertEqual(['1.0'], result.rpc_versions(phase, 1), phase)
+        for phase, expected in (
             (drill.CLIENTS_UP, ['1.0']),
             (drill.LAST_WORKER_UP, ['1.0', '1.1']),
             (drill.WORKERS_BACK, ['1.0']),
             (drill.WORKERS_AGAIN, ['1.0']),
         ):
-            self.assertEqual(spoken, result.spoken(phase, 2), phase)
-        self.assertIn('1.0', result.spoken(drill.HOLD, 2))
-        self.assertIn('1.1', result.spoken(drill.RELEASE, 2))
+            self.assertEqual(expected, result.rpc_versions(phase, 2), phase)
+        self.assertIn('1.0', result.rpc_versions(drill.HOLD, 2))
+        self.assertIn('1.1', result.rpc_versions(drill.RELEASE, 2))
 
     def check_receipts(self, result: report.Report) -> None:
-        """Each call came to one worker, once, as it was sent."""
+        """Each call reached one worker once, in the version it was sent in."""
         for call in result.ledger.calls:
             (receipt,) = result.ledger.receipts[call.id]
             self.assertEqual(

@@ -1,4 +1,4 @@
-"""The environments of other releases, which the tests here stand on."""
+"""The environments of other releases, in which the tests here run."""
 
 import pathlib
 import threading
@@ -10,14 +10,14 @@ from tests import release
 
 
 class Quick(release.Release):
-    """Makes nothing, but says that it has."""
+    """Makes an empty environment, and counts that."""
 
     made = 0
 
     def _make(self) -> None:
         Quick.made += 1
         self._home.mkdir(exist_ok=True)
-        self._stamp.write_text(self._what())
+        self._stamp.write_text(self._made_for())
 
 
 class TestRelease(base.TestCase):
@@ -25,13 +25,13 @@ class TestRelease(base.TestCase):
         super().setUp()
         self.place = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
 
-    def test_a_commit_that_the_clone_has_not(self) -> None:
+    def test_an_unknown_commit_is_refused_and_names_the_command(self) -> None:
         lost = release.Release('0' * 40, self.place)
         error = self.assertRaises(release.ReleaseError, lambda: lost.bin)
         self.assertIn('0' * 40, str(error))
         self.assertIn('git fetch --unshallow', str(error))
 
-    def test_one_of_many_that_want_it_makes_it(self) -> None:
+    def test_many_threads_that_want_one_make_it_once(self) -> None:
         Quick.made = 0
 
         def use() -> None:
@@ -44,7 +44,7 @@ class TestRelease(base.TestCase):
             thread.join()
         self.assertEqual(1, Quick.made)
 
-    def test_half_an_environment_is_made_anew(self) -> None:
+    def test_an_incomplete_environment_is_made_again(self) -> None:
         Quick.made = 0
         home = self.place / 'abc'
         home.mkdir()

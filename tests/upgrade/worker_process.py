@@ -1,7 +1,7 @@
-"""A worker of acme that writes down each call it gets, until SIGTERM.
+"""A worker of acme that records each call it gets, until SIGTERM.
 
-Which release of acme it is, PYTHONPATH says. Arguments: a configuration file,
-a host, a journal.
+PYTHONPATH decides which release of acme it is. Arguments: a configuration
+file, a host, a journal.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from tests.upgrade import records
 def record(
     host: str, journal: records.Journal
 ) -> contextlib.AbstractContextManager[Any]:
-    """Write down each call that the worker gets, before it is answered."""
+    """Record each call that the worker gets, before it is answered."""
     dispatch = messaging.RPCDispatcher.dispatch
 
     def recorded(self: Any, incoming: Any) -> Any:
@@ -35,7 +35,7 @@ def record(
             above = True
             raise
         finally:
-            # The process listens to conductors as well.
+            # The process also gets messages of conductors.
             if isinstance(self.endpoints[0], worker.Worker):
                 journal.write(
                     records.Receipt(
@@ -53,7 +53,7 @@ def record(
 def main() -> None:
     config, host, path = sys.argv[1:]
     logging.basicConfig(level=logging.INFO, format='%(message)s')
-    # It leaves on the way out.
+    # SystemExit leaves the group on its way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     conf = configuration.read('worker', ['--config-file', config])
     with record(host, records.Journal(path)), app.Remote(conf) as remote:

@@ -1,4 +1,4 @@
-"""Fails when the RPC API has moved and the history has not."""
+"""Fails if the RPC API has a new version and the history has not."""
 
 import unittest
 
@@ -7,5 +7,5 @@ from acme import worker
 
 
 class TestHistory(unittest.TestCase):
-    def test_its_last_release_is_what_is_served(self) -> None:
+    def test_the_last_release_has_the_version_that_is_served(self) -> None:
         history.HISTORY.check(worker.Worker.target.version)

@@ -1,41 +1,42 @@
-/** The REST API, as the page uses it. */
+/** A client of the REST API. */
 
-// The page may be at any path of a server.
+// The server may serve the page under any path.
 const ROOT = new URL('..', import.meta.url);
-const KEPT = 'sgconductor.credentials';
+const STORED = 'sgconductor.credentials';
 // In milliseconds.
-const PATIENCE = 20_000;
-const SILENCE = 30_000;
+const REQUEST_TIMEOUT = 20_000;
+const STREAM_TIMEOUT = 30_000;
 const PAGE = 1000;
 
-/** The API cannot be reached, or gave no answer. */
+/** The API cannot be reached or did not answer. */
 export class Unreachable extends Error {}
 
 /**
- * The API has refused.
+ * The API answered with an error.
  *
- * The message is the server's words; `again` is after how many milliseconds
- * to ask again, if it said so.
+ * The message is the error's detail; `retryAfter` is in milliseconds, or
+ * null.
  */
 export class Refused extends Error {
-  constructor(status, title, detail, requestId, again) {
+  constructor(status, title, detail, requestId, retryAfter) {
     super(detail);
     this.status = status;
     this.title = title;
     this.requestId = requestId;
-    this.again = again;
+    this.retryAfter = retryAfter;
   }
 }
 
 /**
- * @param {function} ask - gets the challenge of a server and whether an
- *   answer to it was wrong; resolves to a header, as [name, value], or null
+ * @param {function} ask - asks the user for credentials: gets the server's
+ *   challenge, and whether other credentials were rejected before; resolves
+ *   to a header, as [name, value], or null
  */
 export class Api {
   #ask;
   #asking = null;
   #declined = false;
-  #credentials = JSON.parse(sessionStorage.getItem(KEPT));
+  #credentials = JSON.parse(sessionStorage.getItem(STORED));
 
   constructor(ask) {
     this.#ask = ask;
@@ -46,10 +47,10 @@ export class Api {
   }
 
   signOut() {
-    this.#keep(null);
+    this.#store(null);
   }
 
-  /** Let the next request that needs it ask who is there. */
+  /** Ask the user again at the next request that needs credentials. */
   signIn() {
     this.#declined = false;
   }
@@ -61,7 +62,7 @@ export class Api {
       const page = await this.#json('GET', `v1/services${query}`);
       yield page.services;
       const next = page.links.find((link) => link.rel === 'next');
-      // Behind a proxy, the rest of it may not be how we came here.
+      // Behind a proxy, the link may have another origin than the page.
       query = next && new URL(next.href, ROOT).search;
     }
   }
@@ -105,48 +106,51 @@ export class Api {
   }
 
   /**
-   * Messages as they come, until the server ends it, as it does now and
-   * then.
+   * The messages of the event stream, until the server ends it, as it does
+   * every minute.
    *
-   * @param {number} after - id of the last event that is known
+   * @param {number} after - the id of the last known event
    * @param {AbortSignal} signal
-   * @param {function} begun - is called when the server has answered
+   * @param {function} opened - called when the server has answered
    */
-  async *stream(after, signal, begun) {
-    const silent = new AbortController();
+  async *stream(after, signal, opened) {
+    const timeout = new AbortController();
     let timer;
-    const heard = () => {
+    const restartTimer = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => silent.abort(), SILENCE);
+      timer = setTimeout(() => timeout.abort(), STREAM_TIMEOUT);
     };
-    const until = () => {
-      heard();
-      return AbortSignal.any([signal, silent.signal]);
+    const makeSignal = () => {
+      restartTimer();
+      return AbortSignal.any([signal, timeout.signal]);
     };
     try {
-      const response = await this.#fetch('GET', 'v1/events/stream', until, {
+      const options = {
         headers: {Accept: 'text/event-stream', 'Last-Event-ID': `${after}`},
-      });
-      begun();
-      yield* messages(response.body.getReader(), heard);
+      };
+      const response = await this.#fetch(
+        'GET', 'v1/events/stream', makeSignal, options,
+      );
+      opened();
+      yield* messages(response.body.getReader(), restartTimer);
     } catch (error) {
-      if (silent.signal.aborted) throw new Unreachable('The stream is silent');
+      if (timeout.signal.aborted) throw new Unreachable('The stream timed out');
       if (error instanceof TypeError) throw new Unreachable(error.message);
       throw error;
     } finally {
       clearTimeout(timer);
-      silent.abort();
+      timeout.abort();
     }
   }
 
   async #json(method, path, body) {
-    const until = () => AbortSignal.timeout(PATIENCE);
-    const sent = body === undefined ? {} : {
+    const makeSignal = () => AbortSignal.timeout(REQUEST_TIMEOUT);
+    const options = body === undefined ? {} : {
       body: JSON.stringify(body),
       headers: {'Content-Type': 'application/json'},
     };
     try {
-      const response = await this.#fetch(method, path, until, sent);
+      const response = await this.#fetch(method, path, makeSignal, options);
       return response.status === 204 ? null : await response.json();
     } catch (error) {
       if (error instanceof Refused) throw error;
@@ -154,41 +158,44 @@ export class Api {
     }
   }
 
-  /** Until makes a signal for each try: nobody has to sign in in time. */
-  async #fetch(method, path, until, options) {
+  /**
+   * Each attempt gets a new signal, so that the time to sign in does not
+   * count.
+   */
+  async #fetch(method, path, makeSignal, options) {
     for (;;) {
       const credentials = this.#credentials;
       const response = await fetch(new URL(path, ROOT), {
         ...options,
         method,
-        signal: until(),
+        signal: makeSignal(),
         headers: {
           Accept: 'application/json',
-          // No other site's page can send this.
+          // Pages of other sites cannot send this header.
           'X-Requested-With': 'sgconductor',
           ...options.headers,
           ...(credentials && Object.fromEntries([credentials])),
         },
-        // Or the browser would ask for a password itself.
+        // Else the browser would ask for a password itself.
         credentials: 'omit',
       });
       if (response.ok) return response;
       const challenge = response.headers.get('WWW-Authenticate') ?? '';
       if (response.status !== 401
-          || !await this.#isAnswered(challenge, credentials)) {
+          || !await this.#getCredentials(challenge, credentials)) {
         throw await refusal(response);
       }
     }
   }
 
-  /** Whether there are others now than those that were not good enough. */
-  async #isAnswered(challenge, tried) {
-    if (this.#credentials !== tried) return true;
+  /** Whether there are other credentials now than the rejected ones. */
+  async #getCredentials(challenge, rejected) {
+    if (this.#credentials !== rejected) return true;
     if (this.#declined) return false;
-    // Whoever comes meanwhile waits for the same answer.
-    this.#asking ??= this.#ask(challenge, tried !== null);
+    // Concurrent requests wait for the same dialog.
+    this.#asking ??= this.#ask(challenge, rejected !== null);
     try {
-      this.#keep(await this.#asking);
+      this.#store(await this.#asking);
     } finally {
       this.#asking = null;
     }
@@ -196,41 +203,41 @@ export class Api {
     return !this.#declined;
   }
 
-  #keep(credentials) {
+  #store(credentials) {
     this.#credentials = credentials;
-    if (credentials === null) sessionStorage.removeItem(KEPT);
-    else sessionStorage.setItem(KEPT, JSON.stringify(credentials));
+    if (credentials === null) sessionStorage.removeItem(STORED);
+    else sessionStorage.setItem(STORED, JSON.stringify(credentials));
   }
 }
 
 async function refusal(response) {
-  const again = parseFloat(response.headers.get('Retry-After')) * 1000;
-  let said = {};
+  const retryAfter = parseFloat(response.headers.get('Retry-After')) * 1000;
+  let error = {};
   try {
-    [said] = (await response.json()).errors;
+    [error] = (await response.json()).errors;
   } catch {
-    // Not from us, but from something that is in between.
+    // A proxy has answered, not the API.
   }
   return new Refused(
     response.status,
-    said.title ?? response.statusText,
-    said.detail ?? `The server answers ${response.status}.`,
-    said.request_id,
-    again || null,
+    error.title ?? response.statusText,
+    error.detail ?? `The server answered ${response.status}.`,
+    error.request_id,
+    retryAfter || null,
   );
 }
 
 /**
- * The messages of a stream of server-sent events.
+ * Parse the messages of a stream of server-sent events.
  * https://html.spec.whatwg.org/#event-stream-interpretation
  */
-async function* messages(reader, heard) {
+async function* messages(reader, received) {
   const decoder = new TextDecoder();
   let text = '';
   for (;;) {
     const {done, value} = await reader.read();
     if (done) return;
-    heard();
+    received();
     text += decoder.decode(value, {stream: true});
     const whole = text.split('\n\n');
     text = whole.pop();

@@ -1,13 +1,13 @@
-/** Dialogs: to show, to ask for a word, and to ask who is there. */
+/** Dialogs: to show something, to confirm an action, and to sign in. */
 
 import {Refused} from './api.js';
 import {h, say} from './dom.js';
 
-let made = 0;
+let count = 0;
 
-/** A modal dialog, which is there until it is closed. */
+/** Open a modal dialog; it is removed when it is closed. */
 export function dialog(title, ...content) {
-  const id = `dialog${made += 1}`;
+  const id = `dialog${count += 1}`;
   const element = h('dialog', {'aria-labelledby': id},
     h('div', {class: 'title'},
       h('h2', {id}, title),
@@ -22,38 +22,41 @@ export function dialog(title, ...content) {
   return element;
 }
 
-/** An error, for who has asked for what it says was not done. */
-export function toldOff(error) {
-  return h('p', {class: 'error', role: 'alert'}, sentence(error));
+/** An element with an error message. */
+export function errorMessage(error) {
+  return h('p', {class: 'error', role: 'alert'}, explain(error));
 }
 
-export function sentence(error) {
+function explain(error) {
   if (!(error instanceof Refused)) {
-    return 'The API does not answer. It is not certain whether this was done.';
+    return 'The API did not answer. The change may have been made or not.';
   }
-  if (error.status === 403) return `You may not do this. ${error.message}`;
+  if (error.status === 403) {
+    return `You are not allowed to do this. ${error.message}`;
+  }
   if (error.status === 503) {
-    return `It is not certain whether this was done. ${error.message}`;
+    return `The change may have been made or not. ${error.message}`;
   }
   return error.message;
 }
 
 /**
- * Ask before something is done, and do it.
+ * Ask the user to confirm an action, and perform it.
  *
- * @param {object} what
- * @param {string} what.title
- * @param {string} what.words - what it means
- * @param {object[]} what.fields - attributes of an input, and its `label`
- * @param {string} what.action - on the button that does it
- * @param {boolean} what.danger - whether it cannot be undone
- * @param {function} what.allows - whether the values are good enough for it;
- *   gets them by the names of the fields
- * @param {function} what.perform - does it with them; what it throws is shown
- * @returns {Promise<boolean>} whether it was done
+ * @param {object} options
+ * @param {string} options.title
+ * @param {string} options.text - what the action does
+ * @param {object[]} options.fields - attributes of inputs, with a `label`
+ * @param {string} options.action - the label of the button
+ * @param {boolean} options.danger - whether it cannot be undone
+ * @param {function} options.allows - gets the values by field name; whether
+ *   the button is enabled
+ * @param {function} options.perform - performs the action with the values;
+ *   an error that it throws is shown
+ * @returns {Promise<boolean>} whether it was performed
  */
 export function confirm({
-  title, words, fields = [], action, danger = false,
+  title, text, fields = [], action, danger = false,
   allows = () => true, perform,
 }) {
   return new Promise((resolve) => {
@@ -64,14 +67,14 @@ export function confirm({
     const problem = h('p', {class: 'error', role: 'alert'});
     const go = h('button', {class: danger ? 'danger' : 'primary'}, action);
     const form = h('form', {method: 'dialog'},
-      h('p', {}, words), ...inputs, problem,
+      h('p', {}, text), ...inputs, problem,
       h('div', {class: 'actions'}, go,
         h('button', {
           type: 'button', class: 'quiet', onclick: () => element.close(),
         }, 'Cancel')));
     const values = () => Object.fromEntries(new FormData(form));
-    const look = () => { go.disabled = !allows(values()); };
-    form.addEventListener('input', look);
+    const update = () => { go.disabled = !allows(values()); };
+    form.addEventListener('input', update);
     form.addEventListener('submit', async (event) => {
       event.preventDefault();
       go.disabled = true;
@@ -81,33 +84,33 @@ export function confirm({
         done = true;
         element.close();
       } catch (error) {
-        say(problem, sentence(error));
-        look();
+        say(problem, explain(error));
+        update();
       }
     });
     const element = dialog(title, form);
     element.addEventListener('close', () => resolve(done));
-    look();
+    update();
     (form.querySelector('input') ?? go).focus();
   });
 }
 
 /**
- * Ask who is there.
+ * Ask the user to sign in.
  *
- * @param {string} challenge - the server's: what it wants to know
- * @param {boolean} again - whether an answer was wrong
+ * @param {string} challenge - the server's WWW-Authenticate
+ * @param {boolean} rejected - whether the last credentials were rejected
  * @returns {Promise<string[]|null>} a header, as name and value
  */
-export async function askWho(challenge, again) {
-  const wrong = again ? 'That was not accepted. ' : '';
-  const stays = 'It is kept in this tab alone, until it is closed.';
+export async function signIn(challenge, rejected) {
+  const wrong = rejected ? 'That was not accepted. ' : '';
+  const stored = 'Only this tab stores it, until you close the tab.';
   let header = null;
   if (challenge.startsWith('Keystone')) {
     await confirm({
       title: 'Sign in with a token',
-      words: `${wrong}Paste a token, as "openstack token issue" prints it. `
-        + stays,
+      text: `${wrong}Paste a token that "openstack token issue" printed. `
+        + stored,
       fields: [{
         name: 'token', label: 'Token', type: 'password', required: true,
       }],
@@ -117,7 +120,7 @@ export async function askWho(challenge, again) {
   } else if (challenge.startsWith('Basic')) {
     await confirm({
       title: 'Sign in',
-      words: `${wrong}Your name and password for sgconductor. ${stays}`,
+      text: `${wrong}Your user name and password for sgconductor. ${stored}`,
       fields: [
         {
           name: 'name', label: 'Name', autocomplete: 'username',

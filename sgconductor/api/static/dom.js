@@ -1,11 +1,12 @@
-/** Elements: to make them, and to keep those that stay. */
+/** Functions that make and update elements. */
 
 /**
- * An element. Whatever is in it is text or another element, never markup.
+ * Make an element. Its content is text or elements; markup in a text is not
+ * interpreted.
  *
  * @param {string} tag
- * @param {object} attributes - a function listens; true is there, and false,
- *   null and undefined are not
+ * @param {object} attributes - a function is an event listener; true sets an
+ *   empty attribute; false, null and undefined set none
  * @param {...(Node|string|null|false)} content
  */
 export function h(tag, attributes = {}, ...content) {
@@ -23,17 +24,18 @@ export function h(tag, attributes = {}, ...content) {
 
 export const find = (selector) => document.querySelector(selector);
 
-/** Set a text; one that is the same is not touched, nor read out again. */
+/** Set a text. If it is the same, screen readers do not read it again. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 /**
- * A list of views, one for each key, which stays as long as the key does.
+ * A list of views, one for each key. A view is reused as long as its key is
+ * in the list.
  *
- * @param {Element} parent - has them, in their order
- * @param {function} make - gets an item; a view has an `element`, and
- *   `update(item)`
+ * @param {Element} parent - contains their elements, in the same order
+ * @param {function} make - makes a view of an item; a view has an `element`
+ *   and `update(item)`
  */
 export class Views {
   #parent;
@@ -66,7 +68,7 @@ export class Views {
   }
 }
 
-/** Have a parent contain these elements alone, and move few of them. */
+/** Make a parent contain exactly these elements, and move as few as needed. */
 function arrange(parent, elements) {
   const focused = document.activeElement;
   const wanted = new Set(elements);
@@ -78,24 +80,24 @@ function arrange(parent, elements) {
     if (element === next) next = next.nextElementSibling;
     else parent.insertBefore(element, next);
   }
-  // What is moved loses the focus.
+  // An element that is moved loses the focus.
   if (focused?.isConnected && focused !== document.activeElement) {
     focused.focus({preventScroll: true});
   }
 }
 
 /**
- * Parts of a whole, side by side.
+ * A stacked bar.
  *
- * @param {Array<{amount: number, kind: string}>} parts - the style sheet
- *   knows the kinds
- * @param {string|null} words - the same for who does not see it; null if they
- *   are there already
+ * @param {Array<{amount: number, kind: string}>} parts - kinds are classes of
+ *   the style sheet
+ * @param {string|null} label - for screen readers; null if a text beside the
+ *   bar says the same
  */
-export function bar(parts, words) {
+export function bar(parts, label) {
   const element = h('div', {
-    class: 'bar', role: 'img', 'aria-label': words,
-    'aria-hidden': words === null && 'true',
+    class: 'bar', role: 'img', 'aria-label': label,
+    'aria-hidden': label === null && 'true',
   });
   for (const {amount, kind} of parts) {
     if (amount) {

@@ -1,26 +1,26 @@
-/** What happens, newest first. */
+/** The list of events, newest first. */
 
 import {h, Views} from './dom.js';
-import {happened, moment} from './words.js';
+import {describeEvent, moment} from './words.js';
 
 const SHOWN = 100;
-// An event may come twice, but not that late.
+// To recognize an event that the stream sends twice.
 const REMEMBERED = 5000;
 
 export class Events {
-  // Of the last that is known; 0 for none at all.
+  // The id of the last known event; 0 for none.
   last = 0;
   #known = new Set();
   #shown = [];
   #views;
 
-  /** @param {function} open - gets the uuid of a service */
+  /** @param {function} open - opens a service, by uuid */
   constructor(element, open) {
     this.#views = new Views(element, (event) => make(event, open));
   }
 
-  /** Whether an event is news. */
-  take(event) {
+  /** Add an event; returns whether it is new. */
+  add(event) {
     this.last = Math.max(this.last, event.id);
     if (this.#known.has(event.uuid)) return false;
     this.#known.add(event.uuid);
@@ -37,7 +37,7 @@ export class Events {
 }
 
 function make(event, open) {
-  const {word, symbol, kind, about} = happened(event);
+  const {word, symbol, kind, about} = describeEvent(event);
   const {host, binary, uuid} = event.service;
   const element = h('li', {},
     h('time', {datetime: event.at, title: event.at}, moment(event.at)),

@@ -1,54 +1,54 @@
-/** The services as they are known here, and what time it is for them. */
+/** The services as this page knows them, and the database's time. */
 
 import {orders, reason} from './words.js';
 
-// How much slower than ours the database's clock may be: one in a thousand.
+// How much slower than this host's clock the database's may run: 1/1000.
 const DRIFT = 1e-3;
 
 /**
- * The database's clock, as far as the data tell: no host's clock takes part,
- * and this one neither. Conductors beat all the time, so the newest moment
- * in a list is as good as now.
+ * An estimate of the database's clock. The time of day of this host is not
+ * used, since it may be wrong. Conductors send heartbeats all the time, so
+ * the newest heartbeat in a list is close to the database's present.
  */
 class Clock {
-  #ahead = -Infinity;
-  #heard = 0;
-  #stopped = null;
+  #offset = -Infinity;
+  #measuredAt = 0;
+  #stoppedAt = null;
 
-  /** Learn that it was so late at least, at a moment of our own clock. */
-  hear(moment, at) {
-    const ahead = moment - at;
-    const kept = this.#ahead - (at - this.#heard) * DRIFT;
-    // Where nobody beats, the newest moment says nothing new.
-    if (ahead > kept) {
-      this.#ahead = ahead;
-      this.#heard = at;
+  /** @param {number} seen - a time of the database, not later than `at` */
+  measure(seen, at) {
+    const offset = seen - at;
+    const drifted = this.#offset - (at - this.#measuredAt) * DRIFT;
+    // If there are no new heartbeats, the old estimate is better.
+    if (offset > drifted) {
+      this.#offset = offset;
+      this.#measuredAt = at;
     }
   }
 
   get now() {
-    return (this.#stopped ?? performance.now()) + this.#ahead;
+    return (this.#stoppedAt ?? performance.now()) + this.#offset;
   }
 
-  /** Stand still: nobody knows what goes on. */
+  /** Freeze ages, while the page gets no data. */
   stop() {
-    this.#stopped ??= performance.now();
+    this.#stoppedAt ??= performance.now();
   }
 
-  go() {
-    this.#stopped = null;
+  resume() {
+    this.#stoppedAt = null;
   }
 }
 
-/** Tells of each change with an event `change`. */
+/** All known services; dispatches an event `change` after each change. */
 export class Fleet extends EventTarget {
   clock = new Clock();
   #services = new Map();
-  // What has happened since the reading that is under way began.
-  #news = [];
-  // All that happened before is in the list.
+  // The events since the start of the last read.
+  #events = [];
+  // When the last complete read started: older events are included in it.
   #asOf = Infinity;
-  #read = 0;
+  #readAt = 0;
 
   get size() {
     return this.#services.size;
@@ -63,7 +63,7 @@ export class Fleet extends EventTarget {
   }
 
   /**
-   * Read a whole list, which takes the place of the one before.
+   * Read a whole list, which replaces the previous one.
    *
    * @param {AsyncIterable<object[]>} pages
    */
@@ -73,7 +73,7 @@ export class Fleet extends EventTarget {
     const isFirst = this.#asOf === Infinity;
     let newest = -Infinity;
     let arrived = began;
-    if (!isFirst) this.#news = [];
+    if (!isFirst) this.#events = [];
     for await (const page of pages) {
       const at = performance.now();
       for (const one of page) {
@@ -85,42 +85,43 @@ export class Fleet extends EventTarget {
         }
       }
       if (isFirst) {
-        this.clock.hear(newest, arrived);
+        this.clock.measure(newest, arrived);
         this.#services = services;
         this.#changed();
       }
     }
-    if (services.size) this.clock.hear(newest, arrived);
-    this.clock.go();
+    if (services.size) this.clock.measure(newest, arrived);
+    this.clock.resume();
     this.#services = services;
-    this.#read = this.clock.now;
-    this.#asOf = this.#read - (performance.now() - began);
-    for (const event of this.#news) this.#apply(event);
+    this.#readAt = this.clock.now;
+    this.#asOf = this.#readAt - (performance.now() - began);
+    for (const event of this.#events) this.#apply(event);
     this.#changed();
   }
 
-  /** Take in an event, if it is news. */
-  take(event) {
-    this.#news.push(event);
+  /** Apply an event. */
+  apply(event) {
+    this.#events.push(event);
     this.#apply(event);
     this.#changed();
   }
 
-  /** Take in what an action has made of a service. */
+  /** Show a service as the API has just returned it. */
   put(service) {
-    this.take({type: 'service.update', service, at: null});
+    this.apply({type: 'service.update', service, at: null});
   }
 
   drop(service) {
-    this.take({type: 'service.delete', service, at: null});
+    this.apply({type: 'service.delete', service, at: null});
   }
 
-  /** For how long a service has not been heard, in seconds. */
+  /** The age of the last heartbeat of a service, in seconds. */
   age(service) {
     const age = this.clock.now - service.seen;
-    // One that is up has beaten since, or an event would have said so.
+    // A service that is up has sent heartbeats since the list was read;
+    // otherwise an event would have said that it is down.
     const most = service.liveness === 'up'
-      ? Math.max(this.#read - service.seen, service.report_interval * 1000)
+      ? Math.max(this.#readAt - service.seen, service.report_interval * 1000)
       : Infinity;
     return Math.max(0, Math.min(age, most)) / 1000;
   }
@@ -131,10 +132,10 @@ export class Fleet extends EventTarget {
     if (type === 'service.delete') {
       this.#services.delete(service.uuid);
     } else {
-      const now = complete({...known, ...service});
-      // What was heard later stays heard.
-      now.seen = Math.max(now.seen, known?.seen ?? now.seen);
-      this.#services.set(service.uuid, now);
+      const updated = complete({...known, ...service});
+      // An event may be older than the last heartbeat that is known.
+      updated.seen = Math.max(updated.seen, known?.seen ?? updated.seen);
+      this.#services.set(service.uuid, updated);
     }
   }
 
@@ -143,11 +144,9 @@ export class Fleet extends EventTarget {
   }
 }
 
-/** What is asked of a service for each view is found out once. */
+/** Add the properties that views use, so that they are computed once. */
 function complete(service) {
-  const liveness = service.liveness
-    // A conductor of an older release says no more.
-    ?? (service.is_up === false ? 'down' : 'up');
+  const {liveness} = service;
   const ordered = service.forced_down || service.quarantined
     || Boolean(service.left_at);
   const why = [...orders(service), reason(service)].filter(Boolean);
@@ -166,14 +165,14 @@ function complete(service) {
   };
 }
 
-/** The lower, the sooner somebody should look. */
+/** Services with a lower value need attention first. */
 function need(liveness, ordered, disabled) {
   if (liveness === 'down') return ordered ? 1 : 0;
   if (liveness === 'unknown') return 2;
   return disabled ? 3 : 4;
 }
 
-/** Has node9 come before node10. */
+/** A key that sorts node9 before node10. */
 function natural(text) {
   return text.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(9, 0));
 }
@@ -192,8 +191,8 @@ const ORDERS = {
  * The services that match, in order.
  *
  * @param {Iterable} services
- * @param {{text: string, state: string, group: string}} filter - all words
- *   of the text have to be in what is shown of a service
+ * @param {{text: string, state: string, group: string}} filter - each word
+ *   of the text must occur in some column of a service
  * @param {{by: string, down: boolean}} order
  */
 export function view(services, filter, order) {
@@ -224,7 +223,7 @@ function isIn(service, state) {
   return state === 'disabled' ? service.disabled : service.liveness === state;
 }
 
-/** How many services there are of each kind, in all and by group. */
+/** The numbers of services by state, in total and by group. */
 export function tally(services) {
   const all = {up: 0, down: 0, unknown: 0, disabled: 0, ordered: 0, total: 0};
   const groups = new Map();
@@ -234,9 +233,9 @@ export function tally(services) {
       group = {topic: service.topic, up: 0, down: 0, unknown: 0, total: 0};
       groups.set(service.topic, group);
     }
-    for (const of of [all, group]) {
-      of[service.liveness] += 1;
-      of.total += 1;
+    for (const counts of [all, group]) {
+      counts[service.liveness] += 1;
+      counts.total += 1;
     }
     if (service.disabled) all.disabled += 1;
     if (service.liveness === 'down' && service.ordered) all.ordered += 1;

@@ -1,7 +1,7 @@
-/** The page: what is read when, and where it is shown. */
+/** The page: reads data from the API, and updates what is shown. */
 
 import {Api, Refused, Unreachable} from './api.js';
-import {askWho} from './dialogs.js';
+import {signIn} from './dialogs.js';
 import {find, h, say} from './dom.js';
 import {Events} from './events.js';
 import {Fleet, tally, view} from './fleet.js';
@@ -12,47 +12,49 @@ import {COLUMNS, Table} from './table.js';
 import {count, duration, number} from './words.js';
 
 // In milliseconds.
-const READ_EVERY = 15_000;
-const READ_MANY_EVERY = 60_000;
-const MANY = 2000;
-const PINS_EVERY = 15_000;
-const BUSY_PINS_EVERY = 3000;
-const AGAIN = 2000;
-const BREATH = 300;
+const READ_INTERVAL = 15_000;
+const LARGE_READ_INTERVAL = 60_000;
+const PINS_INTERVAL = 15_000;
+const MOVING_PINS_INTERVAL = 3000;
+const RETRY_INTERVAL = 2000;
+const MIN_INTERVAL = 300;
+// A number of services.
+const LARGE = 2000;
+// A number of events.
 const HISTORY = 50;
 const NO_ANSWER = 'The API cannot be reached.';
 
-/** Something to wait for that may come earlier. */
-class Alarm {
-  #isRung = false;
+/** A timer that can be made to fire early. */
+class Timer {
+  #isDue = false;
   #wake = () => {};
 
-  ring() {
-    this.#isRung = true;
+  fire() {
+    this.#isDue = true;
     this.#wake();
   }
 
   async wait(milliseconds) {
-    // However often it rings, nobody asks without a pause.
-    await new Promise((resolve) => setTimeout(resolve, BREATH));
-    if (!this.#isRung) {
+    // However often it fires, there is some time between two requests.
+    await new Promise((resolve) => setTimeout(resolve, MIN_INTERVAL));
+    if (!this.#isDue) {
       await new Promise((resolve) => {
-        const timer = setTimeout(resolve, milliseconds - BREATH);
+        const timer = setTimeout(resolve, milliseconds - MIN_INTERVAL);
         this.#wake = () => {
           clearTimeout(timer);
           resolve();
         };
       });
     }
-    this.#isRung = false;
+    this.#isDue = false;
   }
 }
 
-const api = new Api(askWho);
+const api = new Api(signIn);
 const fleet = new Fleet();
-const readAgain = new Alarm();
-const pinsAgain = new Alarm();
-const streamAgain = new Alarm();
+const readTimer = new Timer();
+const pinsTimer = new Timer();
+const streamTimer = new Timer();
 const filter = {text: '', state: '', group: ''};
 const order = {by: 'state', down: false};
 const contact = {lost: false, at: null};
@@ -67,20 +69,20 @@ const summary = new Summary(find('#summary'), (name) => choose('state', name));
 const groups = new Groups(find('#groups ul'), (name) => choose('group', name));
 const events = new Events(find('#events ol'), open);
 const pins = new Pins(find('#pins > ul'), (pin) => openPin(api, pin, {
-  changed: () => pinsAgain.ring(),
+  changed: () => pinsTimer.fire(),
   show: (service) => open(service.uuid),
 }));
 
-// What is shown ----------------------------------------------------------
+// Views ------------------------------------------------------------------
 
-let isDue = false;
+let isScheduled = false;
 
-/** Show what is known, once for all that changes until the next frame. */
+/** Update all views in the next frame, once however much changes. */
 function show() {
-  if (isDue) return;
-  isDue = true;
+  if (isScheduled) return;
+  isScheduled = true;
   requestAnimationFrame(() => {
-    isDue = false;
+    isScheduled = false;
     const {all, groups: found} = tally(fleet.known);
     if (isKnown()) summary.show(all, filter.state);
     groups.show(found, filter.group);
@@ -102,14 +104,14 @@ function isKnown() {
 }
 
 function nothing(isWhole) {
-  if (!isKnown()) return 'Nothing is known yet.';
-  return isWhole ? 'Nobody has joined yet.' : 'Nothing matches.';
+  if (!isKnown()) return 'Loading…';
+  return isWhole ? 'No service has joined yet.' : 'No service matches.';
 }
 
 function choose(name, value) {
   filter[name] = filter[name] === value ? '' : value;
   show();
-  // On a phone they are far below.
+  // On a phone, the table is far below.
   const {top} = find('#fleet').getBoundingClientRect();
   if (top > innerHeight * 0.8) find('#fleet').scrollIntoView();
 }
@@ -123,16 +125,16 @@ function sort(column, down) {
 function tick() {
   if (contact.at !== null) {
     const age = duration((performance.now() - contact.at) / 1000);
-    const old = contact.lost ? `What you see is ${age} old.` : '';
+    const old = contact.lost ? `This data is ${age} old.` : '';
     say(find('#old'), old);
     say(find('#as-of'), contact.lost ? '' : `· list read ${age} ago`);
   }
   table.tick();
 }
 
-// Whether there is contact -----------------------------------------------
+// Connection status ------------------------------------------------------
 
-function found() {
+function connected() {
   contact.lost = false;
   contact.at = performance.now();
   find('#banner').hidden = true;
@@ -143,8 +145,8 @@ function found() {
   tick();
 }
 
-function lost(error) {
-  const {title, words} = explain(error);
+function disconnected(error) {
+  const {title, text} = explain(error);
   contact.lost = true;
   fleet.clock.stop();
   find('#banner').hidden = false;
@@ -152,148 +154,148 @@ function lost(error) {
   find('#sign-out').hidden = !api.signedIn;
   document.body.classList.toggle('old', contact.at !== null);
   say(find('#status'), 'Not connected');
-  // Words that stay are not read out again.
-  if (find('#trouble').textContent !== `${title} ${words}`) {
-    find('#trouble').replaceChildren(h('strong', {}, title), ` ${words}`);
+  // Screen readers would read the same text again.
+  if (find('#trouble').textContent !== `${title} ${text}`) {
+    find('#trouble').replaceChildren(h('strong', {}, title), ` ${text}`);
   }
   tick();
 }
 
 function explain(error) {
-  const again = 'It is asked again every few seconds.';
+  const again = 'This page retries every few seconds.';
   if (error instanceof Unreachable) {
-    return {title: NO_ANSWER, words: again};
+    return {title: NO_ANSWER, text: again};
   }
   if (!(error instanceof Refused)) {
     console.error(error);
-    return {title: 'This page has failed.', words: error.message};
+    return {title: 'This page failed.', text: error.message};
   }
   const id = error.requestId ? ` (${error.requestId})` : '';
   switch (error.status) {
     case 401:
-      return {title: 'You are not signed in.', words: error.message};
+      return {title: 'You are not signed in.', text: error.message};
     case 403:
-      return {title: 'You may not see this.', words: error.message};
+      return {title: 'You are not allowed to see this.', text: error.message};
     case 503:
       return {
         title: 'The conductor cannot be reached.',
-        words: `${error.message} ${again}`,
+        text: `${error.message} ${again}`,
       };
     default:
       return {
-        title: `The API has failed: ${error.title || error.status}.`,
-        words: `${error.message}${id}`,
+        title: `The API failed: ${error.title || error.status}.`,
+        text: `${error.message}${id}`,
       };
   }
 }
 
-// What is read when ------------------------------------------------------
+// Reading from the API ---------------------------------------------------
 
-/** Until somebody looks. */
-function seen() {
+/** Wait until the tab is visible. */
+function visible() {
   return new Promise((resolve) => {
-    const look = () => {
+    const check = () => {
       if (document.hidden) return;
-      document.removeEventListener('visibilitychange', look);
+      document.removeEventListener('visibilitychange', check);
       resolve();
     };
-    document.addEventListener('visibilitychange', look);
-    look();
+    document.addEventListener('visibilitychange', check);
+    check();
   });
 }
 
-async function read() {
+async function readServices() {
   for (;;) {
-    await seen();
+    await visible();
     let pause;
     try {
       await fleet.read(api.services());
-      found();
-      pinsAgain.ring();
-      pause = fleet.size > MANY ? READ_MANY_EVERY : READ_EVERY;
+      connected();
+      pinsTimer.fire();
+      pause = fleet.size > LARGE ? LARGE_READ_INTERVAL : READ_INTERVAL;
     } catch (error) {
-      lost(error);
-      pause = error.again ?? AGAIN;
+      disconnected(error);
+      pause = error.retryAfter ?? RETRY_INTERVAL;
     }
-    await readAgain.wait(pause);
+    await readTimer.wait(pause);
   }
 }
 
 async function readPins() {
   for (;;) {
-    await seen();
-    let pause = PINS_EVERY;
+    await visible();
+    let pause = PINS_INTERVAL;
     try {
       const all = await api.pins();
       pins.show(all);
-      if (!all.every(isFollowed)) pause = BUSY_PINS_EVERY;
+      if (!all.every(isFollowed)) pause = MOVING_PINS_INTERVAL;
       await readDrivers();
     } catch {
-      // The reading of services tells of what is wrong.
+      // readServices() shows what is wrong.
     }
-    await pinsAgain.wait(pause);
+    await pinsTimer.wait(pause);
   }
 }
 
 async function readDrivers() {
-  const silent = (await api.drivers()).filter((driver) => driver.trouble);
-  find('#doubt').hidden = silent.length === 0;
-  say(find('#doubt'), silent.map(({trouble}) => trouble).join(' '));
+  const failed = (await api.drivers()).filter((driver) => driver.trouble);
+  find('#doubt').hidden = failed.length === 0;
+  say(find('#doubt'), failed.map(({trouble}) => trouble).join(' '));
 }
 
-async function follow() {
+async function readEvents() {
   for (;;) {
-    await seen();
+    await visible();
     const hidden = new AbortController();
-    const hide = () => document.hidden && hidden.abort();
-    document.addEventListener('visibilitychange', hide);
+    const abort = () => document.hidden && hidden.abort();
+    document.addEventListener('visibilitychange', abort);
     let pause = 0;
     try {
-      if (!events.last) (await api.events(HISTORY)).forEach(take);
-      const begun = () => streams('');
-      const stream = api.stream(events.last, hidden.signal, begun);
+      if (!events.last) (await api.events(HISTORY)).forEach(addEvent);
+      const opened = () => showStream('');
+      const stream = api.stream(events.last, hidden.signal, opened);
       for await (const {type, data} of stream) {
-        if (type === 'trouble') streams(data);
-        else take(data);
+        if (type === 'trouble') showStream(data);
+        else addEvent(data);
       }
     } catch (error) {
-      pause = error.again ?? AGAIN;
-      streams(error instanceof Refused ? error.message : NO_ANSWER);
+      pause = error.retryAfter ?? RETRY_INTERVAL;
+      showStream(error instanceof Refused ? error.message : NO_ANSWER);
     } finally {
-      document.removeEventListener('visibilitychange', hide);
+      document.removeEventListener('visibilitychange', abort);
     }
-    await streamAgain.wait(pause);
+    await streamTimer.wait(pause);
   }
 }
 
-function take(event) {
-  if (!events.take(event)) return;
-  fleet.take(event);
-  // An up or a down moves no pin.
-  if (!['service.up', 'service.down'].includes(event.type)) pinsAgain.ring();
+function addEvent(event) {
+  if (!events.add(event)) return;
+  fleet.apply(event);
+  // A service that goes up or down does not move a pin.
+  if (!['service.up', 'service.down'].includes(event.type)) pinsTimer.fire();
 }
 
-/** Say whether events come, or why they do not. */
-function streams(words) {
-  const told = find('#stream-trouble');
-  // What is away for the one is away for the list.
-  if (Boolean(words) !== Boolean(told.textContent)) readAgain.ring();
-  say(find('#stream'), words ? 'not live' : 'live');
-  say(told, words);
+/** Show whether the event stream works. */
+function showStream(trouble) {
+  const shown = find('#stream-trouble');
+  // Whatever fails or recovers concerns the list of services too.
+  if (Boolean(trouble) !== Boolean(shown.textContent)) readTimer.fire();
+  say(find('#stream'), trouble ? 'not live' : 'live');
+  say(shown, trouble);
 }
 
-// What is done to the page -----------------------------------------------
+// User input -------------------------------------------------------------
 
-function everything() {
-  readAgain.ring();
-  pinsAgain.ring();
-  streamAgain.ring();
+function readAll() {
+  readTimer.fire();
+  pinsTimer.fire();
+  streamTimer.fire();
 }
 
 fleet.addEventListener('change', show);
-addEventListener('online', everything);
+addEventListener('online', readAll);
 document.addEventListener('visibilitychange', () => {
-  if (!document.hidden) everything();
+  if (!document.hidden) readAll();
 });
 find('#filter').addEventListener('input', (event) => {
   filter.text = event.target.value;
@@ -312,15 +314,15 @@ find('#order select').addEventListener('change', (event) => {
 });
 find('#sign-in').addEventListener('click', () => {
   api.signIn();
-  everything();
+  readAll();
 });
 find('#sign-out').addEventListener('click', () => {
   api.signOut();
-  // Nothing of what was shown stays.
+  // Remove all data from the page.
   location.reload();
 });
 setInterval(tick, 1000);
 show();
-read();
+readServices();
 readPins();
-follow();
+readEvents();

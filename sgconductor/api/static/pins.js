@@ -1,16 +1,16 @@
-/** Versions, and the pins that follow from them. */
+/** The versions of services, and the pins. */
 
-import {confirm, dialog, toldOff} from './dialogs.js';
+import {confirm, dialog, errorMessage} from './dialogs.js';
 import {bar, h, Views} from './dom.js';
 import {count, moment, number} from './words.js';
 
-// Older ones look the same.
+// All older versions share the last shade.
 const SHADES = 4;
 
 export class Pins {
   #views;
 
-  /** @param {function} open - gets a pin */
+  /** @param {function} open - opens a pin */
   constructor(element, open) {
     this.#views = new Views(element, () => make(open));
   }
@@ -37,9 +37,9 @@ function make(open) {
         h('span', {class: 'name'}, pin.binary),
         h('span', {class: 'version'}, `pin ${pin.version}`),
       );
-      // The button is the same one, for it may have the focus.
+      // The button is reused, since it may have the focus.
       const rest = [
-        versions(pin), legend(pin), h('p', {}, holder(pin)),
+        versions(pin), legend(pin), h('p', {}, explainVersion(pin)),
         h('p', {class: isFollowed(pin) ? '' : 'behind'}, following(pin)),
       ];
       if (!element.contains(button)) element.append(head, button, ...rest);
@@ -52,7 +52,7 @@ function make(open) {
   };
 }
 
-/** Versions and how many services have them, newest first. */
+/** The versions with their numbers of services, newest first. */
 function census(pin) {
   return Object.entries(pin.services)
     .map(([version, amount]) => ({version: Number(version), amount}))
@@ -62,12 +62,12 @@ function census(pin) {
 const shade = (i) => `shade${Math.min(i, SHADES - 1)}`;
 
 function versions(pin) {
-  const words = census(pin)
+  const label = census(pin)
     .map(({version, amount}) => `${number(amount)} of version ${version}`)
     .join(', ');
   return bar(
     census(pin).map(({amount}, i) => ({amount, kind: shade(i)})),
-    `${pin.binary}: ${words}`,
+    `${pin.binary}: ${label}`,
   );
 }
 
@@ -78,8 +78,8 @@ function legend(pin) {
       `v${version} `, h('b', {}, number(amount)))));
 }
 
-/** Who holds a pin. */
-export function holder(pin) {
+/** Why a pin is at its version. */
+export function explainVersion(pin) {
   const oldest = pin.services[pin.min_version] ?? 0;
   const newest = census(pin)[0]?.version;
   const held = pin.held_version;
@@ -87,12 +87,12 @@ export function holder(pin) {
     return `Held at ${held} by an operator; the services allow `
       + `${pin.min_version}.`;
   }
-  const hold = held === null ? '' : ` Held at ${held} at most.`;
-  if (!oldest) return `No service counts.${hold}`;
+  const hold = held === null ? '' : ` Held at ${held} or lower.`;
+  if (!oldest) return `No service counts for it.${hold}`;
   if (newest === pin.min_version) {
-    const all = oldest === 1 ? 'Its one service has'
+    const all = oldest === 1 ? 'The only service has'
       : `All ${number(oldest)} services have`;
-    return `${all} it.${hold}`;
+    return `${all} this version.${hold}`;
   }
   const who = `${count(oldest, 'service')} of version ${pin.min_version}`;
   return `Held down by ${who}.${hold}`;
@@ -103,16 +103,16 @@ export const isFollowed = (pin) => pin.following >= pin.live;
 export function following(pin) {
   const live = count(pin.live, 'live member');
   if (!isFollowed(pin)) return `${number(pin.following)} of ${live} follow.`;
-  return pin.live === 1 ? 'The one live member follows.'
+  return pin.live === 1 ? 'The only live member follows.'
     : `All ${live} follow.`;
 }
 
 /**
- * A pin, and what can be done with it.
+ * Open a dialog with a pin and its actions.
  *
  * @param {Api} api
  * @param {object} pin
- * @param {object} does - `changed()`, and `show(service)`
+ * @param {object} callbacks - `changed()` and `show(service)`
  */
 export function openPin(api, pin, {changed, show}) {
   const {binary} = pin;
@@ -120,29 +120,29 @@ export function openPin(api, pin, {changed, show}) {
   const actions = h('div', {class: 'actions'});
   const element = dialog(`Pin of ${binary}`, body, actions);
 
-  async function look() {
+  async function refresh() {
     try {
       const answer = await api.pin(binary);
       pin = answer.pin;
       body.replaceChildren(...explain(answer, show));
       actions.replaceChildren(
         h('button', {onclick: hold},
-          pin.held_version === null ? 'Hold…' : 'Hold at another…'),
+          pin.held_version === null ? 'Hold…' : 'Change the hold…'),
         pin.held_version === null ? '' : h('button', {onclick: release},
           'Release the hold…'),
-        h('button', {class: 'quiet', onclick: look}, 'Look again'),
+        h('button', {class: 'quiet', onclick: refresh}, 'Refresh'),
       );
     } catch (error) {
-      body.replaceChildren(toldOff(error));
+      body.replaceChildren(errorMessage(error));
     }
   }
 
   async function hold() {
     const done = await confirm({
       title: `Hold the pin of ${binary}`,
-      words: 'Nobody speaks beyond this version to its services, whatever '
-        + 'joins. Hold it at the version of an older release to let that '
-        + 'join again, as soon as all live members follow.',
+      text: 'Clients do not call its services beyond this version, whatever '
+        + 'joins. Services of an older release can join again if you hold '
+        + 'the pin at their version and all live members follow.',
       fields: [{
         name: 'version', label: 'Version', type: 'number', min: 0, step: 1,
         value: `${pin.version}`, required: true,
@@ -156,7 +156,8 @@ export function openPin(api, pin, {changed, show}) {
   async function release() {
     const done = await confirm({
       title: `Release the pin of ${binary}`,
-      words: `It is ${pin.min_version} then, as the services say.`,
+      text: `It moves to ${pin.min_version}, the lowest version of its `
+        + 'services.',
       action: 'Release',
       perform: () => api.release(binary),
     });
@@ -166,17 +167,18 @@ export function openPin(api, pin, {changed, show}) {
   async function after(done) {
     if (!done) return;
     changed();
-    await look();
+    await refresh();
   }
 
-  look();
+  refresh();
   return element;
 }
 
 function explain({pin, oldest, lagging}, show) {
   const older = pin.services[pin.min_version] ?? 0;
   return [
-    h('p', {class: 'lead'}, `Version ${pin.version} is spoken. `, holder(pin)),
+    h('p', {class: 'lead'}, `Clients use version ${pin.version}. `,
+      explainVersion(pin)),
     h('dl', {class: 'facts'},
       ...fact('Services', census(pin)
         .map(({version, amount}) => `${number(amount)} of version ${version}`)
@@ -186,15 +188,17 @@ function explain({pin, oldest, lagging}, show) {
       ...fact('Epoch', `${number(pin.epoch)}, since ${moment(pin.since)}`),
       ...fact('Cause', pin.cause),
       ...fact('Members', following(pin))),
-    ...people(`Of version ${pin.min_version}, the oldest`, older, oldest, show),
-    ...people('Do not follow yet', pin.live - pin.following, lagging, show),
+    ...list(`Oldest services, of version ${pin.min_version}`, older, oldest,
+      show),
+    ...list('Members that do not follow yet', pin.live - pin.following, lagging,
+      show),
   ];
 }
 
 const fact = (name, value) => [h('dt', {}, name), h('dd', {}, value)];
 
-/** Some services by name; and how many there are more. */
-function people(title, amount, services, show) {
+/** Some services by name, and the number of the others. */
+function list(title, amount, services, show) {
   if (!services.length) return [];
   const more = amount - services.length;
   return [

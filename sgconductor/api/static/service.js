@@ -1,13 +1,13 @@
-/** One service: all there is to know of it, and what can be done. */
+/** One service: its fields, the evidence, and the actions. */
 
-import {confirm, dialog, toldOff} from './dialogs.js';
+import {confirm, dialog, errorMessage} from './dialogs.js';
 import {h} from './dom.js';
 import {duration, moment, number, orders, SYMBOLS} from './words.js';
 
 /**
  * @param {Api} api
  * @param {Fleet} fleet
- * @param {string} uuid - of a service that is known
+ * @param {string} uuid - of a service of the fleet
  */
 export function openService(api, fleet, uuid) {
   let service = fleet.get(uuid);
@@ -27,7 +27,7 @@ export function openService(api, fleet, uuid) {
     const isGone = !fleet.get(uuid);
     lead.replaceChildren(...verdict(service, isGone));
     facts.replaceChildren(...describe(service));
-    // They are not made anew under somebody's finger.
+    // Buttons that stay are not replaced while the user may press one.
     const offer = isGone ? [] : ACTIONS.filter((one) => one.is(service));
     const names = offer.map((one) => one.name).join();
     if (names === offered) return;
@@ -37,17 +37,17 @@ export function openService(api, fleet, uuid) {
         class: one.danger ? 'danger' : '',
         onclick: () => act(one),
       }, one.name)),
-      h('button', {class: 'quiet', onclick: look}, 'Look again'),
+      h('button', {class: 'quiet', onclick: refresh}, 'Refresh'),
     );
   }
 
-  async function look() {
+  async function refresh() {
     try {
       const answer = await api.evidence(uuid);
       fleet.put(answer.service);
       evidence.replaceChildren(table(answer.evidence));
     } catch (error) {
-      evidence.replaceChildren(toldOff(error));
+      evidence.replaceChildren(errorMessage(error));
     }
   }
 
@@ -70,16 +70,16 @@ export function openService(api, fleet, uuid) {
       element.close();
       return;
     }
-    // The button that was pressed may be gone, and the focus with it.
+    // The button that was pressed may be gone; keep the focus in the dialog.
     actions.querySelector('button').focus();
-    await look();
+    await refresh();
   }
 
-  const told = new AbortController();
-  fleet.addEventListener('change', show, {signal: told.signal});
-  element.addEventListener('close', () => told.abort());
+  const closed = new AbortController();
+  fleet.addEventListener('change', show, {signal: closed.signal});
+  element.addEventListener('close', () => closed.abort());
   show();
-  look();
+  refresh();
 }
 
 const ACTIONS = [
@@ -87,7 +87,7 @@ const ACTIONS = [
     name: 'Disable…',
     is: (service) => !service.disabled,
     ask: () => ({
-      words: 'It goes on as it is, but is given no new work. It counts for '
+      text: 'It keeps running, but gets no new work. It still counts for '
         + 'its pin.',
       fields: [{name: 'reason', label: 'Reason', maxlength: 255}],
     }),
@@ -97,7 +97,7 @@ const ACTIONS = [
     name: 'Enable…',
     is: (service) => service.disabled,
     ask: (service) => ({
-      words: `It is given work again. It is ${orders(service)[0]}.`,
+      text: `It gets new work again. At present it is ${orders(service)[0]}.`,
     }),
     body: () => ({disabled: false}),
   },
@@ -105,32 +105,32 @@ const ACTIONS = [
     name: 'Force down…',
     is: (service) => !service.forced_down,
     ask: () => ({
-      words: 'It counts as down for everybody, whatever it says itself. Do '
-        + 'this if you know that its host is dead or fenced: others may '
-        + 'take over its work.',
+      text: 'It is down, regardless of its heartbeats. Do this only if you '
+        + 'know that its host is dead or fenced: other services may take '
+        + 'over its work.',
     }),
     body: () => ({forced_down: true}),
   },
   {
-    name: 'Take back force-down…',
+    name: 'Undo force-down…',
     is: (service) => service.forced_down,
-    ask: () => ({words: 'Whether it is up is decided by evidence again.'}),
+    ask: () => ({text: 'Its heartbeats decide again whether it is up.'}),
     body: () => ({forced_down: false}),
   },
   {
     name: 'Quarantine…',
     is: (service) => !service.quarantined && service.liveness === 'down',
     ask: () => ({
-      words: 'It counts no more for its pin: it is dead, and will not come '
-        + 'back with its old version. If it does, it has to be let in like '
-        + 'any other.',
+      text: 'It no longer counts for its pin. Do this if it will not come '
+        + 'back with its old version. If it does, it can join only if the '
+        + 'pin allows its version.',
     }),
     body: () => ({quarantined: true}),
   },
   {
     name: 'Unquarantine…',
     is: (service) => service.quarantined,
-    ask: () => ({words: 'It counts for its pin again.'}),
+    ask: () => ({text: 'It counts for its pin again.'}),
     body: () => ({quarantined: false}),
   },
   {
@@ -138,8 +138,8 @@ const ACTIONS = [
     is: () => true,
     danger: true,
     ask: ({host, binary}) => ({
-      words: `This deletes the record of ${binary} on ${host}. Its process, `
-        + 'if one runs, stops being a member. It cannot be undone.',
+      text: `This deletes the record of ${binary} on ${host}. If its process `
+        + 'runs, it is no longer a member. You cannot undo this.',
       fields: [{
         name: 'host', label: `Type ${host} to confirm`, spellcheck: 'false',
         autocapitalize: 'none',
@@ -150,7 +150,7 @@ const ACTIONS = [
 ];
 
 function verdict(service, isGone) {
-  if (isGone) return ['It is deleted.'];
+  if (isGone) return ['This service was deleted.'];
   const {liveness} = service;
   return [
     h('span', {class: `state ${liveness}`},
@@ -166,12 +166,11 @@ function describe(service) {
     Zone: service.availability_zone ?? '–',
     Version: `${service.version}`,
     Incarnation: `${service.incarnation}`,
-    Beats: `each ${service.report_interval} s, `
-      + `allowed ${service.down_after} s; ${number(service.report_count)} `
-      + 'so far',
-    'Last beat': moment(service.last_seen_up),
+    Heartbeats: `every ${service.report_interval} s, down after `
+      + `${service.down_after} s; ${number(service.report_count)} received`,
+    'Last heartbeat': moment(service.last_seen_up),
     Left: service.left_at ? moment(service.left_at) : null,
-    Follows: `epoch ${service.pin_epoch ?? '–'}`,
+    'Pin epoch': `${service.pin_epoch}`,
     'First joined': moment(service.created_at),
     UUID: service.uuid,
   };
@@ -181,8 +180,9 @@ function describe(service) {
 
 function table(pieces) {
   return h('table', {},
-    h('thead', {}, h('tr', {}, ...['Source', 'Says', 'Age', 'For'].map(
-      (title) => h('th', {scope: 'col'}, title)))),
+    h('thead', {}, h('tr', {},
+      ...['Source', 'Evidence', 'Age', 'Indicates'].map(
+        (title) => h('th', {scope: 'col'}, title)))),
     h('tbody', {}, ...pieces.map((piece) => h('tr', {},
       h('td', {}, piece.source),
       h('td', {}, piece.says),

@@ -1,4 +1,4 @@
-/** How many there are of what: in all, and by group. */
+/** The numbers of services by state, in total and by group. */
 
 import {bar, h, say, Views} from './dom.js';
 import {count, number, SYMBOLS} from './words.js';
@@ -10,7 +10,7 @@ const TILES = {
   disabled: {symbol: '‖', title: 'Disabled'},
 };
 
-/** Tiles that are filters too. */
+/** Tiles with the totals; pressing one filters the table. */
 export class Summary {
   #tiles = {};
 
@@ -35,8 +35,8 @@ export class Summary {
 
   show(all, chosen) {
     const notes = {
-      down: all.ordered ? `${number(all.ordered)} as ordered` : '',
-      unknown: all.unknown ? 'may be heard again' : '',
+      down: all.ordered ? `${number(all.ordered)} planned` : '',
+      unknown: all.unknown ? 'up or down' : '',
       up: `of ${number(all.total)}`,
       disabled: all.disabled ? 'by operators' : '',
     };
@@ -49,7 +49,7 @@ export class Summary {
   }
 }
 
-/** Groups, which are filters too. */
+/** The list of groups; pressing one filters the table. */
 export class Groups {
   #views;
   #chosen = '';
@@ -69,15 +69,15 @@ export class Groups {
       element: h('li', {}, button),
       update: (group) => {
         button.ariaPressed = topic === this.#chosen;
-        const words = sentence(group);
-        if (button.dataset.words === words) return;
-        button.dataset.words = words;
+        const text = describe(group);
+        if (button.dataset.text === text) return;
+        button.dataset.text = text;
         const parts = ['up', 'unknown', 'down'].map((kind) => (
           {kind, amount: group[kind]}
         ));
         button.replaceChildren(
           h('span', {class: 'name'}, topic),
-          h('span', {class: 'amount'}, words),
+          h('span', {class: 'amount'}, text),
           bar(parts, null),
         );
       },
@@ -85,7 +85,7 @@ export class Groups {
   }
 }
 
-function sentence({up, down, unknown, total}) {
+function describe({up, down, unknown, total}) {
   if (up === total) return `${count(total, 'service')} up`;
   const found = [`${number(up)} of ${number(total)} up`];
   if (down) found.push(`${number(down)} down`);

@@ -1,4 +1,4 @@
-/** The table of services, of which only what is seen is in the document. */
+/** The table of services; the document has only the rows in sight. */
 
 import {h, say, Views} from './dom.js';
 import {duration, orders, reason, SYMBOLS} from './words.js';
@@ -10,14 +10,15 @@ export const COLUMNS = {
   group: 'Group',
   version: 'Version',
   beat: 'Last beat',
-  why: 'Why',
+  why: 'Reason',
 };
-// Rows above and below what is seen.
+// Additional rows above and below the visible ones.
 const MORE = 12;
 
 /**
  * @param {Element} element - with `.head`, `.rows` and `.nothing`
- * @param {object} does - `age(service)`, `open(service)`, and `sort(column)`
+ * @param {object} callbacks - `age(service)`, `open(service)` and
+ *   `sort(column)`
  */
 export class Table {
   #element;
@@ -45,7 +46,7 @@ export class Table {
     element.querySelector('.head').append(head);
     element.addEventListener('scroll', () => this.#render(), {passive: true});
     element.addEventListener('keydown', (event) => this.#walk(event));
-    // Not at once: what is measured may change what is observed.
+    // Deferred: measuring may resize the element that is observed.
     const resized = () => requestAnimationFrame(() => this.#measure());
     new ResizeObserver(resized).observe(element);
   }
@@ -53,7 +54,7 @@ export class Table {
   /**
    * @param {object[]} services - in order
    * @param {{by: string, down: boolean}} order
-   * @param {string} nothing - what to say if there are none
+   * @param {string} nothing - the text for an empty table
    */
   show(services, order, nothing) {
     this.#services = services;
@@ -69,7 +70,7 @@ export class Table {
     this.#measure();
   }
 
-  /** Show what has changed with the time alone. */
+  /** Update the ages. */
   tick() {
     this.#render();
   }
@@ -87,7 +88,7 @@ export class Table {
     const first = Math.floor(scrollTop / this.#height) - MORE;
     const last = Math.ceil((scrollTop + clientHeight) / this.#height) + MORE;
     const places = [];
-    // Who has the focus stays, wherever it is scrolled to.
+    // The row with the focus stays in the document when it is out of sight.
     const focused = this.#places.get(this.#focused());
     if (focused < first) places.push(focused);
     const end = Math.min(last, this.#services.length);
@@ -105,7 +106,7 @@ export class Table {
     );
   }
 
-  /** The uuid of the row that has the focus, or gets it back soon. */
+  /** The uuid of the row with the focus, or that had it below a dialog. */
   #focused() {
     const active = document.activeElement;
     if (!active?.closest('dialog')) {
@@ -114,7 +115,7 @@ export class Table {
     return this.#held;
   }
 
-  /** From row to row with the keyboard. */
+  /** Move from row to row with the arrow keys. */
   #walk(event) {
     const step = {ArrowDown: 1, ArrowUp: -1}[event.key];
     const place = this.#places.get(this.#focused()) + step;
@@ -155,7 +156,7 @@ class Row {
     this.element.style.transform = `translateY(${top}px)`;
     this.element.setAttribute('aria-rowindex', place + 2);
     say(this.#cells.beat, duration(age));
-    // A service that has changed is another object.
+    // A service that has changed is a new object.
     if (service !== this.#service) this.#write(service);
   }
 

@@ -1,4 +1,4 @@
-/** How things are said. */
+/** How values are written for people. */
 
 const NUMBER = new Intl.NumberFormat('en');
 const MINUTE = 60;
@@ -7,7 +7,7 @@ const DAY = 24 * HOUR;
 
 export const SYMBOLS = {up: '●', down: '▼', unknown: '?'};
 
-const HAPPENED = {
+const EVENTS = {
   'service.create': {word: 'joined', symbol: '+', kind: 'new'},
   'service.update': {word: 'changed', symbol: '✎', kind: 'new'},
   'service.delete': {word: 'deleted', symbol: '×', kind: 'new'},
@@ -22,7 +22,7 @@ export function count(amount, noun) {
   return `${number(amount)} ${noun}${amount === 1 ? '' : 's'}`;
 }
 
-/** A duration, as precise as anybody wants to know it. */
+/** A duration, rounded down to one unit. */
 export function duration(seconds) {
   const whole = Math.floor(seconds);
   if (whole < 2 * MINUTE) return `${whole} s`;
@@ -31,7 +31,7 @@ export function duration(seconds) {
   return `${number(Math.floor(whole / DAY))} d`;
 }
 
-/** What operators have set of a service. */
+/** What operators have set on a service. */
 export function orders(service) {
   const found = [];
   if (service.disabled) {
@@ -43,15 +43,15 @@ export function orders(service) {
   return found;
 }
 
-/** Why the verdict on a service is what it is, where no order says so. */
+/** Why a service is not plainly up, unless what operators set says it. */
 export function reason(service) {
-  const said = service.liveness_reason ?? '';
-  return orders(service).includes(said) ? '' : said;
+  const {liveness_reason: text} = service;
+  return orders(service).includes(text) ? '' : text;
 }
 
-/** What has happened: a word, a symbol for it, and what it is about. */
-export function happened({type, service}) {
-  const {word, symbol, kind} = HAPPENED[type] ?? {
+/** An event: a word, a symbol, and details. */
+export function describeEvent({type, service}) {
+  const {word, symbol, kind} = EVENTS[type] ?? {
     word: type, symbol: '•', kind: 'new',
   };
   const about = {
@@ -64,7 +64,7 @@ export function happened({type, service}) {
   return {word, symbol, kind, about: about.filter(Boolean).join(', ')};
 }
 
-/** A moment of the day, and the day if that is another one. */
+/** A time of day, with the date if it is not today. */
 export function moment(iso) {
   const then = new Date(iso);
   const time = then.toLocaleTimeString('en-GB');

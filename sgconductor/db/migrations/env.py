@@ -1,4 +1,4 @@
-"""Alembic's entry: it runs on the connection that schema.sync() hands over."""
+"""Alembic's entry point, run on the connection that schema.sync() passes."""
 
 from alembic import context
 

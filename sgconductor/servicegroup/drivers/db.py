@@ -1,4 +1,4 @@
-"""The null driver: the services table alone tells who is alive."""
+"""The null driver: the services table alone decides who is alive."""
 
 from collections.abc import Collection
 
@@ -8,20 +8,22 @@ from sgconductor.servicegroup import driver
 
 
 class DbDriver(driver.Driver):
+    """A driver that detects nothing, and needs no server."""
+
     name = 'db'
     detects = False
 
     def __init__(self, conf: cfg.ConfigOpts | None = None) -> None:
-        """Take, and need, no options."""
+        """It has no options."""
 
     def join(self, member: driver.Member) -> None:
-        """The row was stamped by the join itself."""
+        """There is nothing to do: the join itself has written the row."""
 
     def leave(self, member: driver.Member) -> None:
-        """The row was marked by the leave itself."""
+        """There is nothing to do: the leave itself has written the row."""
 
-    def alive(self, members: Collection[driver.Member]) -> driver.Roll:
-        return driver.Roll(frozenset(members))
+    def alive(self, members: Collection[driver.Member]) -> driver.Presence:
+        return driver.Presence(frozenset(members))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to close."""

@@ -1,10 +1,9 @@
-"""The driver memcache: a key per process, which expires unless renewed.
+"""The driver memcache: each member is a key that expires unless it is renewed.
 
-``sgconductor/UUID/INCARNATION`` is there while the service's process of that
-incarnation is; its value tells people the host and the binary. Services are
-spread over the servers by rendezvous hashing. A server that is away costs its
-own members their voice: they are not moved to another, where those who look
-could not know of them.
+The key is ``sgconductor/UUID/INCARNATION``; its value has the host and the
+binary, for people. Services are spread over the servers by rendezvous
+hashing. While a server is away, its members are unknown. They do not move to
+another server, for nobody would look for them there.
 """
 
 import collections
@@ -24,8 +23,8 @@ from sgconductor.servicegroup import driver
 from sgconductor.servicegroup.drivers import memcache_markers
 from sgconductor.servicegroup.drivers import memcache_server
 
-# Of how many services the server is remembered.
-_PLACES = 2**16
+# For how many services the server is cached.
+_CACHE_SIZE = 2**16
 
 _ADDRESS = re.compile(r'(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]]+)):(\d{1,5})')
 
@@ -45,16 +44,17 @@ def from_conf(conf: cfg.ConfigOpts) -> driver.Driver:
     )
 
 
-_EMPTIED = 'it is new, was emptied or was away, and members are coming back'
+_EMPTIED = 'it is new, was emptied or was away; members are still returning'
 
 
 class MemcacheDriver(driver.Driver):
-    """
+    """A driver on one or more memcached.
+
     :param addresses: hosts and ports of the servers
-    :param interval: seconds between two beats
-    :param ttl: seconds for which a key lasts
-    :param timeout: seconds to wait for a server, to connect or to answer
-    :param tls_context: None for connections in the clear
+    :param interval: seconds between two beats of a member
+    :param ttl: seconds after which a key expires
+    :param timeout: seconds to wait for a connection or an answer
+    :param tls_context: None for connections without TLS
     :raises ConfigError: if ttl is too short
     """
 
@@ -82,25 +82,27 @@ class MemcacheDriver(driver.Driver):
             for server in servers
         ]
         self._ring = rendezvous.RendezvousHash(list(self._servers))
-        # Why a server could not tell, when it was last asked.
-        self._mute: dict[str, str] = {}
-        self._place = functools.lru_cache(_PLACES)(self._ring.get_node)
+        # By server: why its last answer told nothing about absent members.
+        self._troubles: dict[str, str] = {}
+        self._server_name = functools.lru_cache(_CACHE_SIZE)(
+            self._ring.get_node
+        )
 
     @property
     def trouble(self) -> str:
-        mute = sorted(self._mute.items())
-        return '; '.join(f'{server}: {why}' for server, why in mute if why)
+        troubles = sorted(self._troubles.items())
+        return '; '.join(f'{server}: {why}' for server, why in troubles if why)
 
     def join(self, member: driver.Member) -> None:
         value = json.dumps({'host': member.host, 'binary': member.binary})
-        self._server(member).insist(
+        self._server(member).try_request(
             lambda client: client.set(
                 _key(member), value, expire=self._ttl, noreply=False
             )
         )
 
     def leave(self, member: driver.Member) -> None:
-        self._server(member).ask(
+        self._server(member).request(
             lambda client: client.delete(_key(member), noreply=False)
         )
 
@@ -112,30 +114,30 @@ class MemcacheDriver(driver.Driver):
             except exception.DriverUnreachable as error:
                 away.append(error)
         if len(away) == len(self._keepers):
-            raise _joined(away)
+            raise _combined(away)
 
-    def alive(self, members: Collection[driver.Member]) -> driver.Roll:
+    def alive(self, members: Collection[driver.Member]) -> driver.Presence:
         alive: set[driver.Member] = set()
         unknown: set[driver.Member] = set()
         away = []
         asked = self._by_server(members)
         for server, theirs in asked.items():
-            look = functools.partial(self._markers.look, keys=theirs)
+            read = functools.partial(self._markers.read, keys=theirs)
             try:
-                found, telling = server.ask(look)
-                self._mute[str(server)] = '' if telling else _EMPTIED
+                found, complete = server.request(read)
+                self._troubles[str(server)] = '' if complete else _EMPTIED
             except exception.DriverUnreachable as error:
                 away.append(error)
-                found, telling = frozenset(), False
-                self._mute[str(server)] = str(error.args[-1])
+                found, complete = frozenset(), False
+                self._troubles[str(server)] = str(error.args[-1])
             for key, member in theirs.items():
                 if key in found:
                     alive.add(member)
-                elif not telling:
+                elif not complete:
                     unknown.add(member)
         if away and len(away) == len(asked):
-            raise _joined(away)
-        return driver.Roll(alive, unknown)
+            raise _combined(away)
+        return driver.Presence(alive, unknown)
 
     def explain(self, member: driver.Member) -> str:
         return f'memcached {self._server(member)}, key {_key(member)}'
@@ -149,12 +151,12 @@ class MemcacheDriver(driver.Driver):
     def _server(self, member: driver.Member) -> memcache_server.Server:
         if len(self._servers) == 1:
             return next(iter(self._servers.values()))
-        return self._servers[self._place(member.uuid)]
+        return self._servers[self._server_name(member.uuid)]
 
     def _by_server(
         self, members: Iterable[driver.Member]
     ) -> dict[memcache_server.Server, dict[str, driver.Member]]:
-        """The members of each server, by their keys."""
+        """For each server, its members by their keys."""
         found: dict[memcache_server.Server, dict[str, driver.Member]] = (
             collections.defaultdict(dict)
         )
@@ -167,10 +169,10 @@ def _key(member: driver.Member) -> str:
     return f'sgconductor/{member.uuid}/{member.incarnation}'
 
 
-def _joined(
+def _combined(
     away: Sequence[exception.DriverUnreachable],
 ) -> exception.DriverUnreachable:
-    """The errors of all servers as one."""
+    """One error for those of all servers."""
     _, places, whys = zip(*(error.args for error in away), strict=True)
     return exception.DriverUnreachable(
         'memcache', ', '.join(places), '; '.join(dict.fromkeys(whys))
@@ -178,7 +180,7 @@ def _joined(
 
 
 def _addresses(servers: Sequence[str]) -> list[tuple[str, int]]:
-    """The hosts and ports that the option names."""
+    """The hosts and ports in the option ``servers``."""
     found: dict[tuple[str, int], str] = {}
     for server in servers:
         match = _ADDRESS.fullmatch(server)
@@ -201,7 +203,7 @@ def _addresses(servers: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def _tls_context(group: cfg.ConfigOpts.GroupAttr) -> ssl.SSLContext:
-    """What the options on TLS come to."""
+    """The TLS context that the options describe."""
     certificate, key = group.tls_cert_file, group.tls_key_file
     try:
         context = ssl.create_default_context(cafile=group.tls_ca_file)

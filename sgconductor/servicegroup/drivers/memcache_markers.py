@@ -1,4 +1,4 @@
-"""The markers that tell absent members from a memcached that lost them."""
+"""Markers: two keys that show whether a memcached has lost its members."""
 
 import dataclasses
 import logging
@@ -17,64 +17,68 @@ from sgconductor.servicegroup.drivers import memcache_server
 
 LOG = logging.getLogger(__name__)
 
-# Seconds. memcached counts whole ones, so what shall last for n of them may
-# be gone after more than n - 1.
+# Seconds. memcached's clock counts whole seconds, so a key that is to last for
+# n of them may expire after n - 1.
 _TICK = 1
 _SHORTEST_CANARY = 2
 
-# Seconds between two rounds of a keeper, at most; after one that failed; and
-# after a bug.
-_ROUND = 1.0
+# Seconds until a keeper renews the canary again: at most; after a failure; and
+# after an unexpected error.
+_MAX_INTERVAL = 1.0
 _PAUSE = 1.0
 _LONG_PAUSE = 10.0
 
 
-class Sight(NamedTuple):
-    """
-    :ivar found: the keys that are there
-    :ivar telling: whether the absence of the others means anything
+class Answer(NamedTuple):
+    """What a server answers about keys.
+
+    :ivar found: the keys that it has
+    :ivar complete: whether all live members can be among them; if not, an
+        absent one may be alive
     """
 
     found: Set[str]
-    telling: bool
+    complete: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Markers:
-    """Two more keys on each server, which conductors keep.
+    """Two keys that conductors keep on each server.
 
-    A memcached that was restarted answers, and has no member; one that was
-    frozen or cut off let expire what nobody could renew. Live members are
-    back after an interval and, where a beat was hanging, a timeout. Until
-    then their absence means nothing. To know that:
+    A memcached that was restarted has no members. One that was frozen or cut
+    off has let keys expire that could not be renewed. Live members return
+    after an interval and, if a beat was hanging, a timeout. Until then, an
+    absent member may be alive. The markers show that:
 
-    * ``canary`` expires early, and is touched all the time, which does not
-      create it. If it is missing, ``fresh`` and ``canary`` are set.
+    * ``canary`` expires early. Conductors touch it all the time, which does
+      not create it. If it is missing, they set ``fresh`` and ``canary``.
     * ``fresh`` lasts for a whole ttl after that.
 
-    Absence counts where ``canary`` is and ``fresh`` is not:
+    An answer is complete if it has ``canary`` and not ``fresh``. That is
+    right, because:
 
-    * Emptied, the server has no canary. A new one never comes without
-      ``fresh``: both are sent in one write, so that neither a restart nor a
-      conductor that halts comes between them. ``fresh`` is set, not added,
-      for one of an earlier time might be about to expire; two conductors
-      that set it make it last longer, which is safe.
-    * Away for as long as a canary lasts, or longer, it is as if emptied.
-    * Away for less, it has lost no live member. Each had, when that began,
-      ttl - interval - 1 s left. All but a canary's time of that remain at
-      the end, and with a canary's time of ttl - 2 intervals - timeout - 1 s
-      that is an interval and a timeout: enough to be back. The same holds
-      for ``fresh``.
-    * A look reads members, canary and fresh in this order. A canary that
-      came after a member was missed came with a ``fresh``, which is still
-      to be read.
+    * A server that was emptied has no canary. It never gets a new one without
+      ``fresh``: both are sent in one write, so that neither a restart of the
+      server nor a crash of the conductor comes between them. ``fresh`` is
+      set, not added, for an earlier one may be about to expire. If two
+      conductors set it, it lasts longer, which is safe.
+    * A server that was away for the ttl of the canary, or longer, has no
+      canary either.
+    * A server that was away for less has lost no live member. When the
+      outage began, each key had ttl - interval - 1 s left. The outage took
+      less than the ttl of the canary, which is ttl - 2 intervals - timeout -
+      1 s. So an interval and a timeout are left: enough for the next beat.
+      The same holds for ``fresh``.
+    * A read returns members, canary and fresh in this order. If a canary was
+      set after the read has missed a member, it was set with ``fresh``, which
+      is read after it.
 
-    All of it is counted by the server's clock. That one key is evicted, of
-    the canary is harmless; of another it cannot be known.
+    All times are by the server's clock. If the server evicts the canary,
+    that does no harm; if it evicts another key, nobody can notice.
 
-    :ivar canary: its key; the keys name the times, so that conductors of
-        several configurations do not mislead each other
-    :ivar fresh: its key
+    :ivar canary: the key of the canary. Both keys contain the times, so that
+        conductors with other options use other keys.
+    :ivar fresh: the key of ``fresh``
     """
 
     canary: str
@@ -84,12 +88,12 @@ class Markers:
 
     @classmethod
     def of(cls, interval: float, ttl: int, timeout: float) -> Self:
-        """Those for members that beat and expire like that.
+        """The markers for these times of members.
 
-        :raises ConfigError: if a canary would have to expire too early
+        :raises ConfigError: if the ttl is too short for a canary
         """
         needed = 2 * interval + timeout + _TICK
-        # Not a second less for the sake of a binary fraction.
+        # Rounded, so that a binary fraction does not cost a second.
         canary_ttl = math.floor(round(ttl - needed, 6))
         if canary_ttl < _SHORTEST_CANARY:
             raise exception.ConfigError(
@@ -105,48 +109,50 @@ class Markers:
             ttl,
         )
 
-    def look(self, client: base.Client, keys: Collection[str]) -> Sight:
-        """Which of ``keys`` are there."""
+    def read(self, client: base.Client, keys: Collection[str]) -> Answer:
+        """Read which of ``keys`` the server has."""
         found = client.get_many([*keys, self.canary, self.fresh]).keys()
-        return Sight(found, self.canary in found and self.fresh not in found)
+        return Answer(found, self.canary in found and self.fresh not in found)
 
     def keep(self, client: base.Client) -> bool:
-        """Have the canary live on, or begin anew.
+        """Renew the canary, or set both markers if it is missing.
 
         :returns: whether it was there
         """
         if client.touch(self.canary, self.canary_ttl, noreply=False):
             return True
-        said = client.raw_command(
+        answer = client.raw_command(
             f'set {self.fresh} 0 {self.ttl} 1 noreply\r\n1\r\n'
             f'set {self.canary} 0 {self.canary_ttl} 1\r\n1'
         )
-        if said != b'STORED':
-            raise exceptions.MemcacheServerError(said)
+        if answer != b'STORED':
+            raise exceptions.MemcacheServerError(answer)
         return False
 
 
 class Keeper:
-    """The thread of a conductor that keeps the markers of one server."""
+    """A thread of a conductor that keeps the markers of one server."""
 
     def __init__(
         self, server: memcache_server.Server, markers: Markers
     ) -> None:
         self._server = server
         self._markers = markers
-        # Several within the least time that a canary may last.
-        self._interval = min(_ROUND, (markers.canary_ttl - _TICK) / 4)
+        # Several times within the shortest time that a canary lasts.
+        self._interval = min(_MAX_INTERVAL, (markers.canary_ttl - _TICK) / 4)
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin; the first round is over when it returns.
+        """Renew the markers once, and start the thread.
 
-        :raises DriverUnreachable: if the server is away; it goes on trying
+        :raises DriverUnreachable: if the server is away; the thread is
+            started, and goes on trying
         """
         if self._running:
             return
-        # After a fork, the old one may be locked by a thread of the parent.
+        # A new one: after a fork, a thread of the parent may have locked the
+        # old one.
         self._stopped = threading.Event()
         self._thread = threading.Thread(
             target=self._run,
@@ -155,12 +161,12 @@ class Keeper:
             daemon=True,
         )
         try:
-            self._round()
+            self._renew()
         finally:
             self._thread.start()
 
     def stop(self) -> None:
-        """End; a round under way is not waited for."""
+        """Stop the thread, without waiting for it."""
         if self._running:
             self._stopped.set()
 
@@ -173,19 +179,21 @@ class Keeper:
         while not stopped.wait(pause):
             pause = self._interval
             try:
-                self._round()
+                self._renew()
             except exception.DriverUnreachable:
-                # The server has told it.
+                # memcache_server has logged it.
                 pause = _PAUSE
             except Exception:
-                LOG.exception('The markers of %s are not kept', self._server)
+                LOG.exception(
+                    'Cannot renew the markers of memcached %s', self._server
+                )
                 pause = _LONG_PAUSE
 
-    def _round(self) -> None:
-        if not self._server.insist(self._markers.keep):
+    def _renew(self) -> None:
+        if not self._server.try_request(self._markers.keep):
             LOG.info(
-                'memcached %s is new, was emptied or was away: for %d s, who '
-                'is absent there may be alive.',
+                'memcached %s is new, was emptied or was away: for %d s, its '
+                'absent members may be alive.',
                 self._server,
                 self._markers.ttl,
             )

@@ -1,4 +1,4 @@
-"""One memcached: the connections to it, and when it is left alone."""
+"""One memcached: its connections, and the pause after a failure."""
 
 import collections
 import contextlib
@@ -19,12 +19,12 @@ LOG = logging.getLogger(__name__)
 
 T = TypeVar('T')
 
-# Seconds, beyond a timeout, for which one that failed is not asked again.
-_REST = 2.0
+# Seconds after a failure for which no request is sent, besides a timeout.
+_PAUSE = 2.0
 
 _FAILURES = (OSError, exceptions.MemcacheError, KeyError, ValueError)
 
-# What becomes of a connection that the other side closed while it was idle.
+# The errors of a connection that the server closed while it was idle.
 _CLOSED = (
     ConnectionError,
     ssl.SSLError,
@@ -32,16 +32,20 @@ _CLOSED = (
 )
 
 
-class _Away(NamedTuple):
-    until: float
+class _Failure(NamedTuple):
+    """
+    :ivar pause_until: by ``time.monotonic``
+    """
+
     why: str
+    pause_until: float
 
 
 class Server:
-    """Used by many threads, and on both sides of a fork.
+    """A memcached, for many threads, and for both sides of a fork.
 
-    :param timeout: seconds, to connect or to answer
-    :param tls_context: None for a connection in the clear
+    :param timeout: seconds to wait for a connection or an answer
+    :param tls_context: None for connections without TLS
     """
 
     def __init__(
@@ -54,65 +58,70 @@ class Server:
         self._address = host, port
         self._timeout = timeout
         self._tls_context = tls_context
-        # Each with the process that opened it.
+        # Connections, each with the id of the process that opened it.
         self._idle: collections.deque[tuple[int, base.Client]] = (
             collections.deque()
         )
-        self._away: _Away | None = None
+        self._failure: _Failure | None = None
         self._closed = False
 
     def __str__(self) -> str:
         host, port = self._address
         return f'[{host}]:{port}' if ':' in host else f'{host}:{port}'
 
-    def ask(self, request: Callable[[base.Client], T]) -> T:
-        """As :meth:`insist`, unless the server is known to be away."""
-        away = self._away
-        if away is not None and time.monotonic() < away.until:
-            raise self._unreachable(f'{away.why}, a moment ago')
-        return self.insist(request)
+    def request(self, call: Callable[[base.Client], T]) -> T:
+        """:meth:`try_request`, unless a request has just failed.
 
-    def insist(self, request: Callable[[base.Client], T]) -> T:
-        """What ``request`` makes of a connection that is its own meanwhile.
+        :raises DriverUnreachable: also at once during the pause after a
+            failure
+        """
+        failure = self._failure
+        if failure is not None and time.monotonic() < failure.pause_until:
+            raise self._unreachable(f'{failure.why}, a moment ago')
+        return self.try_request(call)
 
-        It is called again if the connection turns out to be closed.
+    def try_request(self, call: Callable[[base.Client], T]) -> T:
+        """Call a function with a connection.
 
-        :raises DriverUnreachable: if the server does not do what it should
+        :param call: the function; it is called again if the connection
+            turns out to be closed
+        :returns: what the function returns
+        :raises DriverUnreachable: if the server does not answer, or wrongly
         """
         try:
-            answer = self._with_client(request)
+            answer = self._with_client(call)
         except _FAILURES as error:
             why = str(error) or type(error).__name__
-            self._lost(why)
+            self._note_failure(why)
             raise self._unreachable(why) from error
-        if self._away is not None:
-            self._away = None
+        if self._failure is not None:
+            self._failure = None
             LOG.debug('memcached %s answers again.', self)
         return answer
 
     def close(self) -> None:
-        """Close what is idle now, and what is in use when it is not."""
+        """Close idle connections now, and those in use after their request."""
         self._closed = True
-        self._hang_up()
+        self._close_idle()
 
-    def _with_client(self, request: Callable[[base.Client], T]) -> T:
+    def _with_client(self, call: Callable[[base.Client], T]) -> T:
         client = self._take()
         used = client.sock is not None
         try:
             try:
-                answer = request(client)
+                answer = call(client)
             except _CLOSED:
                 if not used:
                     raise
-                self._hang_up()
-                answer = request(client)
+                self._close_idle()
+                answer = call(client)
         except BaseException:
-            # An answer that nobody waits for may still come.
+            # The answer may still come, and would be read as the next one.
             client.close()
             raise
         self._idle.append((os.getpid(), client))
         if self._closed:
-            self._hang_up()
+            self._close_idle()
         return answer
 
     def _take(self) -> base.Client:
@@ -121,7 +130,7 @@ class Server:
                 pid, client = self._idle.pop()
                 if pid == os.getpid():
                     return client
-                # The parent's, which goes on with it.
+                # The parent process uses this connection.
                 client.close()
         return base.Client(
             self._address,
@@ -132,21 +141,22 @@ class Server:
             tls_context=self._tls_context,
         )
 
-    def _hang_up(self) -> None:
+    def _close_idle(self) -> None:
         with contextlib.suppress(IndexError):
             while True:
                 self._idle.pop()[1].close()
 
-    def _lost(self, why: str) -> None:
-        self._hang_up()
-        if self._away is None:
-            # Whoever asks tells it to the user.
+    def _note_failure(self, why: str) -> None:
+        self._close_idle()
+        if self._failure is None:
+            # The caller logs it for operators.
             LOG.debug(
-                'memcached %s is away, and its members have no voice: %s',
+                'memcached %s is away; its members are unknown: %s',
                 self,
                 why,
             )
-        self._away = _Away(time.monotonic() + self._timeout + _REST, why)
+        pause = self._timeout + _PAUSE
+        self._failure = _Failure(why, time.monotonic() + pause)
 
     def _unreachable(self, why: str) -> exception.DriverUnreachable:
         return exception.DriverUnreachable('memcache', str(self), why)

@@ -6,7 +6,8 @@
     └── TOPIC                    quoted
         └── UUID.INCARNATION     lives as long as its member's session
 
-A conductor watches the groups it was asked about, and answers from memory.
+A conductor watches the nodes of the topics that it was asked about, and
+answers from memory.
 """
 
 import functools
@@ -30,11 +31,11 @@ from sgconductor.servicegroup import driver
 from sgconductor.servicegroup.drivers import zookeeper_client
 from sgconductor.servicegroup.drivers import zookeeper_view
 
-# How often a node is tried to be made while others make and remove it.
+# How often to try to create a node while others create and delete it.
 _TRIES = 5
-# Seconds that a live member may need to be back at a server that has lost its
-# data: for a server that does not greet, for the next try, and for its beat.
-_COMING_BACK = 6.0
+# Seconds within which a live member returns to a server that has lost its
+# data: a connection times out, the next try succeeds, and the member beats.
+_MAX_RETURN_TIME = 6.0
 
 _PERMISSIONS = {
     'c': security.Permissions.CREATE,
@@ -46,14 +47,15 @@ _PERMISSIONS = {
 
 
 class ZooKeeperDriver(driver.Driver):
-    """
+    """A driver on an ensemble of ZooKeeper servers.
+
     :param hosts: of the ensemble, as ``host:port,host:port``
-    :param root: path of the node below which all is
+    :param root: the path of the node below which all others are
     :param session_timeout: seconds
     :param credentials: ``user:password`` for the scheme digest
-    :param acl: kazoo's ACLs for new nodes; by default they belong to the
-        user, or without one to anybody
-    :param tls: kazoo's ``ca``, ``certfile`` and ``keyfile``, to connect by
+    :param acl: kazoo's ACLs for new nodes. By default, only the user may
+        access them; if there are no credentials, anybody may.
+    :param tls: kazoo's ``ca``, ``certfile`` and ``keyfile``, to connect with
         TLS
     """
 
@@ -70,7 +72,7 @@ class ZooKeeperDriver(driver.Driver):
         tls: Mapping[str, str | None] | None = None,
     ) -> None:
         self.interval = min(1.0, session_timeout / 4)
-        self.patience = max(session_timeout, _COMING_BACK)
+        self.patience = max(session_timeout, _MAX_RETURN_TIME)
         self._root = root
         self._hosts = hosts
         self._session_timeout = session_timeout
@@ -79,21 +81,27 @@ class ZooKeeperDriver(driver.Driver):
             options['auth_data'] = [('digest', credentials)]
         if tls is not None:
             options |= {'use_ssl': True, 'check_hostname': True, **tls}
-        mine = security.CREATOR_ALL_ACL
-        open_ = security.OPEN_ACL_UNSAFE
-        self._dial = functools.partial(
+        default_acl = list(acl)
+        if not default_acl:
+            default_acl = (
+                security.CREATOR_ALL_ACL
+                if credentials
+                else security.OPEN_ACL_UNSAFE
+            )
+        self._make_kazoo = functools.partial(
             kazoo_client.KazooClient,
             hosts,
             session_timeout,
-            default_acl=list(acl) or (mine if credentials else open_),
+            default_acl=default_acl,
             connection_retry=zookeeper_client.RETRY,
             **options,
         )
-        # A session is a process's own: a child that is forked opens another.
-        self._seats: dict[int, _Seat] = {}
+        # By process id, for a process and its forked children cannot share a
+        # session.
+        self._processes: dict[int, _Process] = {}
 
     def join(self, member: driver.Member) -> None:
-        seat = self._seat
+        here = self._here
         path = self._path(member)
         data = json.dumps(
             {
@@ -105,32 +113,35 @@ class ZooKeeperDriver(driver.Driver):
         ).encode()
         for _ in range(_TRIES):
             try:
-                seat.sessions[member] = _create(seat.client, path, data)
+                here.sessions[member] = _create(here.client, path, data)
             except kazoo_exceptions.NoNodeError:
                 continue
             return
-        raise seat.client.unreachable(f'{path} comes and goes')
+        raise here.client.unreachable(
+            f'others created and deleted {path} during {_TRIES} tries'
+        )
 
     def beat(self, member: driver.Member) -> None:
-        seat = self._seat
-        if seat.sessions.get(member) != seat.client.session:
+        here = self._here
+        if here.sessions.get(member) != here.client.session:
             self.join(member)
 
     def leave(self, member: driver.Member) -> None:
-        seat = self._seat
-        seat.sessions.pop(member, None)
+        here = self._here
+        here.sessions.pop(member, None)
         path = self._path(member)
         try:
-            seat.client.ask(lambda kazoo: kazoo.delete_async(path))
+            here.client.ask(lambda kazoo: kazoo.delete_async(path))
         except kazoo_exceptions.NoNodeError:
             return
 
     def watch(self) -> None:
-        """
-        :raises ConfigError: if the server refuses the conductor
+        """Connect.
+
+        :raises ConfigError: if the server refuses access
         """
         try:
-            self._seat.client.ask(
+            self._here.client.ask(
                 lambda kazoo: kazoo.get_children_async(self._root)
             )
         except kazoo_exceptions.NoNodeError:
@@ -138,18 +149,18 @@ class ZooKeeperDriver(driver.Driver):
 
     @property
     def since(self) -> float:
-        return self._seat.client.connected_at
+        return self._here.client.connected_at
 
-    def alive(self, members: Collection[driver.Member]) -> driver.Roll:
-        seat = self._seat
+    def alive(self, members: Collection[driver.Member]) -> driver.Presence:
+        here = self._here
         topics = {member.topic for member in members}
         groups = {topic: self._group(topic) for topic in topics}
         try:
-            names = seat.view.names(groups.values())
+            names = here.view.names(groups.values())
         except exception.ConfigError as error:
-            # As good as silence, until somebody puts it right.
-            raise seat.client.unreachable(str(error.args[-1])) from None
-        return driver.Roll(
+            # An operator can correct this on the server at any time.
+            raise here.client.unreachable(str(error.args[-1])) from None
+        return driver.Presence(
             frozenset(
                 member
                 for member in members
@@ -161,13 +172,14 @@ class ZooKeeperDriver(driver.Driver):
         return self._path(member)
 
     def close(self) -> None:
-        self._seat.close()
+        self._here.close()
 
     @property
-    def _seat(self) -> '_Seat':
+    def _here(self) -> '_Process':
         pid = os.getpid()
-        return self._seats.get(pid) or self._seats.setdefault(
-            pid, _Seat(self._dial, self._hosts, self._session_timeout)
+        return self._processes.get(pid) or self._processes.setdefault(
+            pid,
+            _Process(self._make_kazoo, self._hosts, self._session_timeout),
         )
 
     def _path(self, member: driver.Member) -> str:
@@ -179,10 +191,10 @@ class ZooKeeperDriver(driver.Driver):
         return f'{self._root}/{quoted}'
 
 
-class _Seat:
-    """What one process has of a driver; nothing is open at first.
+class _Process:
+    """The client and the view of one process; they connect when needed.
 
-    :ivar sessions: by member, the session that its node was made in
+    :ivar sessions: by member, the session in which its node was created
     """
 
     def __init__(self, *args: Any) -> None:
@@ -200,10 +212,10 @@ def _name(member: driver.Member) -> str:
 
 
 def _create(client: zookeeper_client.Client, path: str, data: bytes) -> int:
-    """Have the node be there, in this session.
+    """Create a node in this session, unless it has it already.
 
-    :returns: the session; one that has just ended is found out later
-    :raises NoNodeError: if the node went away meanwhile
+    :returns: the session. It may have ended meanwhile; the next beat sees it
+    :raises NoNodeError: if another client deleted the node meanwhile
     """
     session = client.session
     try:
@@ -220,18 +232,18 @@ def _create(client: zookeeper_client.Client, path: str, data: bytes) -> int:
 
 
 def _replace(client: zookeeper_client.Client, path: str, data: bytes) -> None:
-    """Take the node over from an older session of the same member.
+    """Take a node over from an older session of the same member.
 
-    In one step, so that nobody sees it gone.
+    It is one transaction, so that the node is never missing.
     """
 
-    def exchange(kazoo: Any) -> Any:
+    def delete_and_create(kazoo: Any) -> Any:
         transaction = kazoo.transaction()
         transaction.delete(path)
         transaction.create(path, data, ephemeral=True)
         return transaction.commit_async()
 
-    client.ask(exchange)
+    client.ask(delete_and_create)
 
 
 def from_conf(conf: cfg.ConfigOpts) -> driver.Driver:
@@ -240,7 +252,7 @@ def from_conf(conf: cfg.ConfigOpts) -> driver.Driver:
     :raises ConfigError: if it cannot work
     """
     section = conf.servicegroup_zookeeper
-    hosts, root = _place(section.hosts, section.root)
+    hosts, root = _hosts_and_root(section.hosts, section.root)
     return ZooKeeperDriver(
         hosts,
         root=root,
@@ -251,21 +263,26 @@ def from_conf(conf: cfg.ConfigOpts) -> driver.Driver:
     )
 
 
-def _problem(text: str) -> exception.ConfigError:
+def _error(text: str) -> exception.ConfigError:
     return exception.ConfigError(f'[servicegroup_zookeeper] {text}')
 
 
-def _place(hosts: str, root: str) -> tuple[str, str]:
-    """The hosts alone, and the root with the path of the hosts."""
+def _hosts_and_root(hosts: str, root: str) -> tuple[str, str]:
+    """Move a path at the end of the hosts to the start of the root."""
     hosts, _, chroot = hosts.partition('/')
     names = [name for name in f'{chroot}{root}'.split('/') if name]
     if '.' in names or '..' in names:
-        raise _problem("a path has '.' or '..' in it")
+        raise _error(
+            f"the path {'/' + '/'.join(names)!r} of hosts and root must not "
+            f"contain '.' or '..'"
+        )
     try:
         for host, _ in kazoo_hosts.collect_hosts(hosts)[0]:
             host.encode('idna')
     except ValueError as error:
-        raise _problem(f'hosts: {hosts!r} cannot be read: {error}') from None
+        raise _error(
+            f'hosts {hosts!r} is not host:port,host:port: {error}'
+        ) from None
     return hosts, '/' + '/'.join(names)
 
 
@@ -273,9 +290,9 @@ def _credentials(user: str | None, password: str | None) -> str | None:
     if not user and not password:
         return None
     if not user or not password:
-        raise _problem('user and password go together')
+        raise _error('set both user and password, or none of them')
     if ':' in user:
-        raise _problem("user has ':' in it, which ends a name")
+        raise _error(f"user {user!r} must not contain ':'")
     return f'{user}:{password}'
 
 
@@ -283,12 +300,12 @@ def _acl(text: str, user: str | None) -> security.ACL:
     scheme, _, rest = text.partition(':')
     id_, _, letters = rest.rpartition(':')
     if not scheme or not letters or not set(letters) <= set(_PERMISSIONS):
-        raise _problem(
-            f'acl: {text!r} is not scheme:id:permissions, with some of the '
-            f'letters cdrwa as permissions'
+        raise _error(
+            f'acl has {text!r}, which is not scheme:id:permissions, where '
+            f'permissions are some of the letters cdrwa'
         )
     if scheme == 'auth' and not user:
-        raise _problem(f'acl: {text!r} means user, and there is none')
+        raise _error(f'acl has {text!r}: the scheme auth needs user to be set')
     permissions = sum(_PERMISSIONS[letter] for letter in set(letters))
     return security.ACL(permissions, security.Id(scheme, id_))
 
@@ -298,10 +315,13 @@ def _tls(section: Any) -> dict[str, str | None] | None:
     key = section.tls_key_file or cert
     if not section.tls:
         if ca or key:
-            raise _problem('tls_… files are given, but tls is off')
+            raise _error(
+                'tls is off, but tls_ca_file, tls_cert_file or tls_key_file '
+                'is set'
+            )
         return None
     if key and not cert:
-        raise _problem('tls_key_file is of no use without tls_cert_file')
+        raise _error('tls_key_file needs tls_cert_file to be set')
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if ca:
@@ -310,7 +330,7 @@ def _tls(section: Any) -> dict[str, str | None] | None:
             # kazoo would ask the terminal for the password of a key.
             context.load_cert_chain(cert, key, password='')  # noqa: S106
     except OSError as error:
-        raise _problem(
+        raise _error(
             f'tls_ca_file {ca!r}, tls_cert_file {cert!r} and tls_key_file '
             f'{key!r} cannot be used: {error}'
         ) from None

@@ -1,4 +1,4 @@
-"""A client of ZooKeeper that opens when it is needed, and fails fast."""
+"""A client of ZooKeeper that connects when it is needed, and fails fast."""
 
 import contextlib
 import functools
@@ -20,20 +20,20 @@ from sgconductor import exception
 
 LOG = logging.getLogger(__name__)
 
-# Seconds: for an answer, for a goodbye, for a server to take a connection,
-# and at most for the first one.
-_PATIENCE = 2.0
-_GREETING_PATIENCE = 3.0
-_FIRST_PATIENCE = 5.0
+# Seconds to wait for an answer or for the end of a session; for a server to
+# accept a session; and, at most, for the first connection.
+_TIMEOUT = 2.0
+_CONNECT_TIMEOUT = 3.0
+_FIRST_TIMEOUT = 5.0
 
-# It never gives up, and tries about each second.
+# kazoo tries again about each second, for ever.
 RETRY = {'max_tries': -1, 'delay': 0.1, 'max_delay': 1.0, 'max_jitter': 0.4}
 
 _REFUSALS = {
-    kazoo_exceptions.AuthFailedError: 'it does not take user and password',
-    kazoo_exceptions.InvalidACLError: 'it does not take acl',
+    kazoo_exceptions.AuthFailedError: 'it does not accept user and password',
+    kazoo_exceptions.InvalidACLError: 'it does not accept acl',
     kazoo_exceptions.NoAuthError: 'the ACL of a node forbids it; check user, '
-    'password and acl, and who made the nodes below root',
+    'password and acl, and who created the nodes below root',
 }
 
 _LOSSES = (
@@ -43,29 +43,29 @@ _LOSSES = (
 
 
 class Client:
-    """One process's session, for as long as there is one.
+    """The session of one process.
 
-    :param dial: makes a kazoo client, given its ``handler`` and ``logger``
+    :param make_kazoo: makes a kazoo client, given ``handler`` and ``logger``
     :param where: the servers, for people
     :param session_timeout: seconds
-    :ivar connection: the number of the connection that is up, None while
-        none is. What was read and watched over one of them is worth nothing
-        over the next.
-    :ivar connected_at: when that came to be, by the monotonic clock
+    :ivar connection: the number of the current connection, or None if there
+        is none. Data and watches of an earlier connection are not valid any
+        more.
+    :ivar connected_at: when the connection was made, by ``time.monotonic``
     """
 
     def __init__(
         self,
-        dial: Callable[..., Any],
+        make_kazoo: Callable[..., Any],
         where: str,
         session_timeout: float,
     ) -> None:
-        self._dial = dial
+        self._make_kazoo = make_kazoo
         self._where = where
         self._session_timeout = session_timeout
         self._log = _KazooLog(LOG, {})
         self._listeners: list[Callable[[], None]] = []
-        # Guards which kazoo client is on.
+        # Guards self._kazoo.
         self._lock = threading.Lock()
         self._kazoo: Any = None
         self._closed = False
@@ -78,16 +78,16 @@ class Client:
         self._refused = False
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` at each change of ``connection``.
+        """Call ``listener`` after each change of ``connection``.
 
-        It must not wait for anything.
+        The listener must not block.
         """
         self._listeners.append(listener)
 
     def check(self) -> None:
-        """Connect if nobody has yet; at once but for the first time.
+        """Check that there is a connection. The first call waits for it.
 
-        :raises Unreachable: while there is no connection
+        :raises DriverUnreachable: if there is no connection
         :raises ConfigError: if the server refuses user and password
         """
         self._ready()
@@ -96,7 +96,8 @@ class Client:
     def session(self) -> int:
         """The id of the session.
 
-        :raises: as :meth:`check`
+        :raises DriverUnreachable: as for :meth:`check`
+        :raises ConfigError: as for :meth:`check`
         """
         client_id = self._ready().client_id
         if client_id is None:
@@ -104,18 +105,20 @@ class Client:
         return int(client_id[0])
 
     def ask(self, request: Callable[[Any], Any]) -> Any:
-        """The answer to a request.
+        """Send a request, and wait for the answer.
 
-        :param request: given a kazoo client, makes it and returns the
-            promise, as the methods ``…_async`` do
-        :raises Unreachable: if there is none, and so it is not certain
-        :raises ConfigError: if the server refuses it
+        :param request: takes a kazoo client and returns a promise, as its
+            methods ``…_async`` do
+        :returns: the answer
+        :raises DriverUnreachable: if there is no answer; the request may
+            have been done
+        :raises ConfigError: if the server refuses the request
         :raises NoNodeError: as kazoo does
         :raises NodeExistsError: as kazoo does
         """
         kazoo = self._ready()
         try:
-            return _unwrap(request(kazoo).get(timeout=_PATIENCE))
+            return _unwrap(request(kazoo).get(timeout=_TIMEOUT))
         except (
             kazoo_exceptions.NoNodeError,
             kazoo_exceptions.NodeExistsError,
@@ -125,7 +128,7 @@ class Client:
             raise self._refusal(type(error)) from None
         except KazooTimeoutError:
             raise self.unreachable(
-                f'no answer within {_PATIENCE:g} s'
+                f'no answer within {_TIMEOUT:g} s'
             ) from None
         except _LOSSES:
             raise self.unreachable(self._log.trouble) from None
@@ -133,14 +136,14 @@ class Client:
             raise self.unreachable(repr(error)) from None
 
     def close(self) -> None:
-        """End the session, and with it its nodes, for good."""
+        """End the session, which deletes its nodes, for good."""
         with self._lock:
             kazoo, self._kazoo = self._kazoo, None
             self._closed = True
         self.connection = None
         self._connected_once.set()
         if kazoo is not None:
-            _hang_up(kazoo).join(_PATIENCE)
+            _stop(kazoo).join(_TIMEOUT)
 
     def unreachable(self, why: str) -> exception.DriverUnreachable:
         return exception.DriverUnreachable('zookeeper', self._where, why)
@@ -158,8 +161,8 @@ class Client:
             if self._kazoo is None:
                 self._open()
             elif self._is_lost():
-                # kazoo has given up, as it does when it is refused.
-                _hang_up(self._kazoo)
+                # kazoo has given up, as it does when the server refuses it.
+                _stop(self._kazoo)
                 self._open()
             kazoo = self._kazoo
         self._connected_once.wait(
@@ -180,16 +183,18 @@ class Client:
 
     def _open(self) -> None:
         handler = _Handler(lambda: self.connection is not None)
-        self._kazoo = kazoo = self._dial(handler=handler, logger=self._log)
+        self._kazoo = kazoo = self._make_kazoo(
+            handler=handler, logger=self._log
+        )
         self._lost_at = None
         self._first_deadline = time.monotonic() + min(
-            self._session_timeout, _FIRST_PATIENCE
+            self._session_timeout, _FIRST_TIMEOUT
         )
         kazoo.add_listener(functools.partial(self._changed, kazoo))
         kazoo.start_async()
 
     def _changed(self, kazoo: Any, state: str) -> None:
-        """Called by kazoo, in the thread that reads; it must not wait."""
+        """Called by kazoo in the thread that reads, which must not block."""
         if kazoo is not self._kazoo:
             return
         if state == KazooState.CONNECTED:
@@ -200,9 +205,9 @@ class Client:
             self._connected_once.set()
         else:
             self.connection = None
-            # A server that has lost its data hangs up on whoever has seen
-            # more of it, for ever, and would never say that the session is
-            # gone. Nothing of what was seen is held on to here.
+            # A server that has lost its data rejects clients that have seen
+            # newer data, for ever, without saying that their session has
+            # ended. Forget what was seen: none of it is used any more.
             kazoo.last_zxid = 0
         if state == KazooState.LOST:
             self._lost_at = time.monotonic()
@@ -212,12 +217,12 @@ class Client:
 
 
 class _Handler(SequentialThreadingHandler):  # type: ignore[misc]
-    """Has kazoo give up sooner on a server that does not greet.
+    """A handler that waits less for a server that does not accept a session.
 
-    It would wait for as long as a session lasts, while other servers may be
-    there, or the same one, which takes connections before it can serve.
+    kazoo would wait for the session timeout. Meanwhile another server may be
+    available, or the same one, which accepts connections before it is ready.
 
-    :param connected: says whether it did
+    :param connected: whether the server has accepted the session
     """
 
     def __init__(self, connected: Callable[[], bool]) -> None:
@@ -225,23 +230,23 @@ class _Handler(SequentialThreadingHandler):  # type: ignore[misc]
         self._connected = connected
 
     def create_connection(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs['timeout'] = min(kwargs['timeout'], _GREETING_PATIENCE)
+        kwargs['timeout'] = min(kwargs['timeout'], _CONNECT_TIMEOUT)
         return super().create_connection(*args, **kwargs)
 
     def select(self, *args: Any) -> Any:
         *files, timeout = args
         if not self._connected():
-            timeout = min(timeout, _GREETING_PATIENCE)
+            timeout = min(timeout, _CONNECT_TIMEOUT)
         return super().select(*files, timeout)
 
 
 class _KazooLog(logging.LoggerAdapter[logging.Logger]):
-    """What kazoo logs, in a tone that suits it.
+    """Kazoo's log, with lower levels.
 
-    It warns at each try to connect, where the driver's callers do so once
-    for all, and on level DEBUG it tells passwords.
+    kazoo warns at each try to connect, while callers of the driver log an
+    outage once. Its DEBUG lines contain passwords, and are dropped.
 
-    :ivar trouble: its last words on why there is no connection
+    :ivar trouble: the last warning, which says why there is no connection
     """
 
     trouble = 'there is no connection yet'
@@ -261,7 +266,7 @@ class _KazooLog(logging.LoggerAdapter[logging.Logger]):
 
 
 def _unwrap(answer: Any) -> Any:
-    """Raise the error that made a transaction fail, which is returned."""
+    """Raise the error of a failed transaction, which kazoo returns."""
     if isinstance(answer, list):
         for part in answer:
             if isinstance(part, Exception) and not isinstance(
@@ -271,14 +276,14 @@ def _unwrap(answer: Any) -> Any:
     return answer
 
 
-def _hang_up(kazoo: Any) -> threading.Thread:
-    """End a kazoo client, by a thread, for a server may hang."""
+def _stop(kazoo: Any) -> threading.Thread:
+    """Stop a kazoo client in a thread, for the server may hang."""
 
-    def end() -> None:
+    def stop() -> None:
         with contextlib.suppress(kazoo_exceptions.KazooException):
             kazoo.stop()
             kazoo.close()
 
-    thread = threading.Thread(target=end, name='zookeeper-end', daemon=True)
+    thread = threading.Thread(target=stop, name='zookeeper-stop', daemon=True)
     thread.start()
     return thread

@@ -1,4 +1,4 @@
-"""The view of who is in the groups, kept up to date by watches."""
+"""The names of the nodes of each group, kept up to date by watches."""
 
 import logging
 import threading
@@ -17,22 +17,22 @@ from sgconductor.servicegroup.drivers import zookeeper_client
 
 LOG = logging.getLogger(__name__)
 
-# Seconds: for a group that is new here, and from one try to the next.
-_PATIENCE = 2.0
-_TRY_AGAIN = 1.0
+# Seconds to wait for the first read of a group, and between tries.
+_TIMEOUT = 2.0
+_RETRY_INTERVAL = 1.0
 
-# Seconds of rest after a round, so that a storm of changes is not one of
-# requests: at least, at most, and how much longer than the round took.
-_REST = 0.03
-_LONG_REST = 0.3
-_REST_PER_WORK = 3
+# Seconds to pause after reading groups, so that many changes are read with few
+# requests: at least, at most, and as a multiple of what the reads took.
+_MIN_PAUSE = 0.03
+_MAX_PAUSE = 0.3
+_PAUSE_FACTOR = 3
 
 
-class _Seen(NamedTuple):
-    """What the last look brought.
+class _Listing(NamedTuple):
+    """The result of a read of a group.
 
-    :ivar connection: over which; None if it failed
-    :ivar why: it failed
+    :ivar connection: the number of the connection; None if the read failed
+    :ivar why: why the read failed
     """
 
     connection: int | None
@@ -43,29 +43,30 @@ class _Seen(NamedTuple):
 class _Group:
     """A node whose children are watched.
 
-    :param wake: called when they have changed
+    :param wake: called after they have changed
+    :ivar stale: whether they have changed since they were last read
+    :ivar listing: of the last read
+    :ivar tried: set after the first read
     """
 
     def __init__(self, path: str, wake: Callable[[], None]) -> None:
         self.path = path
         self.stale = True
-        self.seen = _Seen(None, why='there was no look yet')
+        self.listing = _Listing(None, why='it has not answered yet')
         self.tried = threading.Event()
         self._wake = wake
 
     def changed(self, event: object = None) -> None:
-        """Called by kazoo, which must not be made to wait."""
+        """Called by kazoo, which must not be blocked."""
         self.stale = True
         self._wake()
 
 
 class View:
-    """
-    Each group is fetched once, and again after each change, by a thread.
-    What was fetched over another connection than the one that is up counts
-    for nothing: its watches are gone.
+    """The names of the nodes of each group, kept in memory.
 
-    :param client: to ask with
+    A thread reads each group once, and again after each change. What was
+    read over an earlier connection is not used: its watches are gone.
     """
 
     def __init__(self, client: zookeeper_client.Client) -> None:
@@ -74,39 +75,39 @@ class View:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
-        self._over = threading.Event()
+        self._closed = threading.Event()
         client.listen(self._wake.set)
 
     def names(self, paths: Collection[str]) -> Mapping[str, Set[str]]:
         """The names of the nodes below each path.
 
-        No request is made but for a path that is new.
+        It sends a request only for a path that it has not had before.
 
-        :raises Unreachable: if they are not known
+        :raises DriverUnreachable: if the names are not known
         :raises ConfigError: if the server refuses user and password
         """
         self._client.check()
         groups = [self._groups.get(path) or self._add(path) for path in paths]
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         for group in groups:
             group.tried.wait(max(0.0, deadline - time.monotonic()))
-        seen = {group.path: group.seen for group in groups}
+        listings = {group.path: group.listing for group in groups}
         connection = self._client.connection
-        for each in seen.values():
+        for each in listings.values():
             if each.connection is None or each.connection != connection:
                 raise self._client.unreachable(
-                    each.why or 'the connection is new, wait a moment'
+                    each.why or 'it was not read again since it reconnected'
                 )
-        return {path: each.names for path, each in seen.items()}
+        return {path: each.names for path, each in listings.items()}
 
     def close(self) -> None:
-        """Watch no more; again does no harm."""
-        self._over.set()
+        """Stop the thread. It may be stopped already."""
+        self._closed.set()
         self._wake.set()
         with self._lock:
             thread = self._thread
         if thread is not None:
-            thread.join(_PATIENCE)
+            thread.join(_TIMEOUT)
 
     def _add(self, path: str) -> _Group:
         with self._lock:
@@ -120,34 +121,35 @@ class View:
         return group
 
     def _run(self) -> None:
-        while not self._over.is_set():
-            self._wake.wait(_TRY_AGAIN)
+        while not self._closed.is_set():
+            self._wake.wait(_RETRY_INTERVAL)
             self._wake.clear()
             began = time.monotonic()
             for group in list(self._groups.values()):
-                if group.stale or self._is_old(group.seen):
-                    self._look(group)
+                if group.stale or self._is_old(group.listing):
+                    self._read(group)
             took = time.monotonic() - began
-            self._over.wait(min(max(_REST, _REST_PER_WORK * took), _LONG_REST))
+            pause = max(_MIN_PAUSE, _PAUSE_FACTOR * took)
+            self._closed.wait(min(pause, _MAX_PAUSE))
 
-    def _is_old(self, seen: _Seen) -> bool:
-        return seen.connection != self._client.connection
+    def _is_old(self, listing: _Listing) -> bool:
+        return listing.connection != self._client.connection
 
-    def _look(self, group: _Group) -> None:
-        # Both are noted before: what happens during the look is after it.
+    def _read(self, group: _Group) -> None:
+        # These come first, so that a change during the read makes it stale.
         connection = self._client.connection
         group.stale = False
         try:
-            group.seen = _Seen(connection, self._fetch(group))
+            group.listing = _Listing(connection, self._fetch(group))
         except exception.SGConductorError as error:
             self._fail(group, str(error.args[-1]))
         except Exception as error:
-            LOG.exception('The look at %s failed.', group.path)
+            LOG.exception('Cannot read the group %s', group.path)
             self._fail(group, repr(error))
         group.tried.set()
 
     def _fail(self, group: _Group, why: str) -> None:
-        group.seen = _Seen(None, why=why)
+        group.listing = _Listing(None, why=why)
         group.stale = True
 
     def _fetch(self, group: _Group) -> Set[str]:
@@ -160,7 +162,7 @@ class View:
         try:
             return frozenset(self._client.ask(children))
         except NoNodeError:
-            # Its first member will make it.
+            # The node does not exist before the first member has joined.
             if self._client.ask(exists) is not None:
                 group.changed()
             return frozenset()

@@ -1,11 +1,11 @@
-"""The history of acme-worker: the RPC version that each of its releases has.
+"""The history of acme-worker: the RPC version of each of its releases.
 
-The index is the service version, the integer that a worker joins with.
+The index is the service version, with which a worker joins.
 """
 
 from sgconductor import versions
 
 HISTORY = versions.History(
-    '1.0',  # 0 is never joined with
+    '1.0',  # 0: no release has it
     '1.0',  # 1: resize
 )

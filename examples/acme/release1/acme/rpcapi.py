@@ -1,4 +1,4 @@
-"""The RPC API of acme-worker, as callers see it."""
+"""The client of the RPC API of acme-worker."""
 
 import oslo_messaging as messaging
 from sgconductor import context as sg_context
@@ -14,7 +14,7 @@ Size = tuple[int, int]
 
 
 class WorkerAPI(rpcapi.PinnedAPI):
-    """Calls workers, in what all of them understand.
+    """Calls workers, in an RPC version that all of them understand.
 
     Version history:
 
@@ -32,9 +32,9 @@ class WorkerAPI(rpcapi.PinnedAPI):
         size: Size,
         fit: Size,
     ) -> Size:
-        """The largest size of the same shape that fits.
+        """The largest size of the same proportions that fits.
 
-        :param host: whose worker is to do it
+        :param host: of the worker to call
         :param size: width and height of the image
         :param fit: width and height that it must fit into
         """

@@ -1,4 +1,4 @@
-"""acme-worker: a member that serves an RPC API of its own."""
+"""acme-worker: a member that serves its own RPC API."""
 
 import argparse
 import logging
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--host', default=socket.gethostname())
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format='%(message)s')
-    # It leaves on the way out.
+    # SystemExit leaves the group on its way out.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit())
     try:
@@ -54,9 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def serve(remote: app.Remote, host: str) -> None:
-    """Work until the membership is lost.
+    """Serve until the membership is lost.
 
-    :raises MembershipLost: then
+    :raises MembershipLost: when it is lost
     """
     lost: queue.SimpleQueue[exception.MembershipLost] = queue.SimpleQueue()
     server = messaging.get_rpc_server(
@@ -66,8 +66,8 @@ def serve(remote: app.Remote, host: str) -> None:
         ),
         [Worker()],
     )
-    # Who is up can be called: it serves before it joins, and leaves before
-    # it stops serving.
+    # A service that is up must answer calls: so it serves before it joins,
+    # and leaves before it stops serving.
     server.start()
     try:
         with remote.membership(
@@ -79,7 +79,7 @@ def serve(remote: app.Remote, host: str) -> None:
         ):
             raise lost.get()
     finally:
-        # Calls that have arrived are answered, and those that have not wait
+        # Calls that have arrived are answered. Later ones stay in the queue,
         # for the next process.
         drain.drain(server)
         server.wait()

@@ -1,5 +1,5 @@
 """Acme: a project whose workers are members of a service group."""
 
-# First of all: it has oslo.service use native threads, and oslo.messaging,
-# wherever that is imported below, fixes what it uses.
+# This import must come first: it makes oslo.service use native threads, and
+# an import of oslo.messaging before it would choose another backend.
 import sgconductor  # noqa: F401

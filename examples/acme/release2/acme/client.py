@@ -1,4 +1,4 @@
-"""acme: have a worker that is up do something."""
+"""acme: find a worker that is up, and call it."""
 
 import argparse
 import random
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Failed(Exception):
-    """What was asked for could not be done; the message says why."""
+    """The command failed; the message says why."""
 
 
 def _run(remote: app.Remote, options: argparse.Namespace) -> None:
@@ -60,7 +60,7 @@ def _run(remote: app.Remote, options: argparse.Namespace) -> None:
             f'just now, so try again'
         ) from None
     except Exception as error:
-        # Whatever the worker raised; below the first line is its traceback.
+        # An error of the worker. Below the first line is its traceback.
         why = str(error).partition('\n')[0]
         word = 'refused' if isinstance(error, ValueError) else 'failed'
         raise _Failed(f'{host} {word}: {why}') from None

@@ -1,4 +1,4 @@
-"""The RPC API of acme-worker, as callers see it."""
+"""The client of the RPC API of acme-worker."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ Size = tuple[int, int]
 
 
 class NotYet(Exception):
-    """It has to wait until all workers can do it; the message says what."""
+    """Not all workers can do it yet; the message says what."""
 
 
 class WorkerAPI(rpcapi.PinnedAPI):
-    """Calls workers, in what all of them understand.
+    """Calls workers, in an RPC version that all of them understand.
 
     Version history:
 
@@ -40,9 +40,9 @@ class WorkerAPI(rpcapi.PinnedAPI):
         size: Size,
         fit: Size,
     ) -> Size:
-        """The largest size of the same shape that fits.
+        """The largest size of the same proportions that fits.
 
-        :param host: whose worker is to do it
+        :param host: of the worker to call
         :param size: width and height of the image
         :param fit: width and height that it must fit into
         """
@@ -64,10 +64,10 @@ class WorkerAPI(rpcapi.PinnedAPI):
     ) -> Size:
         """The size of an image that is turned.
 
-        :param host: whose worker is to do it
+        :param host: of the worker to call
         :param size: width and height of the image
         :param degrees: a multiple of 90
-        :raises NotYet: while not all workers know it
+        :raises NotYet: until all workers can do it
         """
         with self.prepare(server=host) as rpc:
             if not rpc.can_send('1.1'):

@@ -1,1 +1,1 @@
-"""One module a revision, named by its number and what it brings."""
+"""The migrations: one module for each revision."""

@@ -1,4 +1,4 @@
-"""Pins, the roster, and what services need for them."""
+"""Pins, the roster, and the columns of services that they need."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ _MYSQL: dict[str, Any] = {
 
 
 def upgrade() -> None:
-    # With defaults of the server's, for conductors of the release before go
-    # on inserting rows without these.
+    # With server defaults, because conductors of the release before still
+    # insert rows without these columns.
     op.add_column(
         'services',
         sa.Column(
@@ -57,5 +57,6 @@ def upgrade() -> None:
         sa.Column('epoch', sa.BigInteger, nullable=False),
         **_MYSQL,
     )
-    # What the conductors of this release find in the table, they pin.
+    # There are no pins yet: conductors of this release set them to the
+    # services that they find.
     op.bulk_insert(roster, [{'id': 1, 'changes': 0, 'epoch': 0}])

@@ -1,4 +1,4 @@
-"""When beats could be heard, what was announced, and to whom it is owed."""
+"""Reception, announced states, the leader lease, events, deregistrations."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.Column('heard_at', clock.UtcDateTime, nullable=False),
         **_MYSQL,
     )
-    # The conductors of the release before have been hearing until now.
+    # Conductors of the release before have received beats until now.
     op.execute(hearing.insert().values(id=1, heard_at=clock.utcnow()))
     op.create_table(
         'gaps',

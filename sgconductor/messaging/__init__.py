@@ -1,0 +1,1 @@
+"""The message bus: the one place that knows oslo.messaging's inside."""

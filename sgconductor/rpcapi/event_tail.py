@@ -1,0 +1,107 @@
+"""Following the events table, each event once."""
+
+import datetime
+import itertools
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sgconductor import objects
+
+PAGE = 1000
+# How long, in seconds, an event may appear after one that has a higher id.
+_LATE = 60.0
+
+
+class _Known(NamedTuple):
+    """
+    :ivar at: when it happened, by the monotonic clock
+    """
+
+    uuid: str
+    at: float
+
+
+class EventTail:
+    """Yields each event once, as soon as it is visible.
+
+    The database assigns ids before the commit, so an event may appear between
+    two that were read before: what follows a gap in the ids is read again
+    until no event can appear there any more. If the event to continue from is
+    missing, it was so old that it was deleted, or the ids have started again
+    from 1, as in a database that was restored. Then all events that are newer
+    than the newest known one are new.
+
+    :param fetch: reads a page of events, by limit and marker, as
+        :meth:`sgconductor.objects.EventList.get_page`
+    :param since: how many of the existing events to yield first
+    :param monotonic: for how long ago something was
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[int, int | None], Sequence[objects.Event]],
+        since: int = 0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._fetch = fetch
+        self._since = since
+        self._monotonic = monotonic
+        self._started = False
+        self._known: dict[int, _Known] = {}
+        self._newest: datetime.datetime | None = None
+        self._yielded_until: datetime.datetime | None = None
+
+    def poll(self) -> Iterator[objects.Event]:
+        """The events since the last poll; if it fails, the next one yields
+        them.
+        """
+        if not self._started:
+            page = self._fetch(PAGE, None)
+            self._started = True
+            existing = list(self._new(page))
+            first = len(existing) - min(self._since, len(existing))
+            yield from existing[first:]
+            return
+        page = self._continue()
+        yield from self._new(page)
+        while len(page) == PAGE:
+            page = self._fetch(PAGE, page[-1].id)
+            yield from self._new(page)
+
+    def _continue(self) -> Sequence[objects.Event]:
+        """The first page that may have new events."""
+        last = self._last_before_a_gap()
+        if last is None:
+            return self._fetch(PAGE, 0)
+        page = self._fetch(PAGE, last - 1)
+        if page and page[0].uuid == self._known[last].uuid:
+            self._known = {i: k for i, k in self._known.items() if i >= last}
+            return page
+        page = self._fetch(PAGE, 0)
+        self._known.clear()
+        self._yielded_until = self._newest
+        return page
+
+    def _last_before_a_gap(self) -> int | None:
+        """The id after which events may still appear, if any is known."""
+        ids = sorted(self._known)
+        since = self._monotonic() - _LATE
+        for one, next_ in itertools.pairwise(ids):
+            if next_ > one + 1 and self._known[next_].at > since:
+                return one
+        return ids[-1] if ids else None
+
+    def _new(self, page: Sequence[objects.Event]) -> Iterator[objects.Event]:
+        now = self._monotonic()
+        for event in page:
+            if event.id in self._known:
+                continue
+            age = (page[-1].at - event.at).total_seconds()
+            self._known[event.id] = _Known(event.uuid, now - max(age, 0.0))
+            if self._newest is None or event.at > self._newest:
+                self._newest = event.at
+            if self._yielded_until is None or event.at > self._yielded_until:
+                yield event
