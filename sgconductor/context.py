@@ -18,7 +18,7 @@ _MOST_ITEMS = 100
 
 
 class Backend(Protocol):
-    """What a conductor gives to objects: the behaviour behind them."""
+    """The behaviour behind objects, which a conductor has."""
 
     def part(self, interface: type[Interface]) -> Interface:
         """The part of the conductor that implements an interface.
@@ -30,7 +30,7 @@ class Backend(Protocol):
 
 
 class RequestContext(oslo_context.RequestContext):
-    """Who asks, and who answers: a backend here, or a conductor afar.
+    """Who asks, and who answers: a backend here, or a remote conductor.
 
     :ivar backend: the conductor's own behaviour; None anywhere else
     :ivar conductor: the client by which a conductor is asked; None inside
@@ -53,7 +53,7 @@ class RequestContext(oslo_context.RequestContext):
         self.conductor = conductor
 
     def to_dict(self) -> dict[str, Any]:
-        """What travels over the bus: with the user's name, for the log."""
+        """The values that travel; the user's name is for the log."""
         return {**super().to_dict(), 'user_name': self.user_name}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a conductor worker runs."""
+"""A conductor worker: its parts, their start and their stop."""
 
 import contextlib
 import logging

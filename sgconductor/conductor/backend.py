@@ -18,7 +18,7 @@ from sgconductor.servicegroup import driver as sg_driver
 
 
 class Backend:
-    """What a conductor has and no other process: the behaviour of objects.
+    """The behaviour of objects, which only a conductor has.
 
     :param drivers: the one that counts, and a shadow if there is one
     :param announce: tells all members the epoch, and the pins by binary

@@ -41,7 +41,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What became of a join.
+    """The result of a join.
 
     :ivar joined: the row of the member, and what the join has changed
     :ivar now: the database's, in microseconds since 1970
@@ -124,7 +124,7 @@ class Joins:
             except exception.Unreachable:
                 raise
             except Exception:
-                # The one at fault is found when each joins alone.
+                # Each joins alone then, which shows the one at fault.
                 LOG.debug('Not together: %s', group, exc_info=True)
         for i, request in group.items():
             if i in done:
@@ -172,7 +172,7 @@ class Joins:
 
 
 def request(service: objects.Service, token: str) -> Request:
-    """What a service that wants to join asks for.
+    """The request of a service that wants to join.
 
     :raises InvalidInput: for a field that is missing or cannot work
     """

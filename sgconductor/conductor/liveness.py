@@ -107,7 +107,7 @@ class Liveness:
 
 
 def by_table(row: services.Row, windows: Windows) -> Verdict:
-    """What the table alone says of a service.
+    """The verdict of the table alone.
 
     Silent longer than ``down_after``: down if conductors could receive beats
     all that time; otherwise it keeps the state that it had.

@@ -56,9 +56,10 @@ class Update:
         return self._changes.get('quarantined')
 
     def effect(self, row: services.Row) -> dict[str, Any]:
-        """What has to be written, by column; nothing where all is so already.
+        """The values to write, by column; empty if nothing changes.
 
-        :raises ServiceChanged: if the row was edited since the caller saw it
+        :raises ServiceChanged: if the row was edited, or joined again, since
+            the caller read it
         :raises StateConflict: for a reason on a service that is enabled
         """
         host, binary = row['host'], row['binary']
@@ -79,7 +80,7 @@ class Update:
 
 
 class Written(NamedTuple):
-    """What an update has written.
+    """The result of an update.
 
     :ivar row: as it was before
     :ivar values: the new values, by column

@@ -1,4 +1,4 @@
-"""What has changed in the group since the last look at it."""
+"""The changes of the group between two refreshes."""
 
 from collections.abc import Iterable
 from collections.abc import Mapping

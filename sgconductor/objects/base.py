@@ -1,4 +1,4 @@
-"""What all objects share: where methods run, and how versions agree."""
+"""The base of all objects: where methods run, and how versions agree."""
 
 import functools
 from collections.abc import Iterator

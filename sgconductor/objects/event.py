@@ -72,7 +72,7 @@ class EventList(ovo_base.ObjectListBase[Event], base.SGObject):
 
 
 class EventBackend(abc.ABC):
-    """What a conductor does for events."""
+    """The behaviour of events, which a conductor implements."""
 
     @abc.abstractmethod
     def page(

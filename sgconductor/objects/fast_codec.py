@@ -42,7 +42,7 @@ _MOMENT = fields.Moment()
 
 
 class _Names(NamedTuple):
-    """What the codec has to know of a class.
+    """The fields of a class, as the codec uses them.
 
     :ivar attributes: the attribute that stores each field, by field name
     :ivar moments: the indexes of the fields that are moments
@@ -131,7 +131,7 @@ def maker(
 def primitive(
     cls: type[base.SGObject], data: Mapping[str, Any], version: str
 ) -> dict[str, Any]:
-    """What ``obj_to_primitive`` would make of an object.
+    """The primitive that ``obj_to_primitive`` would make of an object.
 
     :param data: the values on the wire of all fields, by name; other names
         are ignored

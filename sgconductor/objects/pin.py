@@ -120,7 +120,7 @@ class PinList(ovo_base.ObjectListBase[Pin], base.SGObject):
 
 
 class PinBackend(abc.ABC):
-    """What a conductor does for pins.
+    """The behaviour of pins, which a conductor implements.
 
     Each method does what the method of :class:`Pin` or :class:`PinList` of
     nearly the same name promises.

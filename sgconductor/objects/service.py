@@ -226,7 +226,7 @@ class Service(fast_codec.Flat):
 
 
 class ServiceBackend(abc.ABC):
-    """What a conductor does for services.
+    """The behaviour of services, which a conductor implements.
 
     Each method does what the method of :class:`Service` of the same name
     promises, and sets the fields of the service that it is given.

@@ -142,7 +142,7 @@ class ServiceList(ovo_base.ObjectListBase[Service], base.SGObject):
         limit: int = PAGE,
         marker: int | None = None,
     ) -> dict[str, Any]:
-        """What the driver and the shadow driver say about a page of services.
+        """The verdicts by the driver and by the shadow driver, page by page.
 
         :param limit: how many at most, 1 to 10000
         :param marker: the ``id`` of the last service of the page before
@@ -223,7 +223,7 @@ def _sizes(limit: int | None) -> Iterator[int]:
 
 
 class ServiceListBackend(abc.ABC):
-    """What a conductor does for lists of services.
+    """The behaviour of lists of services, which a conductor implements.
 
     Each method answers the method of :class:`ServiceList` of nearly the same
     name. Filters that are None are not given.

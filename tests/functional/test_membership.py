@@ -359,8 +359,8 @@ class TestBrokenDriver(base.ConductorTest):
         super().setUp()
         remote: Any = self.remote
         remote._drivers = [Broken()]
-        voice: Any = self.conductor.backend.judges.primary.driver
-        voice._driver = Broken()
+        driver: Any = self.conductor.backend.judges.primary.driver
+        driver._driver = Broken()
 
     def test_its_members_are_up_by_the_table(self) -> None:
         self.member()
