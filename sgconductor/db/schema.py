@@ -21,6 +21,21 @@ from sgconductor.db import database
 
 LOG = logging.getLogger(__name__)
 
+_MYSQL_LOCK = (
+    "SELECT GET_LOCK('sgconductor', 600)",
+    "SELECT RELEASE_LOCK('sgconductor')",
+)
+# By dialect: how a sync locks out others, and lets them in again. The number
+# is arbitrary.
+_LOCKS = {
+    'mariadb': _MYSQL_LOCK,
+    'mysql': _MYSQL_LOCK,
+    'postgresql': (
+        'SELECT pg_advisory_lock(7339511)',
+        'SELECT pg_advisory_unlock(7339511)',
+    ),
+}
+
 _MIGRATIONS = pathlib.Path(__file__).parent / 'migrations'
 
 
@@ -30,7 +45,7 @@ def sync(db: database.Database, revision: str = 'head') -> None:
     :raises SchemaTooNew: if the database has a revision that this release
         does not know; nothing is changed then
     """
-    with db.writer() as conn, _exclusive(conn):
+    with _exclusive(db), db.writer() as conn:
         found = _version(conn)
         if found is not None and found not in revisions():
             raise exception.SchemaTooNew(found, wanted())
@@ -87,20 +102,24 @@ def _series(revision: str) -> str:
 
 
 @contextlib.contextmanager
-def _exclusive(conn: sa.Connection) -> Iterator[None]:
-    """Serialize syncs that run at the same time."""
-    dialect = conn.dialect.name
-    if dialect == 'postgresql':
-        # Held until the transaction ends. The number is arbitrary.
-        conn.execute(sa.text('SELECT pg_advisory_xact_lock(7339511)'))
-    elif dialect in ('mysql', 'mariadb'):
-        # This lock belongs to the connection, for DDL ends transactions.
-        conn.execute(sa.text("SELECT GET_LOCK('sgconductor', 600)"))
-    try:
+def _exclusive(db: database.Database) -> Iterator[None]:
+    """Serialize syncs that run at the same time.
+
+    The lock is that of another connection: a sync must not release it before
+    its own transaction, with the new revision, is committed.
+    """
+    statements = _LOCKS.get(db.engine.dialect.name)
+    if statements is None:
+        # SQLite: the transaction itself is exclusive.
         yield
-    finally:
-        if dialect in ('mysql', 'mariadb'):
-            conn.execute(sa.text("SELECT RELEASE_LOCK('sgconductor')"))
+        return
+    lock, unlock = statements
+    with db.reader() as conn:
+        conn.execute(sa.text(lock))
+        try:
+            yield
+        finally:
+            conn.execute(sa.text(unlock))
 
 
 def _config() -> alembic.config.Config:

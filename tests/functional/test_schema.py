@@ -1,7 +1,10 @@
 """The migrations, and the check of the schema's version, on every database."""
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import sqlalchemy as sa
 from oslo_db.sqlalchemy import test_migrations
@@ -76,6 +79,36 @@ class TestWalk(base.DeploymentTest):
         self.assertRaises(
             exception.SchemaTooNew, schema.sync, self.deployment.db
         )
+
+    def test_a_sync_lets_no_other_begin_before_its_commit(self) -> None:
+        self.drop()
+        first = self.deployment.db
+        writer = first.writer
+        order: list[str] = []
+
+        @contextlib.contextmanager
+        def slow() -> Iterator[Any]:
+            with writer() as conn:
+                order.append('begin')
+                yield conn
+                # The work is done, and another sync waits.
+                other.start()
+                other.join(0.2)
+            order.append('commit')
+
+        other = threading.Thread(target=self.sync_and_note, args=(order,))
+        with mock.patch.object(first, 'writer', slow):
+            schema.sync(first)
+        other.join()
+        self.assertEqual(['begin', 'commit', 'other'], order)
+
+    def sync_and_note(self, order: list[str]) -> None:
+        db = database.Database.from_conf(self.deployment.conf())
+        try:
+            schema.sync(db)
+            order.append('other')
+        finally:
+            db.close()
 
     def test_concurrent_syncs_succeed(self) -> None:
         self.drop()
