@@ -198,11 +198,7 @@ def _view(event: objects.Event) -> dict[str, Any]:
         'type': event.type,
         'at': event.fields['at'].stringify(event.at),
         'service': json.loads(event.payload)['versioned_object.data'],
-        **{
-            # A conductor of the release before does not know them.
-            name: getattr(event, name) if event.obj_attr_is_set(name) else None
-            for name in ('request_id', 'user_id')
-        },
+        **event.requester,
     }
 
 

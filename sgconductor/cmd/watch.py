@@ -113,13 +113,7 @@ def _json(event: objects.Event) -> str:
             'type': event.type,
             'at': event.fields['at'].stringify(event.at),
             'payload': json.loads(event.payload),
-            **{
-                # A conductor of the release before does not know them.
-                name: getattr(event, name)
-                if event.obj_attr_is_set(name)
-                else None
-                for name in ('request_id', 'user_id')
-            },
+            **event.requester,
         }
     )
 

@@ -65,8 +65,7 @@ class Liveness:
 
         :param rows: of :mod:`sgconductor.db.services`, with their ``age``
         """
-        overdue = any(row['age'] > row['down_after'] * _SECOND for row in rows)
-        windows = self._read_windows() if overdue else ()
+        windows = self._read_windows() if any(map(_overdue, rows)) else ()
         verdicts = [by_table(row, windows) for row in rows]
         if not self.driver.detects:
             return verdicts

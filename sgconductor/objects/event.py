@@ -39,6 +39,18 @@ class Event(base.SGObject):
         'user_id': ovo_fields.StringField(nullable=True),
     }
 
+    @property
+    def requester(self) -> dict[str, str | None]:
+        """``request_id`` and ``user_id``, by name.
+
+        A conductor of the release before does not send them: then both are
+        None.
+        """
+        return {
+            name: getattr(self, name) if self.obj_attr_is_set(name) else None
+            for name in ('request_id', 'user_id')
+        }
+
 
 @ovo_base.VersionedObjectRegistry.register
 class EventList(ovo_base.ObjectListBase[Event], base.SGObject):

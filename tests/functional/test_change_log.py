@@ -4,6 +4,7 @@ import json
 
 from oslo_utils import uuidutils
 
+from sgconductor import context as sg_context
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.conductor import joins
@@ -16,6 +17,21 @@ ALICE = {
     'user_name': 'alice',
 }
 BY_ALICE = f'({ALICE["request_id"]} by alice)'
+
+
+def new_service(
+    context: sg_context.RequestContext, host: str, binary: str
+) -> objects.Service:
+    """A service that can join."""
+    return objects.Service(
+        context,
+        host=host,
+        binary=binary,
+        topic='worker',
+        version=1,
+        report_interval=10,
+        down_after=60,
+    )
 
 
 class TestLines(base.ConductorTest):
@@ -42,15 +58,7 @@ class TestLines(base.ConductorTest):
 
     def test_a_day_in_the_life(self) -> None:
         context = self.remote.context(**ALICE)
-        service = objects.Service(
-            context,
-            host='node1',
-            binary='acme-worker',
-            topic='worker',
-            version=1,
-            report_interval=10,
-            down_after=60,
-        )
+        service = new_service(context, 'node1', 'acme-worker')
         service.join('5d0dd9a1-33a0-4bca-a62b-1e8d79bb1b6c')
         self.assertEqual(
             [
@@ -116,29 +124,13 @@ class TestLines(base.ConductorTest):
         member = self.member()
         service = member.service
         token = '5d0dd9a1-33a0-4bca-a62b-1e8d79bb1b6c'
-        twice = objects.Service(
-            self.context,
-            host='node2',
-            binary='acme-worker',
-            topic='worker',
-            version=1,
-            report_interval=10,
-            down_after=60,
-        )
+        twice = new_service(self.context, 'node2', 'acme-worker')
         twice.join(token)
         pin = objects.Pin(self.context, binary='acme-worker')
         pin.hold(1)
         member.leave()
         self.lines()
-        again = objects.Service(
-            self.context,
-            host='node2',
-            binary='acme-worker',
-            topic='worker',
-            version=1,
-            report_interval=10,
-            down_after=60,
-        )
+        again = new_service(self.context, 'node2', 'acme-worker')
         again.join(token)
         pin.hold(1)
         self.assertTrue(service.leave())
@@ -148,14 +140,8 @@ class TestLines(base.ConductorTest):
     def test_each_pin_names_the_join_that_moved_it(self) -> None:
         requests = []
         for name, binary in (('alice', 'bin1'), ('carol', 'bin2')):
-            service = objects.Service(
-                self.deployment.local(self.conductor),
-                host='node1',
-                binary=binary,
-                topic='worker',
-                version=1,
-                report_interval=10,
-                down_after=60,
+            service = new_service(
+                self.deployment.local(self.conductor), 'node1', binary
             )
             one = joins.request(service, uuidutils.generate_uuid())
             by = requester.Requester(f'req-{name}', None, name)
