@@ -91,6 +91,10 @@ class Cluster(fixtures.Fixture, abc.ABC):
         """
         return '[oslo_messaging_rabbit]\namqp_durable_queues = true\n'
 
+    def state(self) -> str:
+        """How the nodes are, for people."""
+        return ''
+
     def faults(self) -> Sequence[Fault]:
         """The faults of one round, in order.
 

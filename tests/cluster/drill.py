@@ -41,11 +41,13 @@ from tests.cluster import report
 from tests.servers import mariadb
 from tests.servers import memcached_cluster
 from tests.servers import rabbitmq
+from tests.servers import zookeeper_ensemble
 
 T = TypeVar('T')
 
 CLUSTERS: Mapping[str, type[cluster_.Cluster]] = {
     'memcached': memcached_cluster.MemcachedCluster,
+    'zookeeper': zookeeper_ensemble.Ensemble,
 }
 
 _PATIENCE = 120.0
@@ -222,7 +224,7 @@ class Drill(fixtures.Fixture):
         """Make a fault, while a member dies, and wait until all is well."""
         self._start_members(victim, [victim])
         began = time.monotonic()
-        self._say(f'{fault.name}')
+        self._say(f'{fault.name}; {self._cluster.state()}'.rstrip('; '))
         self._programs[victim].kill()
         fault.begin()
         self._wait(self._away - (time.monotonic() - began))
