@@ -40,6 +40,7 @@ from tests.cluster import load
 from tests.cluster import report
 from tests.servers import mariadb
 from tests.servers import memcached_cluster
+from tests.servers import postgresql_standby
 from tests.servers import rabbitmq
 from tests.servers import zookeeper_ensemble
 
@@ -47,6 +48,7 @@ T = TypeVar('T')
 
 CLUSTERS: Mapping[str, type[cluster_.Cluster]] = {
     'memcached': memcached_cluster.MemcachedCluster,
+    'postgresql': postgresql_standby.PrimaryAndStandby,
     'zookeeper': zookeeper_ensemble.Ensemble,
 }
 
