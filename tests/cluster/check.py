@@ -73,19 +73,27 @@ def _events(context: sg_context.RequestContext) -> Iterator[Event]:
 
 
 def false_downs(
-    downs: Iterable[tuple[float, str, str]],
+    downs: Iterable[load.Down],
     events: Iterable[Event],
-    live: Set[str],
+    lives: Iterable[load.Life],
 ) -> Iterator[Finding]:
     """Look-ups and events that called a live member down."""
-    for at, host, reason in downs:
-        if host in live:
-            yield Finding(at, f'{host} was down in a look-up: {reason}')
+    alive = collections.defaultdict(list)
+    for life in lives:
+        alive[life.host].append(life)
+    for down in downs:
+        for life in alive[down.host]:
+            if life.since <= down.began and down.ended <= life.until:
+                yield Finding(
+                    down.ended,
+                    f'{down.host} was down in a look-up: {down.reason}',
+                )
     for event in events:
         host = event.service['host']
-        if event.type == 'service.down' and host in live:
-            reason = event.service['liveness_reason']
-            yield Finding(event.at, f'{host} had a service.down: {reason}')
+        for life in alive[host] if event.type == 'service.down' else ():
+            if life.since <= event.at <= life.until:
+                reason = event.service['liveness_reason']
+                yield Finding(event.at, f'{host} had service.down: {reason}')
 
 
 def lost_events(

@@ -60,6 +60,8 @@ _PAUSE = 0.1
 _REST = 4.0
 # What a look-up may take on a busy machine, in seconds.
 _LOOK_TAKES = 2.0
+# Members are spread over so many processes.
+_PROCESSES = 10
 # A shorter time without an answer is no outage.
 _OUTAGE = 1.0
 
@@ -140,6 +142,10 @@ class Drill(fixtures.Fixture):
             load.Joiner(f'joiner{i}', self._remote(), self._journal)
             for i in (1, 2)
         ]
+        self._comers = [
+            load.Comer(f'comer{i}', self._remote(), self._journal)
+            for i in (1, 2, 3)
+        ]
         self._holder = load.Holder(
             'holder', self._remote(), self._journal, self._random
         )
@@ -169,6 +175,7 @@ class Drill(fixtures.Fixture):
             *self._observers,
             *self._editors,
             *self._joiners,
+            *self._comers,
             self._holder,
             *self._lookers,
         ]
@@ -183,7 +190,13 @@ class Drill(fixtures.Fixture):
             # A wrong verdict may still come within this time.
             self._wait(1.5 * self._down_after)
             self._stop(
-                [*self._editors, *self._joiners, self._holder, *self._lookers]
+                [
+                    *self._editors,
+                    *self._joiners,
+                    *self._comers,
+                    self._holder,
+                    *self._lookers,
+                ]
             )
             ended = time.monotonic()
             tables = self._settle()
@@ -218,13 +231,18 @@ class Drill(fixtures.Fixture):
                 report_interval=1,
                 down_after=3600,
             ).join(uuidutils.generate_uuid())
-        for number in (0, 1):
-            self._start_members(f'members{number + 1}', self._hosts[number::2])
+        self._start_members(
+            {
+                f'members{number + 1}': hosts
+                for number in range(_PROCESSES)
+                if (hosts := self._hosts[number::_PROCESSES])
+            }
+        )
         self._say(f'{len(self._hosts)} members are up')
 
     def _run_fault(self, fault: cluster_.Fault, victim: str) -> report.Row:
         """Make a fault, while a member dies, and wait until all is well."""
-        self._start_members(victim, [victim])
+        self._start_members({victim: [victim]})
         began = time.monotonic()
         self._say(f'{fault.name}; {self._cluster.state()}'.rstrip('; '))
         self._programs[victim].kill()
@@ -250,8 +268,8 @@ class Drill(fixtures.Fixture):
             sum(self._journal.failures(began, ended).values()),
         )
         false = sum(
-            began < at <= ended and host in self._hosts
-            for at, host, _ in list(self._journal.downs)
+            began < down.ended <= ended and down.host in self._hosts
+            for down in list(self._journal.downs)
         )
         failures = self._journal.failures(began, ended)
         self._say(
@@ -270,14 +288,14 @@ class Drill(fixtures.Fixture):
         """
         deadline = time.monotonic() + _PATIENCE / 2
         while time.monotonic() < deadline:
-            for at, host, _ in list(self._journal.downs):
-                if host == victim:
+            for down in list(self._journal.downs):
+                if down.host == victim:
                     outages = [
                         b
-                        for a, b in self._journal.silences(died, at)
-                        if b - a > _OUTAGE and b < at
+                        for a, b in self._journal.silences(died, down.ended)
+                        if b - a > _OUTAGE and b < down.ended
                     ]
-                    return at - max([died, *outages])
+                    return down.ended - max([died, *outages])
             self._wait(_PAUSE)
         return math.inf
 
@@ -304,7 +322,9 @@ class Drill(fixtures.Fixture):
     ) -> report.Report:
         if self._journal.bugs:
             raise drills.DrillError('; '.join(self._journal.bugs[:3]))
-        live = {*self._hosts}
+        lives = [load.Life(host, began, ended) for host in self._hosts]
+        for comer in self._comers:
+            lives += comer.lives
         heard = dict(self._listener.heard)
         epochs = list(check.wrong_pins(tables))
         for observer in self._observers:
@@ -334,7 +354,7 @@ class Drill(fixtures.Fixture):
             self._journal.looks,
             self._journal.longest_silence(began, ended),
             self._found_within,
-            list(check.false_downs(self._journal.downs, tables.events, live)),
+            list(check.false_downs(self._journal.downs, tables.events, lives)),
             lost,
             list(
                 check.lost_events(
@@ -348,17 +368,22 @@ class Drill(fixtures.Fixture):
             epochs,
         )
 
-    def _start_members(self, name: str, hosts: Sequence[str]) -> None:
-        self._programs[name] = self.useFixture(
-            program.Program(
-                'python',
-                '-m',
-                'tests.outage.members_process',
-                self._config,
-                *hosts,
+    def _start_members(self, hosts: Mapping[str, Sequence[str]]) -> None:
+        """
+        :param hosts: the hosts of the members of each process, by its name
+        """
+        for name, some in hosts.items():
+            self._programs[name] = self.useFixture(
+                program.Program(
+                    'python',
+                    '-m',
+                    'tests.outage.members_process',
+                    self._config,
+                    *some,
+                )
             )
-        )
-        self._until_printed(name, 'all have joined')
+        for name in hosts:
+            self._until_printed(name, 'all have joined')
 
     def _stop(self, clients: Sequence[load.Client]) -> None:
         for each in clients:

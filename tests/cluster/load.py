@@ -39,27 +39,55 @@ class Call(NamedTuple):
     error: str
 
 
+class Down(NamedTuple):
+    """The verdict of a look-up on a service that was down.
+
+    :ivar began: when the look-up began
+    :ivar ended: when it was answered
+    """
+
+    began: float
+    ended: float
+    host: str
+    reason: str
+
+
+class Life(NamedTuple):
+    """The time in which a member is certainly alive, by the monotonic clock.
+
+    :ivar since: when it had joined
+    :ivar until: when it began to leave
+    """
+
+    host: str
+    since: float
+    until: float
+
+
 class Journal:
     """What all clients did and saw; lists only grow.
 
     :ivar calls: all calls
     :ivar looks: how many look-ups were answered
-    :ivar downs: when a look-up said down, of whom and why
+    :ivar downs: of whom a look-up said down, and why
     :ivar bugs: unexpected errors of clients
     """
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.looks = 0
-        self.downs: list[tuple[float, str, str]] = []
+        self.downs: list[Down] = []
         self.bugs: list[str] = []
         self._counting = threading.Lock()
 
-    def look(self, services: Sequence[objects.Service]) -> None:
-        """Record the answer to a look-up."""
+    def look(self, began: float, services: Sequence[objects.Service]) -> None:
+        """Record the answer to a look-up.
+
+        :param began: when the look-up began
+        """
         now = time.monotonic()
         self.downs += [
-            (now, service.host, service.liveness_reason)
+            Down(began, now, service.host, service.liveness_reason)
             for service in services
             if not service.is_up
         ]
@@ -102,7 +130,9 @@ class Client(abc.ABC):
 
     PAUSE = 0.3
 
-    def __init__(self, name: str, remote: app.Remote, journal: Journal):
+    def __init__(
+        self, name: str, remote: app.Remote, journal: Journal
+    ) -> None:
         self.name = name
         self._remote = remote
         self._journal = journal
@@ -160,7 +190,8 @@ class Lister(Client):
                 objects.ServiceList.walk(self._remote.context(), binary=MEMBER)
             )
 
-        self._journal.look(self._call('list', walk))
+        began = time.monotonic()
+        self._journal.look(began, self._call('list', walk))
 
 
 class Asker(Client):
@@ -186,7 +217,37 @@ class Asker(Client):
                 self._remote.context(), host, MEMBER
             )
 
-        self._journal.look([self._call('get', get)])
+        began = time.monotonic()
+        self._journal.look(began, [self._call('get', get)])
+
+
+class Comer(Client):
+    """Members that join, stay for a while, and leave, one after the other.
+
+    :ivar lives: of those that have left
+    """
+
+    PAUSE = 1.0
+    # Longer than a servicegroup driver may take to know a new member.
+    STAYS = 8.0
+
+    def __init__(
+        self, name: str, remote: app.Remote, journal: Journal
+    ) -> None:
+        super().__init__(name, remote, journal)
+        self._numbers = itertools.count(1)
+        self.lives: list[Life] = []
+
+    def _step(self) -> None:
+        host = f'{self.name}-{next(self._numbers)}'
+        member = self._remote.membership(host, MEMBER, 'worker', 1)
+        try:
+            self._call('come', lambda: member.join(timeout=60))
+            joined = time.monotonic()
+            self._over.wait(self.STAYS)
+            self.lives.append(Life(host, joined, time.monotonic()))
+        finally:
+            member.leave()
 
 
 class Write(NamedTuple):
@@ -211,7 +272,9 @@ class Writer(Client):
     :ivar writes: in order
     """
 
-    def __init__(self, name: str, remote: app.Remote, journal: Journal):
+    def __init__(
+        self, name: str, remote: app.Remote, journal: Journal
+    ) -> None:
         super().__init__(name, remote, journal)
         self.writes: list[Write] = []
 
@@ -268,7 +331,9 @@ class Joiner(Writer):
     The value of a write is 'joined', 'left' or 'deleted'.
     """
 
-    def __init__(self, name: str, remote: app.Remote, journal: Journal):
+    def __init__(
+        self, name: str, remote: app.Remote, journal: Journal
+    ) -> None:
         super().__init__(name, remote, journal)
         self._numbers = itertools.count(1)
 
@@ -348,7 +413,9 @@ class Observer(Client):
     :ivar epochs: that it has seen, in order, with the time of each
     """
 
-    def __init__(self, name: str, remote: app.Remote, journal: Journal):
+    def __init__(
+        self, name: str, remote: app.Remote, journal: Journal
+    ) -> None:
         super().__init__(name, remote, journal)
         self.epochs: list[tuple[float, int]] = []
 
@@ -367,7 +434,9 @@ class Tail(Client):
     :ivar uuids: of all events seen, in order
     """
 
-    def __init__(self, name: str, remote: app.Remote, journal: Journal):
+    def __init__(
+        self, name: str, remote: app.Remote, journal: Journal
+    ) -> None:
         super().__init__(name, remote, journal)
         self.uuids: list[str] = []
         self._tail = event_tail.EventTail(self._fetch, event_tail.PAGE)
