@@ -56,8 +56,6 @@ _PATIENCE = 120.0
 # For the last events to be heard and seen.
 _EVENTS_PATIENCE = 30.0
 _PAUSE = 0.1
-# Between two faults, in seconds.
-_REST = 4.0
 # What a look-up may take on a busy machine, in seconds.
 _LOOK_TAKES = 2.0
 # Members are spread over so many processes.
@@ -73,6 +71,7 @@ class Drill(fixtures.Fixture):
     :param server: the same for the database
     :param members: how many members live on
     :param away: how long each fault lasts, in seconds
+    :param rest: seconds between two faults
     :param report_interval: of members, in seconds
     :param down_after: of members, in seconds
     :param random_: chooses what is random
@@ -87,6 +86,7 @@ class Drill(fixtures.Fixture):
         *,
         members: int,
         away: float,
+        rest: float,
         report_interval: int,
         down_after: int,
         conductors: int = 2,
@@ -100,6 +100,7 @@ class Drill(fixtures.Fixture):
         )
         self._hosts = [f'node{i + 1}' for i in range(members)]
         self._away = away
+        self._rest = rest
         self._down_after = down_after
         self._found_within = down_after + report_interval + _LOOK_TAKES
         self._options = {
@@ -182,7 +183,7 @@ class Drill(fixtures.Fixture):
         for each in clients:
             each.start()
         try:
-            self._wait(_REST)
+            self._wait(self._rest)
             for number, fault in enumerate(faults, 1):
                 if time.monotonic() > until:
                     break
@@ -252,7 +253,7 @@ class Drill(fixtures.Fixture):
         self._cluster.wait_until_whole()
         self._say(f'{fault.name}: over')
         found_after = self._wait_for_down(victim, began)
-        self._wait(_REST)
+        self._wait(self._rest)
         self._check_processes()
         ended = time.monotonic()
         row = report.Row(
@@ -469,6 +470,7 @@ def _run(options: argparse.Namespace) -> int:
                 server,
                 members=options.members,
                 away=options.away,
+                rest=4.0,
                 report_interval=2,
                 down_after=12,
                 random_=random_,
