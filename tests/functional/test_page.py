@@ -141,6 +141,9 @@ class PageTest(base.ConductorTest):
         """Open the dialog of a host's service."""
         self.press(host, '#table .rows')
         self.wait_for_text('dialog h2', f'on {host}')
+        # When the evidence arrives, the dialog grows and its buttons move: a
+        # click on the way would miss them.
+        self.wait_for_text('dialog [aria-live]', 'Indicates')
 
     def wait_for_no_dialogs(self, count: int = 0) -> None:
         self.wait_for(
