@@ -42,6 +42,7 @@ from tests.servers import mariadb
 from tests.servers import memcached_cluster
 from tests.servers import postgresql_standby
 from tests.servers import rabbitmq
+from tests.servers import rabbitmq_cluster
 from tests.servers import zookeeper_ensemble
 
 T = TypeVar('T')
@@ -49,6 +50,10 @@ T = TypeVar('T')
 CLUSTERS: Mapping[str, type[cluster_.Cluster]] = {
     'memcached': memcached_cluster.MemcachedCluster,
     'postgresql': postgresql_standby.PrimaryAndStandby,
+    'rabbitmq': rabbitmq_cluster.MirroredCluster,
+    'rabbitmq-durable': rabbitmq_cluster.DurableCluster,
+    'rabbitmq-quorum': rabbitmq_cluster.QuorumCluster,
+    'rabbitmq-streams': rabbitmq_cluster.StreamCluster,
     'zookeeper': zookeeper_ensemble.Ensemble,
 }
 

@@ -23,7 +23,8 @@ member member.database_clock member.driver_heartbeat member.joiner
 member.membership member.periodic_task member.session
 messaging messaging.broker messaging.graceful_server
 messaging.library_options messaging.notification messaging.polling
-messaging.reconnect messaging.remote_error messaging.serializer messaging.shortcuts
+messaging.reconnect messaging.remote_error messaging.serializer
+messaging.shortcuts
 messaging.topics messaging.transports
 objects objects.base objects.event objects.fast_codec objects.fields
 objects.pin objects.read_ahead objects.service objects.service_list
