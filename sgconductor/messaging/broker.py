@@ -55,6 +55,7 @@ def clear_errors(
         yield
     except (
         messaging.MessageDeliveryFailure,
+        messaging.MessageUndeliverable,
         kombu_exc.OperationalError,
         amqp_exc.AMQPError,
     ) as error:

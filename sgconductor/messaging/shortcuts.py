@@ -34,6 +34,7 @@ _AMQPDRIVER = 'oslo_messaging._drivers.amqpdriver'
 _DRIVERS_COMMON = 'oslo_messaging._drivers.common'
 _IMPL_RABBIT = 'oslo_messaging._drivers.impl_rabbit'
 _DRIVERS_AMQP = 'oslo_messaging._drivers.amqp'
+_POOL = 'oslo_messaging._drivers.pool'
 _KOMBU = 'kombu'
 _AMQP_CONNECTION = 'amqp.connection'
 _AMQP_TRANSPORT = 'amqp.transport'
@@ -86,6 +87,11 @@ class Shortcut(enum.Enum):
         'Cancelling consumers before an RPC server stops',
         'Calls that arrive while it stops may be lost: their callers get a '
         'timeout, and have to call again.',
+    )
+    DELIVERY = (
+        'Learning that a notification has reached no queue',
+        'All works without it, but beats and events that are sent just after '
+        'a node of a cluster of brokers has died may be lost.',
     )
     SEND_NOTIFICATION = (
         'Sending notifications without a Notifier',
@@ -254,6 +260,19 @@ def needed() -> Parts:
             Part(_IMPL_RABBIT, 'Connection', '_connection_lock'),
             Part(_IMPL_RABBIT, 'Connection', '_consumers'),
             Part(_IMPL_RABBIT, 'Consumer', 'cancel', 1),
+        ),
+        Shortcut.DELIVERY: (
+            Part(_TRANSPORT, 'Transport', '_driver'),
+            Part(_AMQPDRIVER, 'AMQPDriverBase', '_connection_pool'),
+            Part(_POOL, 'ConnectionPool', 'connection_cls'),
+            Part(_IMPL_RABBIT, 'Connection', '_declared_queues'),
+            *(
+                Part(
+                    *(_IMPL_RABBIT, 'Connection', name, 2),
+                    kwargs=('routing_key', 'timeout', 'transport_options'),
+                )
+                for name in ('_publish', '_publish_and_creates_default_queue')
+            ),
         ),
         Shortcut.SEND_NOTIFICATION: (
             Part(

@@ -14,6 +14,7 @@ from oslo_versionedobjects import exception as ovo_exc
 
 from sgconductor import conf as sg_conf
 from sgconductor import exception
+from sgconductor.messaging import delivery
 from sgconductor.messaging import library_options
 from sgconductor.messaging import shortcuts
 
@@ -123,7 +124,9 @@ def _make(
                     parsed.query[name] = str(value)
             if _is_true(conf, parsed, 'use_queue_manager'):
                 library_options.provide_lock_path(conf)
-        return make(conf, url=parsed, **more)
+        made = make(conf, url=parsed, **more)
+    delivery.deliver_or_fail(made)
+    return made
 
 
 def _defaults(

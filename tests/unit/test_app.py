@@ -21,7 +21,7 @@ conf conf.api conf.conductor conf.memcache conf.servicegroup conf.zookeeper
 context exception versions
 member member.database_clock member.driver_heartbeat member.joiner
 member.membership member.periodic_task member.session
-messaging messaging.broker messaging.graceful_server
+messaging messaging.broker messaging.delivery messaging.graceful_server
 messaging.library_options messaging.notification messaging.polling
 messaging.reconnect messaging.remote_error messaging.serializer
 messaging.shortcuts
