@@ -22,6 +22,7 @@ class DeliveryTest(base.DeploymentTest):
         self._sender = notification.sender(
             transport, 'messaging', ['things'], exchange='things'
         )
+        self.vhost: str
         *_, self.vhost = self.deployment.transport_url.split('/')
 
     def send(self) -> None:

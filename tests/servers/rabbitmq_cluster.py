@@ -50,7 +50,7 @@ case amqqueue:get_pid(Queue) of
 end.
 """
 
-_RUNNING = 'length(rabbit_nodes:list_running()).'
+_RUNNING = 'length(rabbit_mnesia:cluster_nodes(running)).'
 
 
 class Node(rabbitmq.RabbitMQ):

@@ -28,7 +28,8 @@ messaging.shortcuts
 messaging.topics messaging.transports
 objects objects.base objects.event objects.fast_codec objects.fields
 objects.pin objects.read_ahead objects.service objects.service_list
-rpcapi rpcapi.beats rpcapi.conductor rpcapi.drain rpcapi.pin_cache
+rpcapi rpcapi.beats rpcapi.conductor rpcapi.deadline rpcapi.drain
+rpcapi.pin_cache
 rpcapi.pin_listener rpcapi.pinned
 servicegroup servicegroup.driver
 """
