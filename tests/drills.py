@@ -8,9 +8,10 @@ from typing import TypeVar
 
 import fixtures
 
+from tests.cluster import cluster
 from tests.servers import process
 
-S = TypeVar('S', bound=process.Server)
+S = TypeVar('S', bound=process.Server | cluster.Cluster)
 
 
 class DrillError(Exception):

@@ -30,6 +30,7 @@ from tests import base
 from tests import program
 from tests import resources
 from tests.servers import process
+from tests.servers import proxy
 from tests.servers import zookeeper as zookeeper_server
 
 _PROCESS = str(pathlib.Path(__file__).parent / 'zookeeper_process.py')
@@ -80,8 +81,7 @@ class ZooKeeperTest(testresources.ResourcedTestCase, base.TestCase):
             presence = watcher.alive(members)
         except UNREACHABLE:
             return None
-        self.assertEqual(frozenset(), presence.unknown)
-        return set(presence.alive)
+        return None if presence.unknown else set(presence.alive)
 
     def wait_until_alive(
         self, watcher: sg_driver.Driver, *members: sg_driver.Member
@@ -483,6 +483,31 @@ class TestOutage(ZooKeeperTest):
             for i, took in enumerate(pool.map(self.time, calls)):
                 self.assertLess(took, BOUND, f'call {i}')
 
+    def test_a_server_that_tells_nothing_calls_no_newcomer_absent(
+        self,
+    ) -> None:
+        way = self.useFixture(proxy.Proxy(process.LOOPBACK, self.server.port))
+        # Its connection is lost only after two thirds of the time.
+        conductor = self.driver(60, hosts=way.address)
+        one, member, newcomer = self.driver(), self.member(), self.member('n')
+        one.join(member)
+        self.wait_until_alive(conductor, member)
+        way.freeze()
+        one.join(newcomer)
+        known = self.wait_for(
+            'a doubt',
+            lambda: (
+                answer
+                if (answer := conductor.alive([member, newcomer])).unknown
+                else None
+            ),
+        )
+        self.assertEqual(({member}, {newcomer}), known)
+        self.assertIn('not confirmed', conductor.trouble)
+        way.heal()
+        self.wait_until_alive(conductor, member, newcomer)
+        self.assertEqual('', conductor.trouble)
+
     def test_a_server_that_hung_is_used_again(self) -> None:
         one, conductor, member = self.driver(1), self.driver(1), self.member()
         one.join(member)
@@ -670,7 +695,15 @@ class Double:
     def check(self) -> None:
         pass
 
-    def ask(self, request: object) -> list[str]:
+    def get_children_async(self, path: str, watch: object) -> str:
+        return 'children'
+
+    def sync_async(self, path: str) -> str:
+        return 'sync'
+
+    def ask(self, request: Callable[[Any], str]) -> list[str]:
+        if request(self) == 'sync':
+            return []
         self.asked.release()
         return self.answers.get(timeout=base.PATIENCE)
 

@@ -160,13 +160,18 @@ class ZooKeeperDriver(driver.Driver):
         except exception.ConfigError as error:
             # An operator can correct this on the server at any time.
             raise here.client.unreachable(str(error.args[-1])) from None
-        return driver.Presence(
-            frozenset(
-                member
-                for member in members
-                if _name(member) in names[groups[member.topic]]
-            )
+        present = frozenset(
+            member
+            for member in members
+            if _name(member) in names[groups[member.topic]]
         )
+        if here.view.trouble:
+            return driver.Presence(present, frozenset(members) - present)
+        return driver.Presence(present)
+
+    @property
+    def trouble(self) -> str:
+        return self._here.view.trouble
 
     def explain(self, member: driver.Member) -> str:
         return self._path(member)
