@@ -91,10 +91,7 @@ class Database:
             for engine in (self.engine, self.autocommit_engine):
                 watched_connections.watch(engine, self._watchdog)
                 session_settings.apply(engine, timeout)
-                # Before oslo.db's, which asks whether a connection is lost.
-                sa.event.listen(
-                    engine, 'handle_error', error_kinds.note_lost, insert=True
-                )
+                error_kinds.teach(engine.dialect)
             sa.event.listen(
                 self.autocommit_engine,
                 'connect',
