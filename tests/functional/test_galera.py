@@ -222,10 +222,17 @@ class TestGalera(base.DeploymentTest):
         behind.write(_change)
         self.dbs[0].write(_change)
         self.server.isolate(0)
-        self.addCleanup(
-            self.wait_for, 'node 0', lambda: self.server.is_synced(0)
-        )
-        self.addCleanup(self.server.heal, 0)
+        try:
+            self.check_isolated(behind)
+        finally:
+            self.server.heal(0)
+        self.wait_for('its return', lambda: self.try_write(self.dbs[0]))
+
+    def check_isolated(self, behind: database.Database) -> None:
+        """Check what calls get while node 0 is cut off.
+
+        :param behind: the database behind a proxy
+        """
         self.wait_for(
             'the end of the majority', lambda: not self.server.is_synced(0)
         )
@@ -238,10 +245,8 @@ class TestGalera(base.DeploymentTest):
         )
         self.assertLess(time.monotonic() - began, 10)
         # The others go on, and the proxy leads to them.
-        self.dbs[1].write(_change)
+        self.wait_for('a majority', lambda: self.try_write(self.dbs[1]))
         self.wait_for('a switch', lambda: self.try_write(behind))
-        self.server.heal(0)
-        self.wait_for('its return', lambda: self.try_write(self.dbs[0]))
 
     def try_write(self, db: database.Database) -> bool:
         try:
