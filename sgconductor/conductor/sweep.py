@@ -68,9 +68,10 @@ class Sweep:
         self._look_over()
         self._deregistrations.flush()
         if begin >= self._forget_at:
-            self._db.write(db_events.forget)
-            self._db.write(disagreements.forget)
-            self._forget_at = begin + _FORGET_EVERY
+            # If there are more of them, the next sweep goes on.
+            if not self._db.write(db_events.forget):
+                self._db.write(disagreements.forget)
+                self._forget_at = begin + _FORGET_EVERY
         took = time.monotonic() - begin
         self._rest_until = begin + took * _REST
 
