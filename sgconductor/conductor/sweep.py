@@ -67,11 +67,10 @@ class Sweep:
             return
         self._look_over()
         self._deregistrations.flush()
-        if begin >= self._forget_at:
-            # If there are more of them, the next sweep goes on.
-            if not self._db.write(db_events.forget):
-                self._db.write(disagreements.forget)
-                self._forget_at = begin + _FORGET_EVERY
+        # If there are more old events, the next sweep goes on.
+        if begin >= self._forget_at and not self._db.write(db_events.forget):
+            self._db.write(disagreements.forget)
+            self._forget_at = begin + _FORGET_EVERY
         took = time.monotonic() - begin
         self._rest_until = begin + took * _REST
 

@@ -1,7 +1,11 @@
 """Servers that are away, half-dead or in a state that was not expected."""
 
+import contextlib
+import secrets
+import subprocess
 import threading
 import time
+import unittest
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
@@ -13,10 +17,12 @@ from pymysql import connections
 
 from sgconductor import exception
 from sgconductor.db import database
+from sgconductor.db import events
 from sgconductor.db import models
 from sgconductor.db import services
 from tests import resources
 from tests.functional import base
+from tests.servers import postgresql
 from tests.servers import process
 from tests.servers import proxy
 
@@ -384,6 +390,66 @@ class TestIsolation(FaultTest):
             seen = services.page(conn, {}, 10)
             self.deployment.db.write(lambda other: base.join(other, 'node1'))
             self.assertEqual(len(seen) + 1, len(services.page(conn, {}, 10)))
+
+
+class SmallPostgreSQL(postgresql.PostgreSQL):
+    """A server whose disk can be filled: it is a small one in memory."""
+
+    def _initialise(self) -> None:
+        done = subprocess.run(
+            [
+                *('mount', '-t', 'tmpfs', '-o', 'size=90m,mode=777'),
+                *('sgconductor', str(self.directory)),
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise unittest.SkipTest(f'cannot mount: {done.stderr.strip()}')
+        self.addCleanup(
+            subprocess.run, ['umount', '-l', str(self.directory)], check=True
+        )
+        super()._initialise()
+
+
+class TestFullDisk(base.DeploymentTest):
+    scenarios = [('postgresql', {'resources': []})]
+
+    def setUp(self) -> None:
+        missing = postgresql.PostgreSQL.missing()
+        if missing is not None:
+            self.skipTest(f'{resources.MISSING}: {missing}')
+        self.server = SmallPostgreSQL()
+        try:
+            self.server.setUp()
+        except fixtures.MultipleExceptions as error:
+            (_, cause, _), *_ = error.args
+            raise cause from None
+        self.addCleanup(self.server.cleanUp)
+        super().setUp()
+
+    def test_writes_fail_while_the_disk_is_full_and_only_then(self) -> None:
+        db = self.deployment.db
+        filler = self.server.directory / 'filler'
+        with contextlib.suppress(OSError), filler.open('wb') as file:
+            while True:
+                file.write(bytes(65536))
+                file.flush()
+        error = self.assertRaises(
+            exception.DatabaseUnreachable, db.write, self.fill
+        )
+        self.assertIn('No space left', str(error))
+        filler.unlink()
+        db.write(self.fill)
+
+    def fill(self, conn: sa.Connection) -> None:
+        """Write a few megabytes."""
+        noise = [secrets.token_hex(10_000) for _ in range(200)]
+        events.add(
+            conn,
+            [events.New('service.up', each, None, None) for each in noise],
+        )
 
 
 class TestHotPath(FaultTest):
