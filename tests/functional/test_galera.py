@@ -27,7 +27,7 @@ from tests.functional import base
 from tests.servers import haproxy
 
 CLIENTS = 12
-STEPS = 12
+STEPS = 6
 BINARIES = ('acme-api', 'acme-worker')
 # A busy machine makes each conflict last longer.
 TIMEOUT = 20.0
