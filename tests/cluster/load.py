@@ -288,10 +288,8 @@ class Writer(Client):
         """
         try:
             number = self._call(verb, call)
-        except exception.Unreachable:
-            self.writes.append(Write(key, value, None))
-            raise
-        except exception.UnexpectedFailure:
+        except exception.SGConductorError:
+            # Even "not found": a call that is repeated may have been done.
             self.writes.append(Write(key, value, None))
             raise
         self.writes.append(Write(key, value, time.monotonic(), number))

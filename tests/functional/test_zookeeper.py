@@ -686,6 +686,7 @@ class Double:
 
     def __init__(self) -> None:
         self.connection = 1
+        self.cut_off = False
         self.answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
         self.asked = threading.Semaphore(0)
 
@@ -699,6 +700,8 @@ class Double:
         return 'children'
 
     def sync_async(self, path: str) -> str:
+        if self.cut_off:
+            raise self.unreachable('no answer')
         return 'sync'
 
     def ask(self, request: Callable[[Any], str]) -> list[str]:
@@ -715,7 +718,10 @@ class TestView(base.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.client = Double()
-        self.view = zookeeper_view.View(self.client)  # type: ignore[arg-type]
+        self.view = zookeeper_view.View(
+            self.client,  # type: ignore[arg-type]
+            return_time=1,
+        )
         self.addCleanup(self.view.close)
         self.addCleanup(self.client.answers.put, [])
 
@@ -754,6 +760,35 @@ class TestView(base.TestCase):
         self.assertRaises(UNREACHABLE, self.names)
         self.client.answers.put(['c'])
         self.wait_for_names('c')
+
+    def test_a_name_is_missing_for_a_while_before_it_is_gone(self) -> None:
+        self.client.answers.put(['a', 'b'])
+        self.assertEqual({'a', 'b'}, self.names())
+        self.client.connection += 1
+        self.client.reconnected()
+        self.client.answers.put(['b'])
+        self.wait_for_names('b')
+        self.assertEqual({'a'}, self.view.missing('/x'))
+        self.wait_for('its end', lambda: self.view.missing('/x') == set())
+        self.assertEqual({'b'}, self.names())
+
+    def test_a_name_that_is_back_is_not_missing(self) -> None:
+        for names in (['a'], [], ['a']):
+            self.client.connection += 1
+            self.client.reconnected()
+            self.client.answers.put(names)
+            self.wait_for_names(*names)
+        self.assertEqual(set(), self.view.missing('/x'))
+
+    def test_names_are_doubtful_while_the_server_is_cut_off(self) -> None:
+        self.client.answers.put(['a'])
+        self.assertEqual({'a'}, self.names())
+        self.assertEqual('', self.view.trouble)
+        self.client.cut_off = True
+        self.wait_for('a doubt', lambda: self.view.trouble)
+        self.assertEqual({'a'}, self.names())
+        self.client.cut_off = False
+        self.wait_for('its end', lambda: not self.view.trouble)
 
 
 class TestConf(base.TestCase):

@@ -69,8 +69,11 @@ class Peer(zookeeper.ZooKeeper):
     def _settings(self) -> dict[str, str]:
         return {
             **super()._settings(),
-            'initLimit': '10',
-            'syncLimit': '5',
+            'initLimit': '20',
+            # As ZooKeeper's own example and the drill's session timeout are
+            # to each other: a server that is cut off notices that only when
+            # the sessions of its clients expire.
+            'syncLimit': '20',
             **self._servers,
         }
 

@@ -52,6 +52,8 @@ class _Group:
     :param wake: called after they have changed
     :ivar stale: whether they have changed since they were last read
     :ivar listing: of the last read
+    :ivar known: the names of the last read that succeeded
+    :ivar gone: since when names are missing, by name
     :ivar tried: set after the first read
     """
 
@@ -59,8 +61,24 @@ class _Group:
         self.path = path
         self.stale = True
         self.listing = _Listing(None, why='it has not answered yet')
+        self.known: Set[str] = frozenset()
+        self.gone: Mapping[str, float] = {}
         self.tried = threading.Event()
         self._wake = wake
+
+    def read(self, listing: _Listing, forget: float) -> None:
+        """Take the result of a read.
+
+        :param forget: forget names that are missing since before that
+        """
+        gone = {**dict.fromkeys(self.known, time.monotonic()), **self.gone}
+        self.gone = {
+            name: since
+            for name, since in gone.items()
+            if name not in listing.names and since > forget
+        }
+        self.known = listing.names
+        self.listing = listing
 
     def changed(self, event: object = None) -> None:
         """Called by kazoo, which must not be blocked."""
@@ -77,10 +95,16 @@ class View:
     A server that is stopped, or cut off from the others, tells of no changes,
     and it takes a while until the connection to it is lost. So the thread
     also asks the ensemble again and again whether the server has them all.
+
+    :param return_time: seconds within which the node of a live member is back
+        after its session has expired
     """
 
-    def __init__(self, client: zookeeper_client.Client) -> None:
+    def __init__(
+        self, client: zookeeper_client.Client, return_time: float
+    ) -> None:
         self._client = client
+        self._return_time = return_time
         self._groups: dict[str, _Group] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -111,6 +135,17 @@ class View:
                     each.why or 'it was not read again since it reconnected'
                 )
         return {path: each.names for path, each in listings.items()}
+
+    def missing(self, path: str) -> Set[str]:
+        """The names below a path that may be back in a moment.
+
+        A session can expire although its process lives: the server that it
+        was connected to was cut off or stopped, and the process was late to
+        notice that.
+        """
+        since = time.monotonic() - self._return_time
+        gone = self._groups[path].gone
+        return {name for name, at in gone.items() if at > since}
 
     @property
     def trouble(self) -> str:
@@ -174,7 +209,8 @@ class View:
         connection = self._client.connection
         group.stale = False
         try:
-            group.listing = _Listing(connection, self._fetch(group))
+            listing = _Listing(connection, self._fetch(group))
+            group.read(listing, time.monotonic() - self._return_time)
         except exception.SGConductorError as error:
             self._fail(group, str(error.args[-1]))
         except Exception as error:
