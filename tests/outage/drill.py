@@ -299,7 +299,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         '--how',
         help='how the part is away, instead of killed. The broker, zookeeper '
         'and memcached: refused, frozen (established and new connections '
-        'hang), half-open (established ones hang) or slow. The database also: '
+        'hang), half-open (established ones hang), one-way (answers hang), '
+        'flapping (reset each second) or slow. The database also: '
         'read-only, switched-over (sessions stay read-only afterwards), '
         'connections (used up), isolation (the default is serializable); '
         'without --of-one: disk-full',

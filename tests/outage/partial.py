@@ -28,7 +28,10 @@ DEAD, VICTIM, ISOLATED = fleet.DEAD, fleet.VICTIM, 'isolated'
 # Seconds.
 TIMEOUT = 10.0
 
-NETWORK = ('refused', 'frozen', 'half-open', 'slow')
+NETWORK = (
+    *('refused', 'frozen', 'half-open', 'one-way'),
+    *('flapping', 'slow'),
+)
 DISK_FULL = 'disk-full'
 # How a part can be away.
 HOWS: Mapping[str, Sequence[str]] = {
@@ -39,9 +42,19 @@ HOWS: Mapping[str, Sequence[str]] = {
 }
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Fault(NamedTuple):
+    """What makes an outage.
+
+    :ivar go_on: called each second between begin and end
+    """
+
     begin: Callable[[], None]
     end: Callable[[], None]
+    go_on: Callable[[], None] = _nothing
 
 
 class Result(NamedTuple):
@@ -200,7 +213,9 @@ class PartialDrill(fleet.Fleet):
         self.say(f'{self._part}: {self._how}, for {", ".join(self._affected)}')
         died_at = self.kill(VICTIM)
         self.say(f'{VICTIM} was killed')
-        self.wait(began + self._seconds - time.monotonic())
+        while (left := began + self._seconds - time.monotonic()) > 0:
+            self.wait(min(left, 1.0))
+            fault.go_on()
         ended = time.monotonic()
         if self._of_one == 'member' and not self.all_see_down(ISOLATED, began):
             raise drills.DrillError(f'{ISOLATED} was not down')
@@ -277,20 +292,23 @@ class PartialDrill(fleet.Fleet):
         )
 
     def _network_fault(self) -> Fault:
-        def begin() -> None:
-            for one in self._proxies.values():
-                if self._how == 'slow':
-                    one.delay(self._delay)
-                elif self._how == 'refused':
-                    one.refuse()
-                else:
-                    one.freeze(new=self._how == 'frozen')
+        acts: dict[str, Callable[[proxy.Proxy], None]] = {
+            'refused': proxy.Proxy.refuse,
+            'frozen': proxy.Proxy.freeze,
+            'half-open': functools.partial(proxy.Proxy.freeze, new=False),
+            'one-way': functools.partial(proxy.Proxy.freeze, to_server=False),
+            'flapping': proxy.Proxy.cut,
+            'slow': functools.partial(proxy.Proxy.delay, seconds=self._delay),
+        }
 
-        def end() -> None:
+        def all_of(act: Callable[[proxy.Proxy], None]) -> None:
             for one in self._proxies.values():
-                one.heal()
+                act(one)
 
-        return Fault(begin, end)
+        begin = functools.partial(all_of, acts[self._how])
+        end = functools.partial(all_of, proxy.Proxy.heal)
+        again = begin if self._how == 'flapping' else _nothing
+        return Fault(begin, end, again)
 
     def _fill(self) -> None:
         self._filler.fill()
