@@ -45,6 +45,14 @@ def sync(db: database.Database, revision: str = 'head') -> None:
     :raises SchemaTooNew: if the database has a revision that this release
         does not know; nothing is changed then
     """
+    db = db.without_timeouts()
+    try:
+        _sync(db, revision)
+    finally:
+        db.close()
+
+
+def _sync(db: database.Database, revision: str) -> None:
     with _exclusive(db), db.writer() as conn:
         found = _version(conn)
         if found is not None and found not in revisions():
