@@ -133,10 +133,15 @@ def _turn(
 
     :returns: those that turned, of which another state was announced before
     """
-    incarnations = {
-        i: happening.row['incarnation'] for i, happening in turning.items()
+    # A later beat makes a service no less up.
+    judged = {
+        i: announced_state.Judged(
+            row['incarnation'],
+            None if state == 'up' else row['last_seen_up'],
+        )
+        for i, (_, row, *_) in turning.items()
     }
-    marked = announced_state.mark(conn, incarnations, state)
+    marked = announced_state.mark(conn, judged, state)
     # The first announcement of a service is no news.
     turned = [
         turning[i]

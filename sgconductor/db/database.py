@@ -33,7 +33,7 @@ _POOL_SIZE = 10
 
 # In seconds. Pauses between attempts, of which a random part is waited.
 _FIRST_PAUSE = 0.02
-_LONGEST_PAUSE = 0.5
+_LONGEST_PAUSE = 0.1
 # For so long, connections that are lost are replaced: a switch-over is then
 # done, or it takes too long for a call to wait for it.
 _REPLACE_FOR = 1.0
@@ -59,6 +59,9 @@ class Database:
         if parsed.get_backend_name() in ('mysql', 'mariadb'):
             # oslo.db's default is MySQL's utf8, which is only part of UTF-8.
             parsed = parsed.set(query={'charset': 'utf8mb4', **parsed.query})
+        if parsed.get_backend_name() == 'sqlite':
+            # It has no pool that could be waited for.
+            options.pop('pool_timeout', None)
         self._watchdog = watchdog.Watchdog(timeout)
         self._options = options
         create = functools.partial(

@@ -82,7 +82,7 @@ class TestWalk(base.DeploymentTest):
 
     def test_a_sync_lets_no_other_begin_before_its_commit(self) -> None:
         self.drop()
-        first = self.deployment.db
+        first = self.deployment.db.without_timeouts()
         writer = first.writer
         order: list[str] = []
 
@@ -97,8 +97,13 @@ class TestWalk(base.DeploymentTest):
             order.append('commit')
 
         other = threading.Thread(target=self.sync_and_note, args=(order,))
-        with mock.patch.object(first, 'writer', slow):
-            schema.sync(first)
+        with (
+            mock.patch.object(first, 'writer', slow),
+            mock.patch.object(
+                self.deployment.db, 'without_timeouts', lambda: first
+            ),
+        ):
+            schema.sync(self.deployment.db)
         other.join()
         self.assertEqual(['begin', 'commit', 'other'], order)
 
