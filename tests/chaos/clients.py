@@ -64,6 +64,9 @@ class Client:
         """End after the operation that it does now."""
         self._over.set()
         self._thread.join()
+
+    def close(self) -> None:
+        """Close what it has opened; the remote stays open."""
         self._beats.close()
 
     def _run(self) -> None:

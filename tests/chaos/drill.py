@@ -169,7 +169,7 @@ class Drill(fixtures.Fixture):
             for thread in threads:
                 thread.stop()
         self._finish()
-        return self._result()
+        return judge(self.recorder.history)
 
     def _make_faults(self) -> None:
         until = time.monotonic() + self._seconds
@@ -249,25 +249,26 @@ class Drill(fixtures.Fixture):
         for event in observers.read_events(self._context()):
             self.recorder.add(event)
 
-    def _result(self) -> Result:
-        records = self.recorder.history
-        done = [
-            one
-            for one in records.operations
-            if one.kind not in ('notification', 'events')
-        ]
-        return Result(
-            len(done),
-            len(records.faults),
-            checker.check(records),
-            _longest(records),
-        )
-
     def _wait(self, seconds: float) -> None:
         time.sleep(max(0.0, seconds))
 
     def _say(self, text: str) -> None:
         self._tell(f'{self.recorder.now():6.1f} s  {text}')
+
+
+def judge(records: history.History) -> Result:
+    """The result of a drill that has this history."""
+    done = [
+        one
+        for one in records.operations
+        if one.kind not in ('notification', 'events')
+    ]
+    return Result(
+        len(done),
+        len(records.faults),
+        checker.check(records),
+        _longest(records),
+    )
 
 
 def _conductors_last(fault: nemesis.Fault) -> bool:
@@ -303,14 +304,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.check:
+        result = judge(history.read(options.check))
+        show(result, print)
+        return 1 if result.violations else 0
     path = options.history or pathlib.Path(
         tempfile.mkstemp(prefix='chaos-', suffix='.jsonl')[1]
     )
     print(f'Seed {options.seed}; the history goes to {path}', flush=True)
-    if options.check:
-        found = checker.check(history.read(options.check))
-        show(found, print)
-        return 1 if found else 0
     with ExitStack() as stack:
         print('The servers start', flush=True)
         broker = stack.enter_context(drills.started(rabbitmq.RabbitMQ()))
@@ -330,22 +331,21 @@ def _run(options: argparse.Namespace) -> int:
             )
         )
         result = drill.run()
-    show(result.violations, print)
-    print(f'Longest without an answer to a look-up: {result.longest:.1f} s')
-    print(f'History: {path}; seed {options.seed}')
-    print(result)
+    print(f'Seed {options.seed}; the history is in {path}')
+    show(result, print)
     return 1 if result.violations else 0
 
 
-def show(
-    found: Sequence[violation.Violation], tell: Callable[[str], None]
-) -> None:
-    """Show violations, with the parts of the history that show them."""
+def show(result: Result, tell: Callable[[str], None]) -> None:
+    """Show a result: violations with the parts of the history, and counts."""
+    found = result.violations
     for one in found[:_MOST_SHOWN]:
         for line in one.lines():
             tell(line)
     if len(found) > _MOST_SHOWN:
         tell(f'… and {len(found) - _MOST_SHOWN} more violations')
+    tell(f'Longest time without an answer to look-ups: {result.longest:.1f} s')
+    tell(str(result))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
