@@ -18,13 +18,13 @@ _SHOWN = 5
 def nobody_alive_is_down(history: sg_history.History) -> Iterator[Violation]:
     """No look-up and no event says that a live member is down."""
     name = 'nobody alive is down'
+    answered = [one for one in history.of_kind('look') if one.outcome == 'ok']
     for life in history.lives:
         end = float('inf') if life.killed is None else life.killed
         looks = [
             one
-            for one in history.of_kind('look')
-            if one.outcome == 'ok'
-            and life.host in one.answer['down']
+            for one in answered
+            if life.host in one.answer['down']
             and life.joined <= one.begin
             and one.end <= end
         ]

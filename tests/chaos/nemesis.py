@@ -16,6 +16,8 @@ _LASTS = (4.0, 22.0)
 _RESTS = (3.0, 8.0)
 # Of all faults, those that come together with the next one.
 _TOGETHER = 0.2
+# Seconds by which a slow proxy holds each piece, in each direction.
+_SLOW = 0.4
 
 
 class Fault(NamedTuple):
@@ -60,6 +62,11 @@ def known(nodes: int = 0) -> list[Fault]:
             for server in servers
             for name in ('refuse', 'cut', 'silence', 'half-open', 'slow')
         ]
+    # Members that cannot beat for long are down, and rightly so.
+    found += [
+        Fault(name, f'broker of {sg_place.MEMBERS}')
+        for name in ('cut', 'slow')
+    ]
     return found
 
 
@@ -141,8 +148,8 @@ class Nemesis:
             self._relent(*fault)
 
     def _proxy(self, target: str) -> proxy.Proxy:
-        server, conductor = target.split(' of ')
-        return self._place.proxies[server, conductor]
+        server, name = target.split(' of ')
+        return self._place.proxies[server, name]
 
     def _cut_off(self, name: str, target: str) -> None:
         one = self._proxy(target)
@@ -180,7 +187,3 @@ class Nemesis:
                 f'the workers of {conductor}',
                 lambda: self._place.has_workers(conductor),
             )
-
-
-# Seconds by which a slow proxy holds each piece, in each direction.
-_SLOW = 0.4

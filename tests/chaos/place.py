@@ -17,6 +17,7 @@ from tests.servers import proxy
 
 CONDUCTORS = ('conductor1', 'conductor2')
 MORTALS = ('mortal1', 'mortal2')
+MEMBERS = 'members'
 WORKERS = 2
 
 _PATIENCE = 120.0
@@ -30,6 +31,8 @@ driver = messagingv2
 
 class Place(fixtures.Fixture):
     """Two conductors of two workers, each with proxies of its own.
+
+    The members share one, to the broker.
 
     :param broker: a started broker
     :param server: a started database server
@@ -73,9 +76,17 @@ class Place(fixtures.Fixture):
                 ),
                 **self._pace,
             )
-        self._of_members = self.deployment.config_file(**self._pace)
+        self.proxies['broker', MEMBERS] = self.useFixture(
+            proxy.Proxy(process.LOOPBACK, self.servers['broker'].port)
+        )
+        self._of_members = self.deployment.config_file(
+            transport_url=self._through(
+                'broker', MEMBERS, self.deployment.transport_url
+            ),
+            **self._pace,
+        )
         self.start_conductors(*CONDUCTORS)
-        self._start_members('members', *self.hosts)
+        self._start_members(MEMBERS, *self.hosts)
         for host in MORTALS:
             self.start_member(host)
 
