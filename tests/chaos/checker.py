@@ -54,7 +54,7 @@ def no_write_is_lost(history: sg_history.History) -> Iterator[Violation]:
     hosts = sorted({one.args['host'] for one in operations if one.args})
     for host in hosts:
         events = _by_request(history, host)
-        calls = service_model.calls(host, operations, events)
+        calls = service_model.calls(host, operations, events, history.faults)
         yield from _linearizable(
             f'no write is lost: {host}', calls, service_model.ABSENT
         )
@@ -72,8 +72,8 @@ def no_hold_is_lost(history: sg_history.History) -> Iterator[Violation]:
     calls = []
     for one in history.of_kind('hold', 'pin'):
         if one.kind == 'hold' and one.outcome != 'refused':
+            end = service_model.last_moment(one, history.faults)
             known = one.outcome == 'ok'
-            end = one.end if known else one.end + service_model.LATE
             apply = put(one.args['version'])
             calls.append(
                 linearizability.Call(one.begin, end, known, apply, source=one)

@@ -109,7 +109,7 @@ class Client:
             context,
             host=args['host'],
             binary=plan.BINARY,
-            topic='chaos',
+            topic=args['topic'],
             version=args['version'],
             report_interval=interval,
             down_after=down_after,

@@ -61,13 +61,15 @@ def steps(seed: int, client: str) -> Iterator[Step]:
         host = dice.choice(HOSTS)
         version = 1 + number // _RELEASE_EVERY + dice.choice((0, 0, 0, 1))
         text = f'{client}-{number}'
+        # With a topic of its own, each join is an event.
+        topic = dice.choice((text, text, text, 'chaos'))
         token = str(uuid.UUID(int=dice.getrandbits(128), version=4))
         pause = dice.uniform(0.0, 0.6)
-        yield Step(*_step(name, host, version, text, token), pause)
+        yield Step(*_step(name, host, version, text, token, topic), pause)
 
 
 def _step(
-    name: str, host: str, version: int, text: str, token: str
+    name: str, host: str, version: int, text: str, token: str, topic: str
 ) -> tuple[str, dict[str, Any]]:
     changes: dict[str, dict[str, Any]] = {
         'disable': {'disabled': True, 'disabled_reason': text},
@@ -82,7 +84,12 @@ def _step(
     if name in changes:
         return 'update', {'host': host, 'changes': changes[name]}
     if name == 'join':
-        return 'join', {'host': host, 'version': version, 'token': token}
+        return 'join', {
+            'host': host,
+            'topic': topic,
+            'version': version,
+            'token': token,
+        }
     if name in ('hold', 'release'):
         return 'hold', {'version': version if name == 'hold' else None}
     if name in ('list', 'pins', 'pin', 'rest'):

@@ -1,5 +1,6 @@
 """A model of one service: what each operation makes of it."""
 
+import dataclasses
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from tests.chaos import linearizability
 FIELDS = (
     'uuid',
     'incarnation',
+    'topic',
     'version',
     'disabled',
     'disabled_reason',
@@ -23,8 +25,8 @@ FIELDS = (
     'left',
 )
 # Seconds for which an operation that was not answered may still be done: its
-# message waits in a queue or in a stopped process.
-LATE = 60.0
+# message waits in a queue.
+_LATE = 15.0
 
 NOT_FOUND = 'ServiceNotFound'
 
@@ -39,6 +41,7 @@ class Service(NamedTuple):
     uuid: str = ''
     token: str = ''
     incarnation: int = 0
+    topic: str = ''
     version: int = 0
     disabled: bool = False
     disabled_reason: str | None = None
@@ -54,7 +57,10 @@ Events = Mapping[str, Sequence[sg_history.Event]]
 
 
 def calls(
-    host: str, operations: Sequence[sg_history.Operation], events: Events
+    host: str,
+    operations: Sequence[sg_history.Operation],
+    events: Events,
+    faults: Sequence[sg_history.Fault],
 ) -> list[linearizability.Call]:
     """What the operations did to the service of a host.
 
@@ -62,12 +68,32 @@ def calls(
     """
     found = []
     for one in operations:
-        if one.kind == 'list' or one.args.get('host') == host:
-            make = _CALLS.get(one.kind)
-            if make:
-                of_it = events.get(one.request_id, ())
-                found += list(make(host, one, of_it))
+        make = _CALLS.get(one.kind)
+        if make and (one.kind == 'list' or one.args.get('host') == host):
+            of_it = events.get(one.request_id, ())
+            for call in make(host, one, of_it):
+                end = call.end if call.reads else last_moment(one, faults)
+                found.append(dataclasses.replace(call, end=end))
     return found
+
+
+def last_moment(
+    one: sg_history.Operation, faults: Sequence[sg_history.Fault]
+) -> float:
+    """Until when an operation may take effect.
+
+    If it was not answered, that is some time after all was well again: until
+    then, it may wait in a stopped process, or on a connection that stands
+    still.
+    """
+    if one.outcome != 'unknown':
+        return one.end
+    ends = [
+        fault.recovered or fault.end
+        for fault in faults
+        if fault.begin <= one.end and one.begin <= (fault.recovered or one.end)
+    ]
+    return max([one.end, *ends]) + _LATE
 
 
 def _join(
@@ -76,29 +102,49 @@ def _join(
     events: Sequence[sg_history.Event],
 ) -> Iterator[linearizability.Call]:
     created = _of_type(events, 'service.create')
+    updated = _of_type(events, 'service.update')
 
     def apply(state: Service) -> Service | None:
         if state == ABSENT:
             if not created:
                 return None
             uuid = created[0].service['uuid']
-            after = Service(uuid, one.args['token'], 1, one.args['version'])
-        elif state.token == one.args['token']:
-            # A repeat, which was done before.
-            after = state
-        elif created:
-            return None
-        else:
-            after = state._replace(
-                token=one.args['token'],
-                incarnation=state.incarnation + 1,
-                version=one.args['version'],
-                quarantined=False,
-                left=False,
+            return Service(
+                uuid,
+                one.args['token'],
+                1,
+                one.args['topic'],
+                one.args['version'],
             )
-        return after if _fits(after, one.answer) else None
+        if state.token == one.args['token'] and not events:
+            # A repeat, which was done before.
+            return state
+        after = state._replace(
+            token=one.args['token'],
+            incarnation=state.incarnation + 1,
+            topic=one.args['topic'],
+            version=one.args['version'],
+            quarantined=False,
+            left=False,
+        )
+        changed = _reported(after) != _reported(state)
+        if created or changed != bool(updated):
+            return None
+        if updated and not _fits(after, updated[0].service):
+            return None
+        return after
 
-    yield from _write(one, apply, bool(events))
+    def answered(state: Service) -> Service | None:
+        after = apply(state)
+        if after is None or one.outcome != 'ok':
+            return after
+        names = ('uuid', 'incarnation', 'topic', 'version')
+        return after if _fits(after, one.answer, names) else None
+
+    yield from _write(one, answered, bool(events))
+    if one.outcome == 'ok':
+        # Of a join that was sent again, the answer is later than the write.
+        yield from _read(one, one.answer)
 
 
 def _leave(
@@ -227,10 +273,12 @@ def _write(
     :param done: whether its events show that it was done
     """
     if one.outcome != 'refused':
-        known = one.outcome == 'ok'
-        end = one.end if known else one.end + LATE
         yield linearizability.Call(
-            one.begin, end, known or done, apply, source=one
+            one.begin,
+            one.end,
+            one.outcome == 'ok' or done,
+            apply,
+            source=one,
         )
 
 
@@ -251,14 +299,16 @@ def _read(
     )
 
 
-def _fits(state: Service, seen: Mapping[str, Any] | None) -> bool:
-    """Whether a service looks so.
+def _fits(
+    state: Service, seen: Mapping[str, Any], names: Sequence[str] = FIELDS
+) -> bool:
+    """Whether a service looks so."""
+    return all(getattr(state, name) == seen[name] for name in names)
 
-    :param seen: the fields; None if nobody has seen it
-    """
-    return seen is None or all(
-        getattr(state, name) == seen[name] for name in FIELDS
-    )
+
+def _reported(state: Service) -> tuple[Any, ...]:
+    """What a process reports when it joins; a change of it is an event."""
+    return state.topic, state.version
 
 
 def _of_type(

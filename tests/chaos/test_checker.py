@@ -19,6 +19,7 @@ UUID = 'a' * 8
 ROW = {
     'uuid': UUID,
     'incarnation': 1,
+    'topic': 'chaos',
     'version': 1,
     'disabled': False,
     'disabled_reason': None,
@@ -99,6 +100,7 @@ class Story:
             'join',
             answer,
             host='node1',
+            topic='chaos',
             token=token,
             version=1,
             events=(('create', more), ('up', more)),
@@ -111,6 +113,7 @@ class Story:
             'join',
             row(incarnation=incarnation, epoch=1, pins={'acme': 1}),
             host='node1',
+            topic='chaos',
             token=token,
             version=1,
             **more,
@@ -328,7 +331,12 @@ class TestWrites(CheckerTest):
     def test_a_join_that_was_sent_again_counts_once(self) -> None:
         self.story.joins()
         self.story.did(
-            'join', error=AWAY, host='node1', token='token2', version=1
+            'join',
+            error=AWAY,
+            host='node1',
+            topic='chaos',
+            token='token2',
+            version=1,
         )
         self.story.joins_again(3, 'token2')
         self.assert_found(self.LOST)
@@ -474,6 +482,7 @@ class TestEvents(CheckerTest):
             'join',
             row(epoch=1, pins={}),
             host='node1',
+            topic='chaos',
             token='token1',
             version=1,
         )
