@@ -43,8 +43,9 @@ DATABASES: Mapping[str, Callable[[], process.Server]] = {
     'postgresql': postgresql.PostgreSQL,
 }
 
-# report_interval and down_after of all members, in seconds.
-PACE = (2, 10)
+# report_interval and down_after of all members, in seconds: a member is down
+# where three of its beats are lost, so few losses are enough to be seen.
+PACE = (3, 10)
 # Seconds within which look-ups are answered again after a fault.
 _RECOVERS_WITHIN = 45.0
 # What clients wait for an answer, in seconds.
@@ -374,7 +375,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--members',
         type=drills.at_least(1),
-        default=40,
+        default=60,
         metavar='N',
         help='have N members that do nothing but beat (default: %(default)s)',
     )

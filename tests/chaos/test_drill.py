@@ -11,9 +11,9 @@ from tests import base
 from tests import resources
 from tests.chaos import drill
 
-# It begins with faults of the database and of the broker, each for all and
-# for one conductor.
-SEED = 320
+# It has faults of workers, of the database and of the broker, for all and for
+# one conductor.
+SEED = 4101
 
 
 class TestDrill(testresources.ResourcedTestCase, base.TestCase):
@@ -37,7 +37,7 @@ class TestDrill(testresources.ResourcedTestCase, base.TestCase):
                 pathlib.Path(directory) / 'history.jsonl',
                 seed=SEED,
                 seconds=180,
-                members=20,
+                members=32,
                 callers=4,
                 tell=self.lines.append,
             )
