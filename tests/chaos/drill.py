@@ -31,16 +31,17 @@ from tests.chaos import clients
 from tests.chaos import history
 from tests.chaos import nemesis
 from tests.chaos import observers
+from tests.chaos import one_writer
 from tests.chaos import place
 from tests.chaos import violation
 from tests.servers import mariadb
 from tests.servers import postgresql
-from tests.servers import process
 from tests.servers import rabbitmq
 
-DATABASES: Mapping[str, Callable[[], process.Server]] = {
+DATABASES: Mapping[str, Callable[[], Any]] = {
     'mariadb': mariadb.MariaDB,
     'postgresql': postgresql.PostgreSQL,
+    'galera': one_writer.OneWriter,
 }
 
 # report_interval and down_after of all members, in seconds: a member is down
@@ -176,7 +177,8 @@ class Drill(fixtures.Fixture):
         until = time.monotonic() + self._seconds
         mortals = random.Random(f'{self._seed} mortals')
         self._wait(2)
-        for planned in nemesis.plan(self._seed, sum(PACE) + 4):
+        nodes = getattr(self._place.servers['database'], 'size', 0)
+        for planned in nemesis.plan(self._seed, sum(PACE) + 4, nodes):
             if time.monotonic() > until:
                 return
             self._live_or_die(mortals)
@@ -362,7 +364,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         '--database',
         choices=DATABASES,
         default='mariadb',
-        help='the database server (default: %(default)s)',
+        help='the database server; galera is a cluster of three, of which one '
+        'node is written to (default: %(default)s)',
     )
     parser.add_argument(
         '--seed',

@@ -18,6 +18,16 @@ _RESTS = (3.0, 8.0)
 _TOGETHER = 0.2
 # Seconds by which a slow proxy holds each piece, in each direction.
 _SLOW = 0.4
+# The ways in which a server is away from a process, by a proxy.
+_WAYS: Mapping[str, Callable[[proxy.Proxy], None]] = {
+    'refuse': lambda one: one.refuse(),
+    'cut': lambda one: one.cut(),
+    'silence': lambda one: one.freeze(),
+    'half-open': lambda one: one.freeze(new=False),
+    # What is asked for is done, and no answer comes.
+    'mute': lambda one: one.freeze(to_server=False),
+    'slow': lambda one: one.delay(_SLOW),
+}
 
 
 class Fault(NamedTuple):
@@ -48,10 +58,21 @@ def known(nodes: int = 0) -> list[Fault]:
     :param nodes: of the database, if it is a cluster
     """
     servers = ['broker', 'database']
-    found = [Fault('kill', 'all conductors')]
-    found += [
-        Fault(name, server) for server in servers for name in ('kill', 'stop')
+    found = [
+        Fault('kill', 'all conductors'),
+        Fault('kill', 'broker'),
+        Fault('stop', 'broker'),
+        Fault('stop', 'database'),
     ]
+    if nodes:
+        found.append(Fault('move', 'writer of database'))
+        found += [
+            Fault(name, f'node {number} of database')
+            for number in range(nodes)
+            for name in ('kill', 'stop', 'isolate')
+        ]
+    else:
+        found.append(Fault('kill', 'database'))
     for conductor in sg_place.CONDUCTORS:
         found += [
             Fault(name, conductor)
@@ -60,7 +81,7 @@ def known(nodes: int = 0) -> list[Fault]:
         found += [
             Fault(name, f'{server} of {conductor}')
             for server in servers
-            for name in ('refuse', 'cut', 'silence', 'half-open', 'slow')
+            for name in _WAYS
         ]
     # Members that cannot beat for long are down, and rightly so.
     found += [
@@ -100,7 +121,7 @@ def plan(seed: int, quiet: float, nodes: int = 0) -> Iterator[Planned]:
 
 def _same_part(one: Fault, other: Fault) -> bool:
     def parts(fault: Fault) -> set[str]:
-        words = set(fault.target.split()) - {'of', 'all'}
+        words = set(fault.target.split()) - {'of', 'all', 'node', 'writer'}
         if 'conductors' in words:
             words |= set(sg_place.CONDUCTORS)
         return words
@@ -124,7 +145,9 @@ class Nemesis:
         """
         :param worker: which one, for a fault of a worker
         """
-        if ' of ' in fault.target:
+        if fault.target.endswith(' of database'):
+            self._attack_cluster(*fault)
+        elif ' of ' in fault.target:
             self._cut_off(*fault)
         elif fault.target in self._place.servers:
             server = self._place.servers[fault.target]
@@ -137,7 +160,9 @@ class Nemesis:
 
     def end(self, fault: Fault) -> None:
         """Make all well again, and wait for processes that start."""
-        if ' of ' in fault.target:
+        if fault.target.endswith(' of database'):
+            self._restore_cluster(*fault)
+        elif ' of ' in fault.target:
             self._proxy(fault.target).heal()
         elif fault.target in self._place.servers:
             server = self._place.servers[fault.target]
@@ -147,20 +172,25 @@ class Nemesis:
         else:
             self._relent(*fault)
 
+    def _attack_cluster(self, name: str, target: str) -> None:
+        if name == 'move':
+            self._place.servers['database'].move()
+        else:
+            number = int(target.split()[1])
+            self._place.servers['database'].attack(name, number)
+
+    def _restore_cluster(self, name: str, target: str) -> None:
+        if name != 'move':
+            number = int(target.split()[1])
+            self._place.servers['database'].relent(name, number)
+
     def _proxy(self, target: str) -> proxy.Proxy:
         server, name = target.split(' of ')
         return self._place.proxies[server, name]
 
     def _cut_off(self, name: str, target: str) -> None:
         one = self._proxy(target)
-        ways: Mapping[str, Callable[[], None]] = {
-            'refuse': one.refuse,
-            'cut': one.cut,
-            'silence': one.freeze,
-            'half-open': lambda: one.freeze(new=False),
-            'slow': lambda: one.delay(_SLOW),
-        }
-        ways[name]()
+        _WAYS[name](one)
 
     def _attack(self, name: str, conductor: str, worker: int) -> None:
         if name == 'kill':

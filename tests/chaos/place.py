@@ -12,6 +12,7 @@ import psutil
 from tests import deployment
 from tests import drills
 from tests import program
+from tests.chaos import one_writer
 from tests.servers import process
 from tests.servers import proxy
 
@@ -85,10 +86,25 @@ class Place(fixtures.Fixture):
             ),
             **self._pace,
         )
+        self._follow_writer()
         self.start_conductors(*CONDUCTORS)
         self._start_members(MEMBERS, *self.hosts)
         for host in MORTALS:
             self.start_member(host)
+
+    def _follow_writer(self) -> None:
+        """Lead all to the node of a cluster that is written to."""
+        server = self.servers['database']
+        if not isinstance(server, one_writer.OneWriter):
+            return
+
+        def follow(port: int) -> None:
+            for (name, _), each in self.proxies.items():
+                if name == 'database':
+                    each.target(process.LOOPBACK, port)
+                    each.cut()
+
+        server.moved = follow
 
     def _through(self, server: str, name: str, url: str) -> str:
         """A URL that leads through the proxy of a conductor."""

@@ -630,9 +630,11 @@ class TestSeeds(base.TestCase):
         self.assertNotEqual(first(1), first(2))
 
     def test_each_fault_comes(self) -> None:
-        planned = itertools.islice(nemesis.plan(1, 10), len(nemesis.known()))
-        come = {fault for each in planned for fault in each.faults}
-        self.assertEqual(set(nemesis.known()), come)
+        for nodes in (0, 3):
+            known = nemesis.known(nodes)
+            planned = itertools.islice(nemesis.plan(1, 10, nodes), len(known))
+            come = {fault for each in planned for fault in each.faults}
+            self.assertEqual(set(known), come)
 
     def test_the_model_knows_each_kind_that_has_a_host(self) -> None:
         kinds = {
