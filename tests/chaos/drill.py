@@ -7,6 +7,7 @@ called down, no event may be missing or come twice, and more.
 """
 
 import argparse
+import collections
 import logging
 import pathlib
 import random
@@ -347,6 +348,8 @@ def show(result: Result, tell: Callable[[str], None]) -> None:
             tell(line)
     if len(found) > _MOST_SHOWN:
         tell(f'… and {len(found) - _MOST_SHOWN} more violations')
+    for rule, count in collections.Counter(one.rule for one in found).items():
+        tell(f'{count} x {rule}')
     tell(f'Longest time without an answer to look-ups: {result.longest:.1f} s')
     tell(str(result))
 
