@@ -272,7 +272,7 @@ def _write(
     """
     :param done: whether its events show that it was done
     """
-    if one.outcome != 'refused':
+    if done or one.outcome != 'refused':
         yield linearizability.Call(
             one.begin,
             one.end,

@@ -283,6 +283,19 @@ class TestWrites(CheckerTest):
         self.story.gets(disabled=True, disabled_reason='why')
         self.assert_found(self.LOST)
 
+    def test_an_updated_service_may_be_deleted_before_the_answer(self) -> None:
+        self.story.joins()
+        self.story.disables(answer=None, error=GONE, lasts=5)
+        disabled = {'disabled': True, 'disabled_reason': 'why'}
+        self.story.gets(client='client2', **disabled)
+        self.story.did(
+            'delete',
+            host='node1',
+            client='client2',
+            events=(('delete', disabled),),
+        )
+        self.assert_good()
+
     def test_an_update_is_done_once(self) -> None:
         self.story.joins()
         self.story.disables(answer=None, error=AWAY)
