@@ -1,6 +1,7 @@
 """Three RabbitMQs that form a cluster."""
 
 import secrets
+import subprocess
 import time
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -84,7 +85,7 @@ class Node(rabbitmq.RabbitMQ):
         """How many nodes this one sees run; 0 while it does not answer."""
         try:
             return int(self.evaluate(_RUNNING))
-        except (RuntimeError, ValueError):
+        except (RuntimeError, ValueError, subprocess.TimeoutExpired):
             return 0
 
     def _make_cookie(self) -> str:
