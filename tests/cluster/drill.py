@@ -61,7 +61,7 @@ _LOOK_TAKES = 2.0
 # Members are spread over so many processes.
 _PROCESSES = 10
 # A shorter time without an answer is no outage.
-_OUTAGE = 1.0
+_OUTAGE = 2.0
 
 
 class Drill(fixtures.Fixture):
