@@ -38,6 +38,7 @@ from tests.cluster import cluster as cluster_
 from tests.cluster import listener
 from tests.cluster import load
 from tests.cluster import report
+from tests.servers import galera_cluster
 from tests.servers import mariadb
 from tests.servers import memcached_cluster
 from tests.servers import postgresql_standby
@@ -47,6 +48,8 @@ from tests.servers import zookeeper_ensemble
 T = TypeVar('T')
 
 CLUSTERS: Mapping[str, type[cluster_.Cluster]] = {
+    'galera': galera_cluster.OneWriter,
+    'galera-three-writers': galera_cluster.ThreeWriters,
     'memcached': memcached_cluster.MemcachedCluster,
     'postgresql': postgresql_standby.PrimaryAndStandby,
     'zookeeper': zookeeper_ensemble.Ensemble,
@@ -206,9 +209,11 @@ class Drill(fixtures.Fixture):
         return self._report(began, ended, tables)
 
     def _start(self) -> None:
-        for name in self._conductors:
+        for number, name in enumerate(self._conductors):
             config = self._place.config_file(
-                conductor__host=name, **self._options
+                conductor__host=name,
+                **self._options,
+                **self._cluster.conductor_options(number, self._place.url),
             )
             self._programs[name] = self.useFixture(
                 program.Program(
