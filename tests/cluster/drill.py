@@ -271,6 +271,7 @@ class Drill(fixtures.Fixture):
                 self._journal.longest_silence(began, ended, each.name)
                 for each in self._lookers
             ),
+            self._journal.longest_silence(began, ended, verbs=load.WRITES),
             sum(self._journal.failures(began, ended).values()),
         )
         false = sum(
@@ -281,16 +282,18 @@ class Drill(fixtures.Fixture):
         self._say(
             f'{fault.name}: false downs in look-ups {false}, longest without '
             f'an answer {row.silence:.1f} s, of one client '
-            f'{row.slowest:.1f} s, dead found after '
-            f'{report.seconds(found_after)}, failed calls {dict(failures)}'
+            f'{row.slowest:.1f} s, of writes {row.no_write:.1f} s, dead found '
+            f'after {report.seconds(found_after)}, failed calls '
+            f'{dict(failures)}'
         )
         return row
 
     def _wait_for_down(self, victim: str, died: float) -> float:
         """Wait for a look-up that says down of a member that has died.
 
-        :returns: seconds since it died, or since the last outage; infinite
-            if it was not found
+        :returns: seconds since it died, or since the last time in which
+            nothing could be written, for beats are writes; infinite if it
+            was not found
         """
         deadline = time.monotonic() + _PATIENCE / 2
         while time.monotonic() < deadline:
@@ -298,7 +301,9 @@ class Drill(fixtures.Fixture):
                 if down.host == victim:
                     outages = [
                         b
-                        for a, b in self._journal.silences(died, down.ended)
+                        for a, b in self._journal.silences(
+                            died, down.ended, verbs=load.WRITES
+                        )
                         if b - a > _OUTAGE and b < down.ended
                     ]
                     return down.ended - max([died, *outages])
