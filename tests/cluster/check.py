@@ -214,7 +214,9 @@ def lost_holds(
     """Holds that were acknowledged, and are lost."""
     done = [write for write in writes if write.at is not None]
     for before, after in itertools.pairwise(done):
-        if after.number <= before.number:
+        # A hold that changes nothing moves no epoch.
+        same = after.value == before.value
+        if after.number < before.number + (not same):
             yield Finding(
                 after.at or 0.0,
                 f'a hold at {after.value!r} had epoch {after.number} after '

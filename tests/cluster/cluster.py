@@ -83,6 +83,14 @@ class Cluster(fixtures.Fixture, abc.ABC):
         """
         return {}
 
+    def conductor_options(self, number: int, url: str) -> Mapping[str, Any]:
+        """Options of one conductor, in addition to those of all.
+
+        :param number: of the conductor, from 0
+        :param url: of the database, as ``create_database`` has returned it
+        """
+        return {}
+
     def more(self) -> str:
         """More text for configuration files, for options of libraries.
 

@@ -38,6 +38,7 @@ from tests.cluster import cluster as cluster_
 from tests.cluster import listener
 from tests.cluster import load
 from tests.cluster import report
+from tests.servers import galera_cluster
 from tests.servers import mariadb
 from tests.servers import memcached_cluster
 from tests.servers import postgresql_standby
@@ -48,6 +49,8 @@ from tests.servers import zookeeper_ensemble
 T = TypeVar('T')
 
 CLUSTERS: Mapping[str, type[cluster_.Cluster]] = {
+    'galera': galera_cluster.OneWriter,
+    'galera-three-writers': galera_cluster.ThreeWriters,
     'memcached': memcached_cluster.MemcachedCluster,
     'postgresql': postgresql_standby.PrimaryAndStandby,
     'rabbitmq': rabbitmq_cluster.MirroredCluster,
@@ -66,7 +69,7 @@ _LOOK_TAKES = 2.0
 # Members are spread over so many processes.
 _PROCESSES = 10
 # A shorter time without an answer is no outage.
-_OUTAGE = 1.0
+_OUTAGE = 2.0
 
 
 class Drill(fixtures.Fixture):
@@ -211,9 +214,11 @@ class Drill(fixtures.Fixture):
         return self._report(began, ended, tables)
 
     def _start(self) -> None:
-        for name in self._conductors:
+        for number, name in enumerate(self._conductors):
             config = self._place.config_file(
-                conductor__host=name, **self._options
+                conductor__host=name,
+                **self._options,
+                **self._cluster.conductor_options(number, self._place.url),
             )
             self._programs[name] = self.useFixture(
                 program.Program(
@@ -271,6 +276,7 @@ class Drill(fixtures.Fixture):
                 self._journal.longest_silence(began, ended, each.name)
                 for each in self._lookers
             ),
+            self._journal.longest_silence(began, ended, verbs=load.WRITES),
             sum(self._journal.failures(began, ended).values()),
         )
         false = sum(
@@ -281,16 +287,18 @@ class Drill(fixtures.Fixture):
         self._say(
             f'{fault.name}: false downs in look-ups {false}, longest without '
             f'an answer {row.silence:.1f} s, of one client '
-            f'{row.slowest:.1f} s, dead found after '
-            f'{report.seconds(found_after)}, failed calls {dict(failures)}'
+            f'{row.slowest:.1f} s, of writes {row.no_write:.1f} s, dead found '
+            f'after {report.seconds(found_after)}, failed calls '
+            f'{dict(failures)}'
         )
         return row
 
     def _wait_for_down(self, victim: str, died: float) -> float:
         """Wait for a look-up that says down of a member that has died.
 
-        :returns: seconds since it died, or since the last outage; infinite
-            if it was not found
+        :returns: seconds since it died, or since the last time in which
+            nothing could be written, for beats are writes; infinite if it
+            was not found
         """
         deadline = time.monotonic() + _PATIENCE / 2
         while time.monotonic() < deadline:
@@ -298,7 +306,9 @@ class Drill(fixtures.Fixture):
                 if down.host == victim:
                     outages = [
                         b
-                        for a, b in self._journal.silences(died, down.ended)
+                        for a, b in self._journal.silences(
+                            died, down.ended, verbs=load.WRITES
+                        )
                         if b - a > _OUTAGE and b < down.ended
                     ]
                     return down.ended - max([died, *outages])

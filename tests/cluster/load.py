@@ -7,8 +7,10 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Sequence
+from typing import Any
 from typing import NamedTuple
 from typing import TypeVar
 
@@ -23,6 +25,7 @@ T = TypeVar('T')
 
 MEMBER, GUEST, HELD = 'acme-worker', 'acme-guest', 'acme-held'
 HELD_VERSION = 9
+WRITES = ('edit', 'join', 'leave', 'delete', 'hold')
 
 
 class Call(NamedTuple):
@@ -95,23 +98,30 @@ class Journal:
             self.looks += 1
 
     def silences(
-        self, since: float, until: float, client: str = ''
+        self,
+        since: float,
+        until: float,
+        client: str = '',
+        verbs: Collection[str] = (),
     ) -> Iterator[tuple[float, float]]:
-        """The times between two answers, to one client or to any."""
+        """The times between two answers.
+
+        :param client: to one client; default: to any
+        :param verbs: to these calls; default: to all
+        """
         answered = sorted(
             call.ended
             for call in list(self.calls)
             if not call.error
             and since < call.ended < until
             and client in ('', call.client)
+            and (not verbs or call.verb in verbs)
         )
         return itertools.pairwise([since, *answered, until])
 
-    def longest_silence(
-        self, since: float, until: float, client: str = ''
-    ) -> float:
-        """The longest time without an answer, in seconds."""
-        return max(b - a for a, b in self.silences(since, until, client))
+    def longest_silence(self, *which: Any, **more: Any) -> float:
+        """The longest of :meth:`silences`, in seconds."""
+        return max(b - a for a, b in self.silences(*which, **more))
 
     def failures(self, since: float, until: float) -> dict[str, int]:
         """How many calls failed that ended in a time, by error."""

@@ -15,6 +15,7 @@ class Row(NamedTuple):
         its death, or from the end of the last time without an answer since
     :ivar silence: the longest time in which no client had an answer
     :ivar slowest: the longest time in which some client had none
+    :ivar no_write: the longest time in which no write was acknowledged
     :ivar failed: how many calls failed
     """
 
@@ -24,6 +25,7 @@ class Row(NamedTuple):
     found_after: float
     silence: float
     slowest: float
+    no_write: float
     failed: int
 
 
@@ -59,26 +61,27 @@ class Report(NamedTuple):
 
     def table(self) -> Iterator[str]:
         yield (
-            f'{"fault":24}  false  lost    events  longest without an answer'
-            f'  failed  dead found'
+            f'{"":24}  false  lost    events  longest without an answer'
+            f'       failed  dead'
         )
         yield (
-            f'{"":24}  downs  writes  lost    of all        of one     '
-            f'  calls   after'
+            f'{"fault":24}  downs  writes  lost    all      one      '
+            f'writes   calls   found after'
         )
         for row in self.rows:
-            counts = [
+            false, lost, events = (
                 sum(row.began < f.at <= row.ended for f in findings)
                 for findings in (
                     self.false_downs,
                     self.lost_writes,
                     self.lost_events,
                 )
-            ]
+            )
             yield (
-                f'{row.fault:24}  {counts[0]:5}  {counts[1]:6}  {counts[2]:6}'
-                f'  {row.silence:8.1f} s  {row.slowest:11.1f} s  '
-                f'{row.failed:6}  {seconds(row.found_after):>10}'
+                f'{row.fault:24}  {false:5}  {lost:6}  {events:6}'
+                f'  {row.silence:5.1f} s  {row.slowest:5.1f} s  '
+                f'{row.no_write:6.1f} s  {row.failed:6}  '
+                f'{seconds(row.found_after):>11}'
             )
 
     def findings(self, most: int = 20) -> Iterator[str]:
