@@ -243,6 +243,14 @@ class Drill(fixtures.Fixture):
         )
 
     def _finish(self) -> None:
+        # The leader may still record an event after the last poll.
+        clients.record(
+            self.recorder,
+            'drill',
+            'settled',
+            {},
+            lambda: observers.newest_event(self._context()),
+        )
         for tail in self._tails:
             tail.poll()
         for host, joined in self._joined.items():
