@@ -7,7 +7,6 @@ called down, no event may be missing or come twice, and more.
 """
 
 import argparse
-import collections
 import logging
 import pathlib
 import random
@@ -20,21 +19,19 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
-from typing import NamedTuple
 
 import fixtures
 
 from sgconductor import app
 from sgconductor import exception
 from tests import drills
-from tests.chaos import checker
 from tests.chaos import clients
 from tests.chaos import history
 from tests.chaos import nemesis
 from tests.chaos import observers
 from tests.chaos import one_writer
 from tests.chaos import place
-from tests.chaos import violation
+from tests.chaos import results
 from tests.servers import mariadb
 from tests.servers import postgresql
 from tests.servers import rabbitmq
@@ -55,26 +52,6 @@ _TIMEOUT = 10.0
 _LOOKERS = 2
 _TAILS = 2
 _PAUSE = 0.1
-_MOST_SHOWN = 20
-
-
-class Result(NamedTuple):
-    """The result of the drill.
-
-    :ivar operations: how many clients and observers did
-    :ivar longest: how long look-ups were not answered at most, in seconds
-    """
-
-    operations: int
-    faults: int
-    violations: Sequence[violation.Violation]
-    longest: float
-
-    def __str__(self) -> str:
-        return (
-            f'operations {self.operations}, faults {self.faults}, '
-            f'violations {len(self.violations)}'
-        )
 
 
 class Drill(fixtures.Fixture):
@@ -148,7 +125,7 @@ class Drill(fixtures.Fixture):
         self.addCleanup(remote.close)
         return remote
 
-    def run(self) -> Result:
+    def run(self) -> results.Result:
         """Run the drill, and check its history.
 
         :raises DrillError: if it cannot go on
@@ -172,7 +149,7 @@ class Drill(fixtures.Fixture):
             for thread in threads:
                 thread.stop()
         self._finish()
-        return judge(self.recorder.history)
+        return results.judge(self.recorder.history)
 
     def _make_faults(self) -> None:
         until = time.monotonic() + self._seconds
@@ -243,6 +220,14 @@ class Drill(fixtures.Fixture):
         )
 
     def _finish(self) -> None:
+        # The leader may still record an event after the last poll.
+        clients.record(
+            self.recorder,
+            'drill',
+            'settled',
+            {},
+            lambda: observers.newest_event(self._context()),
+        )
         for tail in self._tails:
             tail.poll()
         for host, joined in self._joined.items():
@@ -260,36 +245,8 @@ class Drill(fixtures.Fixture):
         self._tell(f'{self.recorder.now():6.1f} s  {text}')
 
 
-def judge(records: history.History) -> Result:
-    """The result of a drill that has this history."""
-    done = [
-        one
-        for one in records.operations
-        if one.kind not in ('notification', 'events')
-    ]
-    return Result(
-        len(done),
-        len(records.faults),
-        checker.check(records),
-        _longest(records),
-    )
-
-
 def _conductors_last(fault: nemesis.Fault) -> bool:
     return 'conductor' in fault.target
-
-
-def _longest(records: history.History) -> float:
-    """How long no look-up was answered at most, in seconds."""
-    longest = 0.0
-    answered: dict[str, float] = {}
-    for one in records.of_kind('look'):
-        if one.outcome == 'ok':
-            longest = max(
-                longest, one.end - answered.get(one.client, one.begin)
-            )
-            answered[one.client] = one.end
-    return longest
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -309,8 +266,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if options.check:
-        result = judge(history.read(options.check))
-        show(result, print)
+        result = results.judge(history.read(options.check))
+        results.show(result, print)
         return 1 if result.violations else 0
     path = options.history or pathlib.Path(
         tempfile.mkstemp(prefix='chaos-', suffix='.jsonl')[1]
@@ -336,22 +293,8 @@ def _run(options: argparse.Namespace) -> int:
         )
         result = drill.run()
     print(f'Seed {options.seed}; the history is in {path}')
-    show(result, print)
+    results.show(result, print)
     return 1 if result.violations else 0
-
-
-def show(result: Result, tell: Callable[[str], None]) -> None:
-    """Show a result: violations with the parts of the history, and counts."""
-    found = result.violations
-    for one in found[:_MOST_SHOWN]:
-        for line in one.lines():
-            tell(line)
-    if len(found) > _MOST_SHOWN:
-        tell(f'… and {len(found) - _MOST_SHOWN} more violations')
-    for rule, count in collections.Counter(one.rule for one in found).items():
-        tell(f'{count} x {rule}')
-    tell(f'Longest time without an answer to look-ups: {result.longest:.1f} s')
-    tell(str(result))
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -152,6 +152,12 @@ class Subscriber(fixtures.Fixture):
         )
 
 
+def newest_event(context: sg_context.RequestContext) -> int:
+    """The greatest id in the table; 0 if there is none."""
+    page = objects.EventList.get_page(context, limit=1)
+    return max((event.id for event in page.objects), default=0)
+
+
 def read_events(context: sg_context.RequestContext) -> list[history.Event]:
     """All events of the table."""
     found: list[history.Event] = []

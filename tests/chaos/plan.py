@@ -35,7 +35,7 @@ _WEIGHTS = {
     'rest': 4,
 }
 # After how many operations of a client its joins have the next version.
-_RELEASE_EVERY = 60
+_RELEASE_EVERY = 30
 
 
 class Step(NamedTuple):

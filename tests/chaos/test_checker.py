@@ -519,6 +519,15 @@ class TestEvents(CheckerTest):
         self.sees(self.story.history.events[1])
         self.assert_found('observers see each event once')
 
+    def test_an_observer_need_not_see_what_came_after_its_last_poll(
+        self,
+    ) -> None:
+        self.story.joins()
+        self.sees(*self.story.history.events)
+        self.story.did('settled', 2)
+        self.story.event('down')
+        self.assert_good()
+
     def test_an_observer_that_sees_an_event_twice_is_found(self) -> None:
         self.story.joins()
         self.sees(*self.story.history.events)

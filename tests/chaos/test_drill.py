@@ -10,6 +10,7 @@ from testtools import content
 from tests import base
 from tests import resources
 from tests.chaos import drill
+from tests.chaos import results
 
 # It has faults of workers, of the database and of the broker, for all and for
 # one conductor.
@@ -45,7 +46,7 @@ class TestDrill(testresources.ResourcedTestCase, base.TestCase):
 
     def test_random_faults_lose_nothing_and_call_nobody_down(self) -> None:
         result = self.drill.run()
-        drill.show(result, self.lines.append)
+        results.show(result, self.lines.append)
         self.assertEqual([], result.violations)
         self.assertGreater(result.faults, 5)
         self.assertGreater(result.operations, 500)
