@@ -116,7 +116,7 @@ class Fleet(fixtures.Fixture, abc.ABC):
         started = names or self.conductors
         for name in started:
             config = self.place.config_file(
-                **self._options(), **self.conductor_options(name)
+                **{**self._options(), **self.conductor_options(name)}
             )
             self.processes[name] = self.useFixture(
                 program.Program(
@@ -146,7 +146,7 @@ class Fleet(fixtures.Fixture, abc.ABC):
                     '-m',
                     'tests.outage.members_process',
                     self.place.config_file(
-                        **self._options(), **self.member_options(name)
+                        **{**self._options(), **self.member_options(name)}
                     ),
                     *some,
                 )
