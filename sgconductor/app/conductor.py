@@ -74,6 +74,8 @@ class Conductor:
         self._host = f'{host}:{worker}' if worker else host
         self._db = database.Database.from_conf(conf)
         self._drivers = sg_driver.load(conf)
+        # What waits for the database waits with the broker, not in memory.
+        transports.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
         self._rpc = transports.rpc_transport(conf)
         self.backend = backend.Backend(
             self._db,
@@ -120,8 +122,6 @@ class Conductor:
         self._started = self._stopped = False
         state = write_state.WriteState(self._db.name)
         self.beats = beat_writer.BeatWriter(self._db, gap, late, state)
-        # What waits for the database waits with the broker, not in memory.
-        transports.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
         calls = dispatcher.Dispatcher(
             [manager.ConductorManager()],
             serializer.Serializer(backend=self.backend),

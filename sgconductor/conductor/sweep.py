@@ -67,8 +67,8 @@ class Sweep:
             return
         self._look_over()
         self._deregistrations.flush()
-        if begin >= self._forget_at:
-            self._db.write(db_events.forget)
+        # If there are more old events, the next sweep goes on.
+        if begin >= self._forget_at and not self._db.write(db_events.forget):
             self._db.write(disagreements.forget)
             self._forget_at = begin + _FORGET_EVERY
         took = time.monotonic() - begin

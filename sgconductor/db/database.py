@@ -91,10 +91,7 @@ class Database:
             for engine in (self.engine, self.autocommit_engine):
                 watched_connections.watch(engine, self._watchdog)
                 session_settings.apply(engine, timeout)
-                # Before oslo.db's, which asks whether a connection is lost.
-                sa.event.listen(
-                    engine, 'handle_error', error_kinds.note_lost, insert=True
-                )
+                error_kinds.teach(engine.dialect)
             sa.event.listen(
                 self.autocommit_engine,
                 'connect',
@@ -270,12 +267,16 @@ class Database:
         kind = error_kinds.kind(error)
         if kind is error_kinds.Kind.OTHER:
             raise error
-        if kind is error_kinds.Kind.CONFLICT:
+        # The last attempt may have been cut off for want of time.
+        cut_off = kind is error_kinds.Kind.LOST and progress.step != 'commit'
+        if progress.conflict is not None and (
+            cut_off or kind is error_kinds.Kind.CONFLICT
+        ):
             raise exception.DatabaseBusy(
                 self.name,
                 progress.attempts,
                 progress.seconds(),
-                _first_line(error),
+                _first_line(progress.conflict),
             ) from None
         raise self._unreachable(error) from None
 
@@ -314,11 +315,13 @@ class _Progress:
     """How far the attempts at something have come.
 
     :ivar step: 'connect', 'work' or 'commit'
+    :ivar conflict: the newest one; None if there was none
     """
 
     def __init__(self) -> None:
         self.attempts = 0
         self.step = ''
+        self.conflict: Exception | None = None
         self._began = time.monotonic()
 
     def begin(self) -> None:
@@ -348,7 +351,9 @@ class _Progress:
                 return None
             if self.attempts == 1:
                 return 0.0
-        elif kind is not error_kinds.Kind.CONFLICT:
+        elif kind is error_kinds.Kind.CONFLICT:
+            self.conflict = error
+        else:
             return None
         longest = min(_FIRST_PAUSE * 2**self.attempts, _LONGEST_PAUSE)
         return random.uniform(0, longest)  # noqa: S311

@@ -87,17 +87,21 @@ def is_read_only(error: BaseException) -> bool:
     return code in _READ_ONLY
 
 
-def note_lost(context: sa.engine.ExceptionContext) -> None:
-    """Tell SQLAlchemy that a connection is lost: an event ``handle_error``.
+def teach(dialect: Any) -> None:
+    """Teach a dialect of SQLAlchemy which connections are lost.
 
-    SQLAlchemy knows only errors of the network. The pool gives up all
-    connections with this one, for they lead to the same server.
+    By itself, it knows only errors of the network. With such an error, the
+    pool gives up all connections, for they lead to the same server.
     """
-    code = _driver_code(context.original_exception)
-    if isinstance(code, str):
-        context.is_disconnect |= code.startswith(_PG_LOST)
-    elif code in _LOST:
-        context.is_disconnect = True
+    known = dialect.is_disconnect
+
+    def is_disconnect(error: Any, connection: Any, cursor: Any) -> bool:
+        code = _driver_code(error)
+        if isinstance(code, str) and code.startswith(_PG_LOST):
+            return True
+        return code in _LOST or bool(known(error, connection, cursor))
+
+    dialect.is_disconnect = is_disconnect
 
 
 def _of_mysql(code: int) -> Kind | None:

@@ -173,7 +173,8 @@ class TestLife(EventTest):
         self.silence(service)
         self.assertTrue(judged.wait(base.PATIENCE))
         service.leave()
-        self.wait_for_types('create', 'up', 'down', 'leave')
+        self.wait_for_types('create', 'up', 'down')
+        self.assertIn('left', self.events_of()[-1][1])
 
     def now(self) -> int:
         """In microseconds since 1970."""

@@ -169,15 +169,19 @@ class TestEventTail(base.TestCase):
         old, *_ = self.write(1)
         self.now += 100
         tail = self.new_tail()
-        first, second = self.write(4, 8)
+        first, second = self.write(2, 3)
         self.assertEqual([first, second], self.poll(tail))
         shown = self.table
-        # Another server does not show them yet, but it shows an earlier one.
+        # Another server does not show them yet, but it shows one that
+        # happened before them.
         self.table = {old.id: old}
-        late = self.write(6)
+        self.now -= 2
+        late = self.write(4)
+        self.now += 2
         self.assertEqual(late, self.poll(tail))
+        self.assertEqual([0], self.markers[1:])
         self.table |= shown
-        later = self.write(7, 9)
+        later = self.write(5, 9)
         self.assertEqual(later, self.poll(tail))
         self.assertEqual([], self.poll(tail))
 
