@@ -116,7 +116,7 @@ class Fleet(fixtures.Fixture, abc.ABC):
         started = names or self.conductors
         for name in started:
             config = self.place.config_file(
-                **self._options(), **self.conductor_options(name)
+                **{**self._options(), **self.conductor_options(name)}
             )
             self.processes[name] = self.useFixture(
                 program.Program(
@@ -146,7 +146,7 @@ class Fleet(fixtures.Fixture, abc.ABC):
                     '-m',
                     'tests.outage.members_process',
                     self.place.config_file(
-                        **self._options(), **self.member_options(name)
+                        **{**self._options(), **self.member_options(name)}
                     ),
                     *some,
                 )
@@ -228,7 +228,7 @@ class Fleet(fixtures.Fixture, abc.ABC):
                 return seen
             if time.monotonic() > deadline:
                 raise drills.DrillError(
-                    f'gave up after {_PATIENCE:g} s: {what}'
+                    f'gave up after {_PATIENCE:g} s: {what}{self._logs()}'
                 )
             self.wait(_PAUSE)
 
@@ -262,6 +262,14 @@ class Fleet(fixtures.Fixture, abc.ABC):
             'conductor__workers': self._workers,
             **self.driver_options(),
         }
+
+    def _logs(self) -> str:
+        """The last of what the conductors have printed."""
+        return ''.join(
+            f'\n{name}:\n{self.processes[name].output[-3000:]}'
+            for name in self.conductors
+            if name in self.processes
+        )
 
     def _until_printed(self, name: str, words: str, times: int = 1) -> None:
         one = self.processes[name]
