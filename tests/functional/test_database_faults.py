@@ -278,14 +278,23 @@ class TestLostConnections(FaultTest):
         self.assertEqual(1, self.db.write(work))
         self.assertEqual([1, 1], tries)
 
+    def lose_answers(self) -> None:
+        self.proxy.cut()
+        self.proxy.heal()
+
     def test_work_is_not_done_again_after_a_commit_without_answer(
         self,
     ) -> None:
+        cut = threading.Timer(0.2, self.lose_answers)
+        self.addCleanup(cut.join)
         tries: list[int] = []
 
         def work(conn: sa.Connection) -> None:
             tries.append(change(conn))
             self.proxy.freeze(to_server=False)
+            # So early that there is time for another attempt.
+            if len(tries) == 1:
+                cut.start()
 
         self.assertRaises(exception.DatabaseUnreachable, self.db.write, work)
         self.assertEqual(1, len(tries))
