@@ -14,6 +14,7 @@ from sgconductor import metrics as sg_metrics
 from sgconductor import objects
 from sgconductor.conductor import backend
 from sgconductor.conductor import beat_writer
+from sgconductor.conductor import clock_steps
 from sgconductor.conductor import conductor_beats
 from sgconductor.conductor import dispatcher
 from sgconductor.conductor import event_publisher
@@ -44,6 +45,7 @@ LOG = logging.getLogger(__name__)
 _SETTLE_EVERY = 30.0
 _SWEEP_EVERY = 1.0
 _PUBLISH_EVERY = 1.0
+_LOOK_AT_CLOCK_EVERY = 1.0
 _TASKS_END_WITHIN = 10.0
 
 # Seconds. Beats sent after a conductor's last beat may still be in flight, so
@@ -101,7 +103,17 @@ class Conductor:
             self.backend.deregistrations,
             self.backend.changes,
         )
+        steps = clock_steps.ClockSteps(
+            self._db, gap, conf.servicegroup.sync_interval
+        )
         self._tasks = (
+            # Quiet, for the sweep warns where the database is away.
+            periodic_task.PeriodicTask(
+                "look at the database's clock",
+                _LOOK_AT_CLOCK_EVERY,
+                steps.look,
+                quiet=True,
+            ),
             periodic_task.PeriodicTask('sweep', _SWEEP_EVERY, sweeping.run),
             # A task of its own: it may wait for another broker.
             periodic_task.PeriodicTask(
@@ -115,7 +127,9 @@ class Conductor:
         )
         self._notifications = transports.beat_transport(conf)
         self._started = self._stopped = False
-        self.beats = beat_writer.BeatWriter(self._db, gap, late)
+        self.beats = beat_writer.BeatWriter(
+            self._db, gap, late, translate=steps.translate
+        )
         # What waits for the database waits with the broker, not in memory.
         transports.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
         calls = dispatcher.Dispatcher(

@@ -109,3 +109,5 @@ def forget(conn: sa.Connection) -> None:
     """Delete events that were sent long ago."""
     now = conn.execute(sa.select(clock.utcnow())).scalar_one()
     conn.execute(_T.delete().where(_T.c.sent_at < now - _KEPT))
+    # Where the clock was set back, they are kept from now on.
+    conn.execute(_T.update().where(_T.c.sent_at > now).values(sent_at=now))
