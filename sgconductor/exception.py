@@ -222,7 +222,8 @@ class ConductorUnreachable(Unreachable):
         self.message = (
             f'No conductor answered on topic {topic!r} within {seconds:g} s. '
             f'Check that the broker answers, that sgconductor-conductor runs '
-            f'and uses the same transport_url.'
+            f'and uses the same transport_url, and that it can write to its '
+            f'database: otherwise it takes no calls.'
         )
 
 

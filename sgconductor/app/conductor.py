@@ -19,13 +19,16 @@ from sgconductor.conductor import conductor_beats
 from sgconductor.conductor import dispatcher
 from sgconductor.conductor import event_publisher
 from sgconductor.conductor import exporter
+from sgconductor.conductor import intake
 from sgconductor.conductor import leader
 from sgconductor.conductor import manager
 from sgconductor.conductor import metrics
 from sgconductor.conductor import sweep
+from sgconductor.conductor import write_state
 from sgconductor.db import database
 from sgconductor.db import models
 from sgconductor.db import schema
+from sgconductor.db import services
 from sgconductor.member import membership
 from sgconductor.member import periodic_task
 from sgconductor.messaging import broker
@@ -127,8 +130,9 @@ class Conductor:
         )
         self._notifications = transports.beat_transport(conf)
         self._started = self._stopped = False
+        state = write_state.WriteState(self._db.name)
         self.beats = beat_writer.BeatWriter(
-            self._db, gap, late, translate=steps.translate
+            self._db, gap, late, state, translate=steps.translate
         )
         # What waits for the database waits with the broker, not in memory.
         transports.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
@@ -136,21 +140,28 @@ class Conductor:
             [manager.ConductorManager()],
             serializer.Serializer(backend=self.backend),
             messaging.ExplicitRPCAccessPolicy,
+            state=state,
         )
-        self._rpc_server = graceful_server.Server(
-            self._rpc,
-            messaging.Target(
-                exchange=topics.EXCHANGE,
-                topic=topics.RPC_TOPIC,
-                server=conf.conductor.host,
+        self._intake = intake.Intake(
+            graceful_server.Server(
+                self._rpc,
+                messaging.Target(
+                    exchange=topics.EXCHANGE,
+                    topic=topics.RPC_TOPIC,
+                    server=conf.conductor.host,
+                ),
+                calls,
             ),
-            calls,
-        )
-        self._beat_server = beat_writer.listener(
-            self._notifications,
+            beat_writer.listener(
+                self._notifications,
+                self.beats,
+                conf.conductor.beat_batch_size,
+                conf.conductor.beat_batch_timeout,
+            ),
             self.beats,
-            conf.conductor.beat_batch_size,
-            conf.conductor.beat_batch_timeout,
+            state,
+            self._probe,
+            gap,
         )
         first = conf.conductor.metrics_port
         self._exporter = exporter.Exporter(
@@ -160,6 +171,7 @@ class Conductor:
             metrics.WorkerMetrics(
                 self.beats,
                 calls,
+                state,
                 self.backend.judges.drivers,
             ),
         )
@@ -191,8 +203,7 @@ class Conductor:
             driver.watch()
         # Before the first call: the table may be that of a backup.
         self._settling.start(at_once=True)
-        self._rpc_server.start()
-        self._beat_server.start(override_pool_size=1)
+        self._intake.start()
         try:
             self._join(timeout=0)
         except exception.Unreachable:
@@ -220,11 +231,8 @@ class Conductor:
         try:
             self._membership.leave()
             self._pin_listener.stop()
-            graceful_server.drain(self._rpc_server)
-            self._beat_server.stop()
-            self.beats.stop()
-            self._rpc_server.wait()
-            self._beat_server.wait()
+            self._intake.stop()
+            self._intake.wait()
             self._pin_listener.close()
             for task in (self._settling, *self._tasks):
                 task.wait(_TASKS_END_WITHIN)
@@ -244,6 +252,19 @@ class Conductor:
         self._events.cleanup()
         self._notifications.cleanup()
         self._db.close()
+
+    def _probe(self) -> None:
+        """Check that calls and beats can be taken, by writing an own beat.
+
+        :raises SGConductorError: saying why they cannot
+        """
+        beats = []
+        joined = self._membership.joined
+        if joined is not None:
+            beats.append(services.Beat(joined.id, joined.incarnation, 0))
+        # Without a beat, the statement still needs the right to write.
+        self._db.write(lambda conn: services.beat_many(conn, beats))
+        broker.ping(self._rpc)
 
     def _context(self) -> sg_context.RequestContext:
         return sg_context.RequestContext(backend=self.backend)

@@ -18,8 +18,8 @@ import prometheus_client
 import sqlalchemy as sa
 from oslo_messaging import transport as transport_types
 
-from sgconductor import exception
 from sgconductor.conductor import beat_message
+from sgconductor.conductor import write_state
 from sgconductor.db import database
 from sgconductor.db import reception
 from sgconductor.db import services
@@ -67,6 +67,7 @@ class BeatWriter(batch_listener.BatchDispatcher):
         db: database.Database,
         gap: float,
         late: float,
+        state: write_state.WriteState,
         retry_after: float = 0.3,
         translate: Translate = tuple,
         monotonic: Callable[[], float] = time.monotonic,
@@ -75,6 +76,8 @@ class BeatWriter(batch_listener.BatchDispatcher):
         :param gap: seconds; a longer time without a beat is an outage of
             reception
         :param late: seconds; an older beat does not prove reception
+        :param state: is told when a batch cannot be written; while it is
+            failed, all batches are given back
         :param retry_after: seconds to wait before a batch that could not be
             written is given back to the broker
         :param translate: puts the stamps of beats into the database's clock
@@ -99,17 +102,26 @@ class BeatWriter(batch_listener.BatchDispatcher):
         )
         self._unwritten_since: float | None = None
         self._db = db
+        self._state = state
         self._gap = int(gap * _SECOND)
         self._late = int(late * _SECOND)
         # Often enough that reception is not taken for an outage.
         self._record_every = min(1.0, gap / 4)
         self._translate = translate
         self._monotonic = monotonic
-        now = monotonic()
-        self._progress = _Progress(continuous_since=now, wrote_at=now)
         self._retry_after = retry_after
         self._stopping = threading.Event()
-        self._failing = False
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Begin again, after everything was given back to the broker.
+
+        What this writer did not write since its last batch proves nothing:
+        others could.
+        """
+        now = self._monotonic()
+        self._unwritten_since = None
+        self._progress = _Progress(continuous_since=now, wrote_at=now)
 
     def unwritten_seconds(self) -> float:
         """The age of the oldest unwritten beat; 0 if all are written.
@@ -132,6 +144,8 @@ class BeatWriter(batch_listener.BatchDispatcher):
         """
         begin = self._monotonic()
         self.received += len(incoming)
+        if self._state.is_failed:
+            return incoming
         beats = beat_message.merge(self._read(incoming))
         if not beats:
             return ()
@@ -143,12 +157,14 @@ class BeatWriter(batch_listener.BatchDispatcher):
             )
         except Exception as error:
             # The beats are not the cause: their values were checked.
-            self._fail(error)
+            self._state.failed(error)
+            self._stopping.wait(self._retry_after)
             return incoming
         self._unwritten_since = None
         self.batch_sizes.observe(len(beats))
         self.flush_seconds.observe(self._monotonic() - begin)
-        self._succeed(found, len(beats))
+        self.written += found
+        self.stale += len(beats) - found
         return ()
 
     def _write(
@@ -187,24 +203,6 @@ class BeatWriter(batch_listener.BatchDispatcher):
                     error,
                     message.message,
                 )
-
-    def _fail(self, error: Exception) -> None:
-        if not self._failing:
-            LOG.error(
-                'Beats cannot be written and stay with the broker until they '
-                'can: %s',
-                error,
-                exc_info=not isinstance(error, exception.Unreachable),
-            )
-            self._failing = True
-        self._stopping.wait(self._retry_after)
-
-    def _succeed(self, found: int, sent: int) -> None:
-        if self._failing:
-            LOG.info('Beats are written to the database again.')
-            self._failing = False
-        self.written += found
-        self.stale += sent - found
 
 
 def listener(

@@ -129,10 +129,16 @@ class Membership:
 
         :raises RuntimeError: while this process is not a member
         """
-        session = self._session
-        if session is None or session.service is None:
+        service = self.joined
+        if service is None:
             raise RuntimeError('not a member: call join() first')
-        return session.service
+        return service
+
+    @property
+    def joined(self) -> service_objects.Service | None:
+        """The service as it joined last; None while it is not a member."""
+        session = self._session
+        return None if session is None else session.service
 
     def join(self, timeout: float | None = None) -> service_objects.Service:
         """Join, and beat from now on.
