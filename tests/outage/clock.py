@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tests.outage import fleet
 from tests.servers import clock
-from tests.servers import process
+from tests.servers import rabbitmq
 
 DEAD, DYING, VICTIM = fleet.DEAD, 'dies-at-the-step', fleet.VICTIM
 
@@ -65,7 +65,7 @@ class ClockDrill(fleet.Fleet):
 
     def __init__(
         self,
-        broker: process.Server,
+        broker: rabbitmq.RabbitMQ,
         server: Any,
         step: float,
         *,
@@ -137,9 +137,7 @@ class ClockDrill(fleet.Fleet):
         self.until(f'{host} is down', lambda: self.all_see_down(host, since))
         self.until(
             f'the event that {host} is down',
-            lambda: any(
-                name == host for name, _ in self.down_events(marker)
-            ),
+            lambda: any(name == host for name, _ in self.down_events(marker)),
         )
         now = time.monotonic()
         self.say(f'{host} is down: {self.lookers[0].reasons[host]}')
