@@ -130,7 +130,7 @@ class ClockSteps:
         if offset.least - before.most > clock.TOLERANCE:
             moved = offset.middle - before.middle
             step = clock_steps.Step(now - moved, now)
-            self._forward(step, offset.sent - before.sent)
+            self._forward(step, max(0, offset.sent - before.sent))
             return True
         if before.least - offset.most > clock.TOLERANCE:
             self._back(before.middle - offset.middle)

@@ -344,7 +344,7 @@ class TestPause(base.ConductorTest):
         service = self.get_service()
         self.skipped = 600.0
         self.deployment.age(service.id, 600)
-        count = service.report_count
+        count = self.get_service().report_count
         self.wait_for(
             'a beat', lambda: self.get_service().report_count > count
         )

@@ -5,13 +5,18 @@ import glob
 import os
 import pathlib
 
-__all__ = ['LIBRARY', 'Clock']
+__all__ = ['LIBRARY', 'Clock', 'missing']
 
 LIBRARY = '/usr/lib/*/faketime/libfaketimeMT.so.1'
 ENV = '/usr/bin/env'
 
 # The library leaves these behind when its process is killed.
 SHARED = '/dev/shm/{}faketime_{}_{}'  # noqa: S108
+
+
+def missing() -> str | None:
+    """Return what is not installed, None if nothing is missing."""
+    return None if glob.glob(LIBRARY) else LIBRARY
 
 
 class Clock:
