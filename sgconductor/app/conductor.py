@@ -76,6 +76,8 @@ class Conductor:
         self._host = f'{host}:{worker}' if worker else host
         self._db = database.Database.from_conf(conf)
         self._drivers = sg_driver.load(conf)
+        # What waits for the database waits with the broker, not in memory.
+        transports.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
         self._rpc = transports.rpc_transport(conf)
         self.backend = backend.Backend(
             self._db,
@@ -134,8 +136,6 @@ class Conductor:
         self.beats = beat_writer.BeatWriter(
             self._db, gap, late, state, translate=steps.translate
         )
-        # What waits for the database waits with the broker, not in memory.
-        transports.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
         calls = dispatcher.Dispatcher(
             [manager.ConductorManager()],
             serializer.Serializer(backend=self.backend),

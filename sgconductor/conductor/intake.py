@@ -20,6 +20,8 @@ LOG = logging.getLogger(__name__)
 # Seconds.
 _CHECK_EVERY = 0.25
 _PROBE_EVERY = 0.5
+# A server that starts may wait for a broker that has just gone.
+_STOPS_WITHIN = 15.0
 
 
 class Intake:
@@ -65,7 +67,7 @@ class Intake:
         """Take no more; what has arrived is handled."""
         self._stopping.set()
         self._state.wake()
-        self._thread.join()
+        self._thread.join(_STOPS_WITHIN)
         if self._serves:
             graceful_server.drain(self._calls)
             self._listener.stop()

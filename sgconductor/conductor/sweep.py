@@ -72,8 +72,8 @@ class Sweep:
             return
         self._look_over()
         self._deregistrations.flush()
-        if begin >= self._forget_at:
-            self._db.write(db_events.forget)
+        # If there are more old events, the next sweep goes on.
+        if begin >= self._forget_at and not self._db.write(db_events.forget):
             self._db.write(disagreements.forget)
             self._forget_at = begin + _FORGET_EVERY
         took = time.monotonic() - begin
@@ -151,10 +151,15 @@ def _turn(
 
     :returns: those that turned, of which another state was announced before
     """
-    incarnations = {
-        i: happening.row['incarnation'] for i, happening in turning.items()
+    # A later beat makes a service no less up.
+    judged = {
+        i: announced_state.Judged(
+            row['incarnation'],
+            None if state == 'up' else row['last_seen_up'],
+        )
+        for i, (_, row, *_) in turning.items()
     }
-    marked = announced_state.mark(conn, incarnations, state)
+    marked = announced_state.mark(conn, judged, state)
     # The first announcement of a service is no news.
     turned = [
         turning[i]

@@ -61,9 +61,9 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
                 version='1.0',
             ),
             timeout=timeout,
-            # The broker is tried once, and an error names it: a caller that
+            # Each broker is tried once, and an error names it: a caller that
             # wants to wait for it can call again.
-            retry=1,
+            retry=broker.retries(transport),
             serializer=serializer.Serializer(conductor=self),
         )
         # The client has registered the option.

@@ -147,4 +147,4 @@ class TestProxy(base.TestCase):
     def test_a_dead_target_resets(self) -> None:
         (port,) = process.free_ports(1)
         self.proxy.target(process.LOOPBACK, port)
-        self.assertRaises(ConnectionResetError, self.connect().recv, 1)
+        self.assertRaises(ConnectionResetError, self.greeted)

@@ -7,7 +7,6 @@ must stay down, and the second must be found down in time.
 
 import argparse
 import logging
-import os
 import signal
 import sys
 import time
@@ -177,7 +176,7 @@ class Drill(fleet.Fleet):
                 self.kill(name)
         elif self._part == 'conductor':
             # Its worker too, with the messages that it has taken.
-            self._signal_last(signal.SIGSTOP)
+            self.signal_conductor(self.conductors[-1], signal.SIGSTOP)
         else:
             self._servers[self._part].kill()
 
@@ -185,15 +184,9 @@ class Drill(fleet.Fleet):
         if self._part == 'conductors':
             self.start_conductors()
         elif self._part == 'conductor':
-            self._signal_last(signal.SIGCONT)
+            self.signal_conductor(self.conductors[-1], signal.SIGCONT)
         else:
             self._servers[self._part].start()
-
-    def _signal_last(self, number: signal.Signals) -> None:
-        """Send a signal to the last conductor and its workers."""
-        one = self.processes[self.conductors[-1]]
-        for pid in (one.process.pid, *one.children()):
-            os.kill(pid, number)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -303,7 +296,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         'flapping (reset each second) or slow. The database also: '
         'read-only, switched-over (sessions stay read-only afterwards), '
         'connections (used up), isolation (the default is serializable); '
-        'without --of-one: disk-full',
+        'without --of-one: disk-full. One conductor: killed or stopped',
     )
     parser.add_argument(
         '--database',
@@ -351,6 +344,8 @@ def _check(options: argparse.Namespace) -> str | None:
         return '--of-one needs --how' if options.of_one else None
     if options.how not in hows:
         return f'--how of {options.part} is one of: {", ".join(hows)}'
+    if options.part == 'conductor' and options.of_one != 'conductor':
+        return f'--how {options.how} needs --of-one conductor'
     if options.of_one == 'member' and options.part != 'broker':
         return 'only the broker can be away for one member'
     if options.of_one and options.how == partial.DISK_FULL:

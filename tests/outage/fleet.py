@@ -2,6 +2,8 @@
 
 import abc
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -109,8 +111,10 @@ class Fleet(fixtures.Fixture, abc.ABC):
         """More options of one process of members."""
         return {}
 
-    def start_conductors(self) -> None:
-        for name in self.conductors:
+    def start_conductors(self, names: Sequence[str] = ()) -> None:
+        """Start conductors; by default all."""
+        started = names or self.conductors
+        for name in started:
             config = self.place.config_file(
                 **self._options(), **self.conductor_options(name)
             )
@@ -121,9 +125,15 @@ class Fleet(fixtures.Fixture, abc.ABC):
                     config,
                 )
             )
-        for name in self.conductors:
+        for name in started:
             self._until_printed(name, 'worker is ready', self._workers)
-        self.say(f'{", ".join(self.conductors)} run')
+        self.say(f'{", ".join(started)} run')
+
+    def signal_conductor(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a conductor and to its workers."""
+        one = self.processes[name]
+        for pid in (one.process.pid, *one.children()):
+            os.kill(pid, number)
 
     def start_members(self, hosts: Mapping[str, Sequence[str]]) -> None:
         """

@@ -39,6 +39,7 @@ HOWS: Mapping[str, Sequence[str]] = {
     'broker': NETWORK,
     'zookeeper': NETWORK,
     'memcached': NETWORK,
+    'conductor': ('killed', 'stopped'),
 }
 
 
@@ -141,6 +142,8 @@ class PartialDrill(fleet.Fleet):
         return self.conductors[:1] if self._of_one else self.conductors
 
     def prepare(self) -> None:
+        if self._part == 'conductor':
+            return
         port = self._servers[self._part].port
         for name in self._affected:
             self._proxies[name] = self.useFixture(
@@ -281,6 +284,8 @@ class PartialDrill(fleet.Fleet):
     def _fault(self) -> Fault:
         if self._how in NETWORK:
             return self._network_fault()
+        if self._part == 'conductor':
+            return self._process_fault()
         if self._how == DISK_FULL:
             server = self._servers[self._part]
             return Fault(server.fill_disk, functools.partial(_refresh, server))
@@ -309,6 +314,19 @@ class PartialDrill(fleet.Fleet):
         end = functools.partial(all_of, proxy.Proxy.heal)
         again = begin if self._how == 'flapping' else _nothing
         return Fault(begin, end, again)
+
+    def _process_fault(self) -> Fault:
+        (name,) = self._affected
+        if self._how == 'killed':
+            return Fault(
+                self.processes[name].kill,
+                functools.partial(self.start_conductors, [name]),
+            )
+        send = functools.partial(self.signal_conductor, name)
+        return Fault(
+            functools.partial(send, signal.SIGSTOP),
+            functools.partial(send, signal.SIGCONT),
+        )
 
     def _fill(self) -> None:
         self._filler.fill()

@@ -163,3 +163,38 @@ class TestEventTail(base.TestCase):
         self.assertEqual([], self.poll(tail))
         new = self.write(4)
         self.assertEqual(new, self.poll(tail))
+
+    def test_a_server_that_lags_hides_no_event(self) -> None:
+        """Of a cluster, where each page may be read from another server."""
+        old, *_ = self.write(1)
+        self.now += 100
+        tail = self.new_tail()
+        first, second = self.write(2, 3)
+        self.assertEqual([first, second], self.poll(tail))
+        shown = self.table
+        # Another server does not show them yet, but it shows one that
+        # happened before them.
+        self.table = {old.id: old}
+        self.now -= 2
+        late = self.write(4)
+        self.now += 2
+        self.assertEqual(late, self.poll(tail))
+        self.assertEqual([0], self.markers[1:])
+        self.table |= shown
+        later = self.write(5, 9)
+        self.assertEqual(later, self.poll(tail))
+        self.assertEqual([], self.poll(tail))
+
+    def test_a_server_that_lags_in_a_new_table_hides_no_event(self) -> None:
+        tail = self.new_tail()
+        first = self.write(2)
+        self.assertEqual(first, self.poll(tail))
+        shown, self.table = self.table, {}
+        self.assertEqual([], self.poll(tail))
+        # It happened before the newest known one, and is shown after it.
+        self.now -= 2
+        late = self.write(1)
+        self.now += 2
+        self.assertEqual(late, self.poll(tail))
+        self.table |= shown
+        self.assertEqual([], self.poll(tail))

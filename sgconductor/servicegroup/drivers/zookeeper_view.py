@@ -1,5 +1,6 @@
 """The names of the nodes of each group, kept up to date by watches."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -20,6 +21,11 @@ LOG = logging.getLogger(__name__)
 # Seconds to wait for the first read of a group, and between tries.
 _TIMEOUT = 2.0
 _RETRY_INTERVAL = 1.0
+
+# Seconds between two questions whether the server has all changes, and after
+# which the answer to the last one is too old.
+_CONFIRM_INTERVAL = 1.0
+_CONFIRMED_FOR = 2.5
 
 # Seconds to pause after reading groups, so that many changes are read with few
 # requests: at least, at most, and as a multiple of what the reads took.
@@ -46,6 +52,8 @@ class _Group:
     :param wake: called after they have changed
     :ivar stale: whether they have changed since they were last read
     :ivar listing: of the last read
+    :ivar known: the names of the last read that succeeded
+    :ivar gone: since when names are missing, by name
     :ivar tried: set after the first read
     """
 
@@ -53,8 +61,24 @@ class _Group:
         self.path = path
         self.stale = True
         self.listing = _Listing(None, why='it has not answered yet')
+        self.known: Set[str] = frozenset()
+        self.gone: Mapping[str, float] = {}
         self.tried = threading.Event()
         self._wake = wake
+
+    def read(self, listing: _Listing, forget: float) -> None:
+        """Take the result of a read.
+
+        :param forget: forget names that are missing since before that
+        """
+        gone = {**dict.fromkeys(self.known, time.monotonic()), **self.gone}
+        self.gone = {
+            name: since
+            for name, since in gone.items()
+            if name not in listing.names and since > forget
+        }
+        self.known = listing.names
+        self.listing = listing
 
     def changed(self, event: object = None) -> None:
         """Called by kazoo, which must not be blocked."""
@@ -67,15 +91,27 @@ class View:
 
     A thread reads each group once, and again after each change. What was
     read over an earlier connection is not used: its watches are gone.
+
+    A server that is stopped, or cut off from the others, tells of no changes,
+    and it takes a while until the connection to it is lost. So the thread
+    also asks the ensemble again and again whether the server has them all.
+
+    :param return_time: seconds within which the node of a live member is back
+        after its session has expired
     """
 
-    def __init__(self, client: zookeeper_client.Client) -> None:
+    def __init__(
+        self, client: zookeeper_client.Client, return_time: float
+    ) -> None:
         self._client = client
+        self._return_time = return_time
         self._groups: dict[str, _Group] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._closed = threading.Event()
+        # When the ensemble was last asked, and has answered.
+        self._confirmed_at = float('-inf')
         client.listen(self._wake.set)
 
     def names(self, paths: Collection[str]) -> Mapping[str, Set[str]]:
@@ -99,6 +135,28 @@ class View:
                     each.why or 'it was not read again since it reconnected'
                 )
         return {path: each.names for path, each in listings.items()}
+
+    def missing(self, path: str) -> Set[str]:
+        """The names below a path that may be back in a moment.
+
+        A session can expire although its process lives: the server that it
+        was connected to was cut off or stopped, and the process was late to
+        notice that.
+        """
+        since = time.monotonic() - self._return_time
+        gone = self._groups[path].gone
+        return {name for name, at in gone.items() if at > since}
+
+    @property
+    def trouble(self) -> str:
+        """Why names may be missing, or ''."""
+        age = time.monotonic() - self._confirmed_at
+        if age < _CONFIRMED_FOR:
+            return ''
+        return (
+            f'the ensemble has not confirmed for {age:.1f} s that its server '
+            f'knows all members'
+        )
 
     def close(self) -> None:
         """Stop the thread. It may be stopped already."""
@@ -125,12 +183,23 @@ class View:
             self._wake.wait(_RETRY_INTERVAL)
             self._wake.clear()
             began = time.monotonic()
+            if began - self._confirmed_at > _CONFIRM_INTERVAL:
+                self._confirm(began)
             for group in list(self._groups.values()):
                 if group.stale or self._is_old(group.listing):
                     self._read(group)
             took = time.monotonic() - began
             pause = max(_MIN_PAUSE, _PAUSE_FACTOR * took)
             self._closed.wait(min(pause, _MAX_PAUSE))
+
+    def _confirm(self, now: float) -> None:
+        """Wait until the server has all changes that the leader had.
+
+        Its watches are called before that.
+        """
+        with contextlib.suppress(exception.SGConductorError):
+            self._client.ask(lambda kazoo: kazoo.sync_async('/'))
+            self._confirmed_at = now
 
     def _is_old(self, listing: _Listing) -> bool:
         return listing.connection != self._client.connection
@@ -140,7 +209,8 @@ class View:
         connection = self._client.connection
         group.stale = False
         try:
-            group.listing = _Listing(connection, self._fetch(group))
+            listing = _Listing(connection, self._fetch(group))
+            group.read(listing, time.monotonic() - self._return_time)
         except exception.SGConductorError as error:
             self._fail(group, str(error.args[-1]))
         except Exception as error:

@@ -1,0 +1,199 @@
+"""Connections of PyMySQL and psycopg2 whose commands a watchdog bounds.
+
+An engine makes them through the event ``do_connect``, which also sets the
+time for connecting. What the database's URL sets itself stays as it is.
+"""
+
+import math
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+import pymysql.connections
+import sqlalchemy as sa
+
+from sgconductor.db import watchdog as sg_watchdog
+
+# PyMySQL's numbers for a server that cannot be reached, and for a connection
+# that was lost.
+_UNREACHED = 2003
+_LOST = 2013
+# In seconds. libpq waits for each of several hosts, and never less.
+_LEAST = 2
+
+
+def watch(engine: sa.Engine, watchdog: sg_watchdog.Watchdog) -> None:
+    """Have a watchdog bound all commands of an engine's connections."""
+    connects: dict[str, Callable[..., Any]] = {
+        'pymysql': _connect_pymysql,
+        'psycopg2': _connect_psycopg2,
+    }
+    connect = connects.get(engine.dialect.driver)
+    if connect is None or watchdog.timeout is None:
+        return
+
+    @sa.event.listens_for(engine, 'do_connect')
+    def _connect(
+        _dialect: Any, _record: Any, args: Any, options: dict[str, Any]
+    ) -> Any:
+        return connect(watchdog, args, options)
+
+
+def _connect_pymysql(
+    watchdog: sg_watchdog.Watchdog, args: Any, options: dict[str, Any]
+) -> Any:
+    wait = max(watchdog.left(), 0.1)
+    own = {'read_timeout', 'write_timeout'} & set(options)
+    options.setdefault('connect_timeout', wait)
+    if own or options.get('unix_socket'):
+        # PyMySQL's own timeouts.
+        options.setdefault('read_timeout', watchdog.timeout)
+        options.setdefault('write_timeout', watchdog.timeout)
+        return pymysql.connections.Connection(*args, **options)
+    connection = _PyMySQL(*args, **options, defer_connect=True)
+    connection.open_within(watchdog)
+    return connection
+
+
+class _PyMySQL(pymysql.connections.Connection):  # type: ignore[misc]
+    """A connection of PyMySQL under watch."""
+
+    _watchdog: sg_watchdog.Watchdog
+    _watched: socket.socket
+
+    def open_within(self, watchdog: sg_watchdog.Watchdog) -> None:
+        """Connect."""
+        self._watchdog = watchdog
+        sock = self._dial()
+        self._watched = sg_watchdog.duplicate(sock.fileno())
+        try:
+            self._run(super().connect, sock)
+        except BaseException:
+            self._watched.close()
+            raise
+
+    def query(self, *args: Any, **kwargs: Any) -> Any:
+        return self._run(super().query, *args, **kwargs)
+
+    def ping(self, *args: Any, **kwargs: Any) -> Any:
+        return self._run(super().ping, *args, **kwargs)
+
+    def autocommit(self, *args: Any, **kwargs: Any) -> Any:
+        return self._run(super().autocommit, *args, **kwargs)
+
+    def commit(self) -> None:
+        self._end(super().commit)
+
+    def rollback(self) -> None:
+        self._end(super().rollback)
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            self._watched.close()
+
+    def _dial(self) -> socket.socket:
+        source = self.bind_address and (self.bind_address, 0)
+        try:
+            sock = socket.create_connection(
+                (self.host, self.port), self.connect_timeout, source or None
+            )
+        except OSError as error:
+            raise pymysql.err.OperationalError(
+                2003,
+                f"Can't connect to MySQL server on {self.host!r} ({error})",
+            ) from error
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._watchdog.timeout is not None:
+            sg_watchdog.keep_alive(sock, self._watchdog.timeout)
+        return sock
+
+    def _run(self, command: Callable[..., Any], *args: Any, **kw: Any) -> Any:
+        try:
+            return self._watchdog.run(self._watched, command, *args, **kw)
+        except sg_watchdog.TimeIsUp as error:
+            raise pymysql.err.OperationalError(_LOST, str(error)) from error
+
+    def _end(self, command: Callable[[], None]) -> None:
+        try:
+            self._watchdog.end(self._watched, command)
+        except sg_watchdog.TimeIsUp as error:
+            raise pymysql.err.OperationalError(_LOST, str(error)) from error
+
+
+def _connect_psycopg2(
+    watchdog: sg_watchdog.Watchdog, args: Any, options: dict[str, Any]
+) -> Any:
+    hosts = str(options.get('host', '')).count(',') + 1
+    wait = max(_LEAST, math.floor(min(watchdog.left(), 60) / hosts))
+    timeout = watchdog.timeout or wait
+    pause = max(1, round(timeout / 3))
+    for name, value in (
+        ('connect_timeout', wait),
+        ('keepalives_idle', pause),
+        ('keepalives_interval', pause),
+        ('keepalives_count', 2),
+    ):
+        options.setdefault(name, value)
+    connection = psycopg2.connect(
+        *args, connection_factory=_Psycopg2, **options
+    )
+    connection.put_under(watchdog)
+    return connection
+
+
+class _Cursor(psycopg2.extensions.cursor):  # type: ignore[misc]
+    """A cursor of psycopg2 under watch."""
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        return self.connection.run(super().execute, *args, **kwargs)
+
+    def executemany(self, *args: Any, **kwargs: Any) -> Any:
+        return self.connection.run(super().executemany, *args, **kwargs)
+
+
+class _Psycopg2(psycopg2.extensions.connection):  # type: ignore[misc]
+    """A connection of psycopg2 under watch."""
+
+    _watchdog: sg_watchdog.Watchdog
+    _watched: socket.socket
+
+    def put_under(self, watchdog: sg_watchdog.Watchdog) -> None:
+        self._watchdog = watchdog
+        self._watched = sg_watchdog.duplicate(self.fileno())
+        self.cursor_factory = _Cursor
+
+    def run(self, command: Callable[..., Any], *args: Any, **kw: Any) -> Any:
+        """Run a command of a cursor."""
+        try:
+            return self._watchdog.run(self._watched, command, *args, **kw)
+        except sg_watchdog.TimeIsUp as error:
+            raise self._lost(error) from error
+
+    def set_client_encoding(self, *args: Any, **kwargs: Any) -> None:
+        self.run(super().set_client_encoding, *args, **kwargs)
+
+    def commit(self) -> None:
+        self._end(super().commit)
+
+    def rollback(self) -> None:
+        self._end(super().rollback)
+
+    def close(self) -> None:
+        super().close()
+        self._watched.close()
+
+    def _end(self, command: Callable[[], None]) -> None:
+        try:
+            self._watchdog.end(self._watched, command)
+        except sg_watchdog.TimeIsUp as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: Exception) -> Exception:
+        # SQLAlchemy takes a closed connection for a broken one.
+        self.close()
+        lost: Exception = psycopg2.OperationalError(str(error))
+        return lost
