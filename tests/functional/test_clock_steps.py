@@ -102,7 +102,11 @@ class ClockTest(base.DeploymentTest):
     def mark(self, host: str, state: str) -> None:
         row = self.row(host)
         with self.db.writer() as conn:
-            announced_state.mark(conn, {row['id']: row['incarnation']}, state)
+            announced_state.mark(
+                conn,
+                {row['id']: announced_state.Judged(row['incarnation'])},
+                state,
+            )
 
     def stale(self) -> list[str]:
         """The hosts of services that a sweep looks at."""
