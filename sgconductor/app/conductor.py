@@ -14,6 +14,7 @@ from sgconductor import metrics as sg_metrics
 from sgconductor import objects
 from sgconductor.conductor import backend
 from sgconductor.conductor import beat_writer
+from sgconductor.conductor import clock_steps
 from sgconductor.conductor import conductor_beats
 from sgconductor.conductor import dispatcher
 from sgconductor.conductor import event_publisher
@@ -47,6 +48,7 @@ LOG = logging.getLogger(__name__)
 _SETTLE_EVERY = 30.0
 _SWEEP_EVERY = 1.0
 _PUBLISH_EVERY = 1.0
+_LOOK_AT_CLOCK_EVERY = 1.0
 _TASKS_END_WITHIN = 10.0
 
 # Seconds. Beats sent after a conductor's last beat may still be in flight, so
@@ -106,7 +108,17 @@ class Conductor:
             self.backend.deregistrations,
             self.backend.changes,
         )
+        steps = clock_steps.ClockSteps(
+            self._db, gap, conf.servicegroup.sync_interval
+        )
         self._tasks = (
+            # Quiet, for the sweep warns where the database is away.
+            periodic_task.PeriodicTask(
+                "look at the database's clock",
+                _LOOK_AT_CLOCK_EVERY,
+                steps.look,
+                quiet=True,
+            ),
             periodic_task.PeriodicTask('sweep', _SWEEP_EVERY, sweeping.run),
             # A task of its own: it may wait for another broker.
             periodic_task.PeriodicTask(
@@ -121,7 +133,9 @@ class Conductor:
         self._notifications = transports.beat_transport(conf)
         self._started = self._stopped = False
         state = write_state.WriteState(self._db.name)
-        self.beats = beat_writer.BeatWriter(self._db, gap, late, state)
+        self.beats = beat_writer.BeatWriter(
+            self._db, gap, late, state, translate=steps.translate
+        )
         calls = dispatcher.Dispatcher(
             [manager.ConductorManager()],
             serializer.Serializer(backend=self.backend),

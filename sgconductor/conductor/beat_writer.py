@@ -30,6 +30,8 @@ LOG = logging.getLogger(__name__)
 
 _SECOND = 1_000_000
 
+Translate = Callable[[Sequence[services.Beat]], Sequence[services.Beat]]
+
 
 class _Progress(NamedTuple):
     """How beats were written so far; seconds of the monotonic clock.
@@ -67,6 +69,7 @@ class BeatWriter(batch_listener.BatchDispatcher):
         late: float,
         state: write_state.WriteState,
         retry_after: float = 0.3,
+        translate: Translate = tuple,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """
@@ -77,6 +80,8 @@ class BeatWriter(batch_listener.BatchDispatcher):
             failed, all batches are given back
         :param retry_after: seconds to wait before a batch that could not be
             written is given back to the broker
+        :param translate: puts the stamps of beats into the database's clock
+            as it is now; see :mod:`sgconductor.conductor.clock_steps`
         :param monotonic: the host's monotonic clock, in seconds
         """
         self.received = 0
@@ -102,6 +107,7 @@ class BeatWriter(batch_listener.BatchDispatcher):
         self._late = int(late * _SECOND)
         # Often enough that reception is not taken for an outage.
         self._record_every = min(1.0, gap / 4)
+        self._translate = translate
         self._monotonic = monotonic
         self._retry_after = retry_after
         self._stopping = threading.Event()
@@ -165,6 +171,7 @@ class BeatWriter(batch_listener.BatchDispatcher):
         self, conn: sa.Connection, beats: Sequence[services.Beat]
     ) -> tuple[int, _Progress]:
         """The number of beats that had a row, and the progress after them."""
+        beats = self._translate(beats)
         found = services.beat_many(conn, beats)
         now = self._monotonic()
         since, wrote_at, recorded_at, newest_before = self._progress

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Literal
 
+from sgconductor.db import clock
 from sgconductor.db import reception
 from sgconductor.db import services
 from sgconductor.servicegroup import driver as sg_driver
@@ -117,7 +118,7 @@ def by_table(row: services.Row, windows: Windows) -> Verdict:
     if ordered is not None:
         return ordered
     if not _overdue(row):
-        return _UP
+        return by_order_of_moments(row) or _UP
     seen = f'last beat {row["age"] / _SECOND:.1f} s ago'
     if silence(row['age'], windows, row['down_after']) > _patience(row):
         return Verdict('down', f'{seen}, allowed {row["down_after"]} s')
@@ -144,6 +145,30 @@ def by_order(row: services.Row) -> Verdict | None:
     if row['left_at'] is not None:
         return Verdict('down', f'left at {_text(row["left_at"])}')
     return None
+
+
+def by_order_of_moments(row: services.Row) -> Verdict | None:
+    """The verdict where a service is not overdue, but its last beat is old.
+
+    Where the database's clock was set back, an old beat looks fresh, or comes
+    from the future. Then the service keeps the state that it had.
+
+    :returns: None where its last beat is fresh
+    """
+    since = row['state_since']
+    if row['state'] == 'down' and since is not None:
+        silent = seconds_between(row['last_seen_up'], since)
+        if silent > row['down_after']:
+            return _no_beat_since(since)
+    if row['age'] >= -clock.TOLERANCE:
+        return None
+    if row['state'] == 'down' and since is not None:
+        return _no_beat_since(since)
+    return Verdict(
+        'unknown',
+        f'the last beat seems to come {-row["age"] / _SECOND:.1f} s from now, '
+        f'because the clock of the database was set back',
+    )
 
 
 def silence(age: int, windows: Windows, down_after: int) -> int:
@@ -185,8 +210,12 @@ def _without_driver(row: services.Row, verdict: Verdict) -> Verdict:
     """
     since = row['state_since']
     if row['state'] == 'down' and since and row['last_seen_up'] <= since:
-        return Verdict('down', f'down since {_text(since)}, and no beat since')
+        return _no_beat_since(since)
     return verdict
+
+
+def _no_beat_since(since: str) -> Verdict:
+    return Verdict('down', f'down since {_text(since)}, and no beat since')
 
 
 def _overdue(row: services.Row) -> bool:
@@ -210,6 +239,8 @@ def _may_be_on_its_way(row: services.Row, windows: Windows) -> bool:
 
 def _no_reception(age: int, windows: Windows) -> str:
     began, ended = windows[0]
+    if ended == reception.EVER:
+        return 'the clock of the database was set back, and no beat came since'
     if began > age:
         return f'no beat of any member arrived for {ended / _SECOND:.1f} s'
     return f'no beats could be received until {began / _SECOND:.1f} s ago'

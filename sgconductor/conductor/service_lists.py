@@ -14,6 +14,7 @@ from sgconductor.conductor import service_objects
 from sgconductor.conductor import shadow_report
 from sgconductor.db import database
 from sgconductor.db import reception
+from sgconductor.db import service_counts
 from sgconductor.db import services
 from sgconductor.objects import base
 from sgconductor.objects import fields
@@ -101,7 +102,7 @@ class ServiceLists(service_list.ServiceListBackend):
         )
 
     def census(self) -> list[dict[str, Any]]:
-        rows = self._db.query(services.count)
+        rows = self._db.query(service_counts.count)
         return [{**row, 'state': row['state'] or 'unknown'} for row in rows]
 
     def _find(

@@ -25,6 +25,7 @@ from sgconductor.db import announced_state
 from sgconductor.db import database
 from sgconductor.db import disagreements
 from sgconductor.db import events as db_events
+from sgconductor.db import future
 from sgconductor.db import services
 
 _PAGE = 1000
@@ -32,6 +33,9 @@ _PAGE = 1000
 _REST = 4
 # In seconds.
 _FORGET_EVERY = 600.0
+# Where nodes of a cluster have different clocks, there are always moments from
+# the future.
+_CLAMP_EVERY = 5.0
 
 
 class Sweep:
@@ -55,6 +59,7 @@ class Sweep:
         )
         self._rest_until = float('-inf')
         self._forget_at = float('-inf')
+        self._clamp_at = float('-inf')
 
     def run(self) -> None:
         """Sweep once, if this conductor leads.
@@ -78,9 +83,22 @@ class Sweep:
         for rows in self._pages():
             if not self._leader.leads():
                 return
+            if future.seen(rows):
+                self._clamp()
             verdicts = self._judges.primary.judge(rows)
             self._announce(rows, verdicts)
             self._comparison.compare(rows, verdicts)
+
+    def _clamp(self) -> None:
+        """Let silence count from now on where moments are from the future.
+
+        A conductor that notices the step of the clock has done this already,
+        but all may have been started after it.
+        """
+        now = time.monotonic()
+        if now >= self._clamp_at:
+            self._db.write(future.clamp)
+            self._clamp_at = now + _CLAMP_EVERY
 
     def _pages(self) -> Iterator[Sequence[services.Row]]:
         """The services that may have turned, by id, one SELECT a page."""

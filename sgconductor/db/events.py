@@ -115,6 +115,8 @@ def forget(conn: sa.Connection) -> bool:
     :returns: whether there may be more
     """
     now = conn.execute(sa.select(clock.utcnow())).scalar_one()
+    # Where the clock was set back, they are kept from now on.
+    conn.execute(_T.update().where(_T.c.sent_at > now).values(sent_at=now))
     ids = conn.scalars(
         sa.select(_T.c.id)
         .where(_T.c.sent_at < now - _KEPT)

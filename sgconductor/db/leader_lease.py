@@ -22,7 +22,15 @@ def acquire(conn: sa.Connection, holder: str) -> bool:
     now = conn.execute(sa.select(clock.utcnow())).scalar_one()
     taken = conn.execute(
         _T.update()
-        .where(sa.or_(_T.c.holder == holder, _T.c.until < now))
+        .where(
+            sa.or_(
+                _T.c.holder == holder,
+                _T.c.until < now,
+                # The clock was set back since it was written. The margin is
+                # for nodes of a cluster whose clocks differ a little.
+                _T.c.until > now + 2 * _LASTS,
+            )
+        )
         .values(holder=holder, until=now + _LASTS)
     )
     return bool(taken.rowcount)

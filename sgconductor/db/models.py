@@ -120,6 +120,17 @@ gaps = sa.Table(
     **_MYSQL,
 )
 
+# Forward steps of the database's clock: what it would have shown without the
+# step, and what it showed. See sgconductor.db.clock_steps.
+clock_steps = sa.Table(
+    'clock_steps',
+    metadata,
+    sa.Column('id', sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column('expected', clock.UtcDateTime, nullable=False),
+    sa.Column('shown', clock.UtcDateTime, nullable=False),
+    **_MYSQL,
+)
+
 # One row: the conductor that does the sweeps, and until when if it does not
 # renew the lease.
 lease = sa.Table(

@@ -66,7 +66,7 @@ def record_beats(
         sa.select(_T.c.heard_at, clock.utcnow().label('now')).with_for_update()
     ).one()
     now = clock.to_micros(row.now)
-    # It can be later than now only if the database's clock was set back.
+    # It is later than now if the database's clock was set back.
     before = min(clock.to_micros(row.heard_at), now)
     stamp = min(stamp, now)
     if now - stamp > late:
@@ -100,9 +100,11 @@ def record_stall(conn: sa.Connection, pause: float, gap: int) -> None:
     began = now - datetime.timedelta(seconds=pause)
     known = conn.execute(
         sa.select(_OUTAGES.c.began, _OUTAGES.c.ended)
-        .where(_OUTAGES.c.ended > began)
+        .where(_OUTAGES.c.ended > began, _OUTAGES.c.began < now)
         .order_by(_OUTAGES.c.began)
     ).all()
+    # A moment from the future proves nothing.
+    heard_at = min(heard_at, now)
     for ended, until in [*known, (heard_at, now)]:
         if ended - began > shortest:
             conn.execute(_OUTAGES.insert().values(began=began, ended=ended))
@@ -111,6 +113,9 @@ def record_stall(conn: sa.Connection, pause: float, gap: int) -> None:
 
 def windows(conn: sa.Connection) -> list[Window]:
     """The windows, newest first.
+
+    A newest beat from the future does not prove that beats were received at
+    any time: the window is empty then, at ``EVER``.
 
     Beats sent after the newest window may still be in flight. That window
     ends with the newest fresh beat, or before, with the last beat of a
@@ -137,10 +142,14 @@ def windows(conn: sa.Connection) -> list[Window]:
         .limit(_MOST_OUTAGES)
     ).all()
     outages = _merge(
-        (row.began, row.ended) for row in rows if row.ended is not None
+        (max(0, row.began), max(0, row.ended))
+        for row in rows
+        if row.ended is not None
     )
     begins = [*(ended for _, ended in outages), EVER]
     newest = max(0, rows[0].heard, rows[0].silent or 0)
+    if rows[0].heard < -clock.TOLERANCE:
+        newest = EVER
     ends = [newest, *(began for began, _ in outages)]
     return [
         Window(began, min(began, ended))

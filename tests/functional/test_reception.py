@@ -226,9 +226,25 @@ class TestWindows(ReceptionTest):
         with self.deployment.db.writer() as conn:
             base.join(conn, 'node1', binary)
 
+    def test_a_newest_beat_from_the_future_proves_no_reception(self) -> None:
+        self.deployment.stop_reception(-3600)
+        self.assertEqual([(self.ever, self.ever)], self.windows())
+        self.record()
+        self.assertEqual([(self.ever, 0)], self.windows())
+
+    def test_a_stall_ends_now_though_a_beat_is_from_the_future(self) -> None:
+        self.deployment.stop_reception(-3600)
+        self.deployment.db.write(
+            lambda conn: reception.record_stall(conn, 30, GAP)
+        )
+        with self.deployment.db.reader() as conn:
+            ended, now = conn.execute(
+                sa.select(models.gaps.c.ended, clock.utcnow())
+            ).one()
+        self.assertLessEqual(ended, now)
+
     def test_a_clock_that_was_set_back_is_no_outage(self) -> None:
         self.deployment.stop_reception(-3600)
-        self.assertEqual([(self.ever, 0)], self.windows())
         self.record()
         self.deployment.stop_reception(100)
         self.assertEqual([(self.ever, 100)], self.windows())

@@ -241,14 +241,19 @@ class Fleet(fixtures.Fixture, abc.ABC):
 
     def down_events(self, marker: int) -> Iterator[tuple[str, str]]:
         """Host and reason of each event service.down."""
+        for type_, host, reason in self.events_since(marker):
+            if type_ == 'service.down':
+                yield host, reason
+
+    def events_since(self, marker: int) -> Iterator[tuple[str, str, str]]:
+        """Type, host and reason of each event."""
         while True:
             page = self._events(marker)
             if not page.objects:
                 return
             for event in page.objects:
                 data = json.loads(event.payload)['versioned_object.data']
-                if event.type == 'service.down':
-                    yield data['host'], data['liveness_reason']
+                yield event.type, data['host'], data['liveness_reason']
                 marker = event.id
 
     def say(self, text: str) -> None:
