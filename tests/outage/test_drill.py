@@ -103,7 +103,7 @@ class TestPartialDrill(DrillTest):
                 self.broker,
                 self.server,
                 self.driver,
-                members=20,
+                members=60,
                 seconds=8,
                 report_interval=1,
                 down_after=4,
