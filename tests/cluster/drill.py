@@ -165,9 +165,7 @@ class Drill(fixtures.Fixture):
         ]
 
     def _remote(self, timeout: float = 10) -> app.Remote:
-        remote = app.Remote(self._conf, timeout)
-        self.addCleanup(remote.close)
-        return remote
+        return self._place.remote(timeout, **self._options)
 
     def run(
         self, faults: Iterable[cluster_.Fault], until: float = math.inf
