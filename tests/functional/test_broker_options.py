@@ -71,6 +71,8 @@ class TestQueueManager(OptionTest):
         # It is a default of the whole process.
         self.addCleanup(lockutils.set_defaults, "")
         self.useFixture(fixtures.EnvironmentVariable('OSLO_LOCK_PATH'))
+        # The leader of a test worker's process group may have ended.
+        self.useFixture(fixtures.MonkeyPatch('os.getpgrp', os.getpid))
         self.locks = self.deployment.directory / 'locks'
 
     def manage_queues(self, lock_path: pathlib.Path | None) -> None:
@@ -121,9 +123,10 @@ class TestHeartbeat(OptionTest):
         broker.ping(remote.transport)
         *_, vhost = self.deployment.transport_url.split('/')
         found = self.broker.evaluate(
-            '[proplists:get_value(timeout, Info) || Info <- '
+            'lists:flatten([io_lib:format("~B ", ['
+            'proplists:get_value(timeout, Info)]) || Info <- '
             'rabbit_networking:connection_info_all([vhost, timeout]), '
-            f'proplists:get_value(vhost, Info) =:= <<"{vhost}">>].'
+            f'proplists:get_value(vhost, Info) =:= <<"{vhost}">>]).'
         )
         return {int(number) for number in re.findall(r'\d+', found)}
 

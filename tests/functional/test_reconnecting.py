@@ -57,17 +57,18 @@ class Clients(fixtures.Fixture):
 
     :param broker: a RabbitMQ
     :param name: of a vhost, which is left
+    :ivar broker: as given
     :ivar proxies: for the hosts of the transport URL
     """
 
     def __init__(self, broker: Any, name: str) -> None:
-        self._broker = broker
+        self.broker = broker
         self.name = name
 
     def _setUp(self) -> None:
-        direct = self._broker.vhost(self.name)
+        direct = self.broker.vhost(self.name)
         self.proxies = [
-            self.useFixture(proxy.Proxy(process.LOOPBACK, self._broker.port))
+            self.useFixture(proxy.Proxy(process.LOOPBACK, self.broker.port))
             for _ in range(_HOSTS)
         ]
         hosts = ','.join(f'guest:guest@{one.address}' for one in self.proxies)
@@ -151,7 +152,7 @@ class Clients(fixtures.Fixture):
         """Make the broker cancel all consumers, as if a node with its queues
         had died, and the one that the clients are connected to had not.
         """
-        self._broker.evaluate(
+        self.broker.evaluate(
             f'[rabbit_amqqueue:delete(Queue, false, false, <<"tests">>) || '
             f'Queue <- rabbit_amqqueue:list(<<"{self.name}">>)].'
         )
@@ -197,7 +198,7 @@ class ReconnectingTest(testresources.ResourcedTestCase, base.TestCase):
             for done in [closing.submit(one.cleanUp) for one in self._made]:
                 done.result()
         for one in self._made:
-            self.broker.delete_vhost(one.name)
+            one.broker.delete_vhost(one.name)
 
     def see(self, clients: Clients) -> None:
         for arrives in (
