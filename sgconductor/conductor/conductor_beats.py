@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 from oslo_messaging import transport as transport_types
 
+from sgconductor import exception
 from sgconductor.db import database
+from sgconductor.db import receivers
 from sgconductor.db import reception
 from sgconductor.rpcapi import beats
 
@@ -19,7 +21,13 @@ class ConductorBeats(beats.BeatAPI):
     conductor may write that beat, and it would count as proof while the first
     one still holds beats that it has not written.
 
+    A conductor from which the broker is away records that, too, as soon as
+    the broker has given to others what it had dealt to it: from then on, the
+    silence of this conductor hides no dead members.
+
     :param gap: seconds; a longer time between two of its beats is a stall
+    :param noticed: seconds after which the broker has noticed that this
+        conductor is silent
     :param monotonic: the host's monotonic clock, in seconds
     """
 
@@ -28,26 +36,59 @@ class ConductorBeats(beats.BeatAPI):
         transport: transport_types.RPCTransport,
         db: database.Database,
         gap: float,
+        noticed: int,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(transport)
         self._db = db
         self._gap = gap
+        self._noticed = noticed
         self._monotonic = monotonic
-        self._beat_at: float | None = None
+        self._registered: int | None = None
+        self._idle = False
+        self._tried_at: float | None = None
+        self._sent_at = monotonic()
 
-    def beat(self, *beat: int) -> None:
+    def beat(self, id_: int, incarnation: int, stamp: int, epoch: int) -> None:
         """Send a beat, after recording the stall before it, if any.
 
-        :raises DatabaseUnreachable: if the stall cannot be recorded; then
-            nothing is sent
+        :raises DatabaseUnreachable: if something cannot be recorded; if it
+            is a stall, nothing is sent
+        :raises BrokerUnreachable: as that of the base class
         """
-        now = self._monotonic()
-        pause = 0.0 if self._beat_at is None else now - self._beat_at
+        self._register(id_)
+        self._record_stall()
+        try:
+            super().beat(id_, incarnation, stamp, epoch)
+        except exception.BrokerUnreachable:
+            if self._monotonic() - self._sent_at > self._noticed:
+                self._set_idle(id_, True)
+            raise
+        finally:
+            # A broker that does not answer is no stall of this process.
+            self._tried_at = self._monotonic()
+        self._sent_at = self._tried_at
+        self._set_idle(id_, False)
+
+    def _register(self, id_: int) -> None:
+        if id_ != self._registered:
+            self._db.write(
+                lambda conn: receivers.register(conn, id_, self._noticed)
+            )
+            self._registered = id_
+            self._idle = False
+
+    def _record_stall(self) -> None:
+        if self._tried_at is None:
+            return
+        pause = self._monotonic() - self._tried_at
         if pause > self._gap:
             gap = int(self._gap * _SECOND)
             self._db.write(
                 lambda conn: reception.record_stall(conn, pause, gap)
             )
-        self._beat_at = now
-        super().beat(*beat)
+
+    def _set_idle(self, id_: int, idle: bool) -> None:
+        if idle != self._idle:
+            self._db.write(lambda conn: receivers.set_idle(conn, id_, idle))
+            self._idle = idle

@@ -110,6 +110,18 @@ hearing = sa.Table(
     **_MYSQL,
 )
 
+# Conductors, as receivers of beats. See sgconductor.db.receivers.
+receivers = sa.Table(
+    'receivers',
+    metadata,
+    sa.Column('service_id', sa.Integer, primary_key=True, autoincrement=False),
+    # Seconds after which the broker has noticed that it is silent.
+    sa.Column('noticed', sa.Integer, nullable=False),
+    # Whether the broker deals nothing to it.
+    sa.Column('idle', sa.Boolean, nullable=False),
+    **_MYSQL,
+)
+
 # Outages: times in which conductors received no beats.
 gaps = sa.Table(
     'gaps',

@@ -16,15 +16,13 @@ import sqlalchemy as sa
 from sgconductor.db import clock
 from sgconductor.db import database
 from sgconductor.db import models
+from sgconductor.db import receivers
 
 _T = models.hearing
 _OUTAGES = models.gaps
 
 # Microseconds; longer than any ``down_after``.
 EVER = 10**15
-# Seconds after which the broker has noticed that a conductor does not respond,
-# and has given the messages that it had taken to others.
-_NOTICED = 120
 
 # Only so many of the newest outages are read; before them, beats count as
 # received.
@@ -119,21 +117,13 @@ def windows(conn: sa.Connection) -> list[Window]:
 
     Beats sent after the newest window may still be in flight. That window
     ends with the newest fresh beat, or before, with the last beat of a
-    conductor that is silent and has not left: it may be frozen, and hold
-    beats that it has taken from the broker.
+    conductor that is silent and may hold beats: see
+    :mod:`sgconductor.db.receivers`.
     """
-    table = models.services
-    age = clock.age(table.c.last_seen_up)
-    silent = sa.select(sa.func.max(age)).where(
-        table.c.binary == models.CONDUCTOR,
-        table.c.deleted == 0,
-        table.c.left_at.is_(None),
-        age < _NOTICED * 1_000_000,
-    )
     rows = conn.execute(
         sa.select(
             clock.age(_T.c.heard_at).label('heard'),
-            silent.scalar_subquery().label('silent'),
+            receivers.longest_silence().label('silent'),
             clock.age(_OUTAGES.c.began).label('began'),
             clock.age(_OUTAGES.c.ended).label('ended'),
         )

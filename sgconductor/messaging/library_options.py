@@ -19,8 +19,9 @@ except ImportError:
     _tracing = None
 
 
-# The options of the driver for RabbitMQ.
+# The options of the driver for RabbitMQ, and those of notifications.
 RABBIT = 'oslo_messaging_rabbit'
+NOTIFICATIONS = 'oslo_messaging_notifications'
 
 
 def register(conf: cfg.ConfigOpts) -> None:
@@ -29,9 +30,12 @@ def register(conf: cfg.ConfigOpts) -> None:
     oslo.messaging 18.3 registers some of them globally only, and reads them
     from the transport's configuration. Without them, each send with a
     configuration other than the global one fails with NoSuchOptError. Those
-    for RabbitMQ it registers too, but only when it has made a transport.
+    for RabbitMQ and for notifications it registers too, but only when it has
+    made a transport.
     """
-    conf.register_opts(dict(opts.list_opts())[RABBIT], group=RABBIT)
+    by_group = dict(opts.list_opts())
+    for group in (RABBIT, NOTIFICATIONS):
+        conf.register_opts(by_group[group], group=group)
     for module, group in (
         (_metrics, 'oslo_messaging_metrics'),
         (_tracing, 'oslo_messaging_tracing'),

@@ -29,6 +29,11 @@ _RABBITMQ = ('rabbit', 'kombu')
 # ``heartbeat_timeout_threshold``, which is this part of ``down_after``.
 _HEARTBEAT = (3, 15)
 _HEARTBEATS_WITHIN_DOWN_AFTER = 4
+# A broker closes a connection that was silent for two heartbeats, which it
+# checks once a heartbeat.
+_HEARTBEATS_UNTIL_NOTICED = 3
+# Seconds, where there are no heartbeats.
+_NOTICED = 120
 # Streams need a limit, and oslo.messaging has none by default.
 _PREFETCH = 100
 
@@ -83,6 +88,26 @@ def event_transport(
     return _make(
         messaging.get_notification_transport, conf, url or conf.transport_url
     )
+
+
+def noticed_within(conf: cfg.ConfigOpts) -> int:
+    """Seconds after which the broker has noticed that a process is silent.
+
+    By then, it has given what it had dealt to the process to others.
+
+    :raises ConfigError: for a URL that cannot be used
+    """
+    sg_conf.register_opts(conf)
+    library_options.register(conf)
+    name = 'heartbeat_timeout_threshold'
+    with _clear_url_errors():
+        url = messaging.TransportURL.parse(conf, conf.transport_url)
+        if url.transport not in _RABBITMQ:
+            return _NOTICED
+        values = _defaults(conf, url)
+        if _is_set(conf, url, name):
+            values = {name: conf[library_options.RABBIT][name], **url.query}
+        return _HEARTBEATS_UNTIL_NOTICED * int(values[name]) or _NOTICED
 
 
 def limit_prefetch(conf: cfg.ConfigOpts, messages: int) -> None:

@@ -74,6 +74,11 @@ class TestRefused(IntakeTest):
         service = membership.join()
         base.stop_beating(membership)
         base.stop_beats_of(self.cut_off)
+        # They may have beaten once before they were stopped.
+        self.wait_for(
+            'the beats before',
+            lambda: not self.deployment.queue_depth('sgconductor-beats.info'),
+        )
         self.take_away()
         count = self.get_count(service)
         for _ in range(10):

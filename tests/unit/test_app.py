@@ -18,7 +18,7 @@ from tests import base
 _CALLER = """
 app app.client
 conf conf.api conf.conductor conf.memcache conf.servicegroup conf.zookeeper
-context exception versions
+context exception host_clock versions
 member member.database_clock member.driver_heartbeat member.joiner
 member.membership member.periodic_task member.session
 messaging messaging.broker messaging.delivery messaging.graceful_server
