@@ -52,11 +52,11 @@ class ConductorBeats(beats.BeatAPI):
     def beat(self, id_: int, incarnation: int, stamp: int, epoch: int) -> None:
         """Send a beat, after recording the stall before it, if any.
 
-        :raises DatabaseUnreachable: if something cannot be recorded; if it
-            is a stall, nothing is sent
+        :raises DatabaseUnreachable: if a stall cannot be recorded; then
+            nothing is sent. Or, after it is sent, if what others must know of
+            this conductor cannot be recorded.
         :raises BrokerUnreachable: as that of the base class
         """
-        self._register(id_)
         self._record_stall()
         try:
             super().beat(id_, incarnation, stamp, epoch)
@@ -68,6 +68,7 @@ class ConductorBeats(beats.BeatAPI):
             # A broker that does not answer is no stall of this process.
             self._tried_at = self._monotonic()
         self._sent_at = self._tried_at
+        self._register(id_)
         self._set_idle(id_, False)
 
     def _register(self, id_: int) -> None:

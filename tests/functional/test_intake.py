@@ -92,8 +92,9 @@ class TestRefused(IntakeTest):
         self.wait_for(
             'the beats', lambda: self.get_count(service) == count + 10
         )
-        self.assertEqual(
-            0, self.deployment.unacknowledged('sgconductor-beats.info')
+        self.wait_for(
+            'the acknowledgements',
+            lambda: not self.deployment.queue_depth('sgconductor-beats.info'),
         )
 
     def test_it_serves_again_without_a_restart(self) -> None:
