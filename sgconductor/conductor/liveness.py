@@ -14,9 +14,6 @@ from sgconductor.servicegroup import monitored_driver
 
 _SECOND = 1_000_000
 
-# Seconds that a driver may take to know a member that the table knows.
-_JOIN_TAKES = 3.0
-
 # The longest pause between two beats that is normal, in microseconds.
 _PAUSE = 3 * _SECOND
 
@@ -96,7 +93,7 @@ class Liveness:
             return False
         known_for = seconds_between(row['joined_at'], row['last_seen_up'])
         seconds: float = known_for + row['age'] / _SECOND
-        return seconds < min(_JOIN_TAKES, self.driver.patience)
+        return seconds < self.driver.patience
 
     def _absent(self, member: sg_driver.Member) -> Verdict:
         return Verdict(
