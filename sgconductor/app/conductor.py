@@ -91,7 +91,11 @@ class Conductor:
         late = conf.servicegroup.down_after / 4
         gap = min(_GAP, late)
         self._own_beats = conductor_beats.ConductorBeats(
-            self._rpc, self._db, gap, transports.noticed_within(conf)
+            self._rpc,
+            self._db,
+            gap,
+            transports.noticed_within(conf),
+            lambda: self.beats.received,
         )
         self._membership = self._member(gap)
         self._events = transports.event_transport(conf)

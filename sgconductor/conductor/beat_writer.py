@@ -18,6 +18,7 @@ import prometheus_client
 import sqlalchemy as sa
 from oslo_messaging import transport as transport_types
 
+from sgconductor import exception
 from sgconductor.conductor import beat_message
 from sgconductor.conductor import write_state
 from sgconductor.db import database
@@ -155,6 +156,10 @@ class BeatWriter(batch_listener.BatchDispatcher):
             found, self._progress = self._db.write(
                 lambda conn: self._write(conn, beats)
             )
+        except exception.DatabaseBusy as error:
+            LOG.warning('Beats go back to the broker for a moment: %s', error)
+            self._stopping.wait(self._retry_after)
+            return incoming
         except Exception as error:
             # The beats are not the cause: their values were checked.
             self._state.failed(error)

@@ -28,6 +28,7 @@ class ConductorBeats(beats.BeatAPI):
     :param gap: seconds; a longer time between two of its beats is a stall
     :param noticed: seconds after which the broker has noticed that this
         conductor is silent
+    :param received: how many beats this conductor has received so far
     :param monotonic: the host's monotonic clock, in seconds
     """
 
@@ -37,17 +38,21 @@ class ConductorBeats(beats.BeatAPI):
         db: database.Database,
         gap: float,
         noticed: int,
+        received: Callable[[], int] = int,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(transport)
         self._db = db
         self._gap = gap
         self._noticed = noticed
+        self._received = received
         self._monotonic = monotonic
-        self._registered: int | None = None
+        self._registered: tuple[int, int] | None = None
         self._idle = False
         self._tried_at: float | None = None
-        self._sent_at = monotonic()
+        self._received_before = 0
+        # When the broker was there last.
+        self._contact_at = monotonic()
 
     def beat(self, id_: int, incarnation: int, stamp: int, epoch: int) -> None:
         """Send a beat, after recording the stall before it, if any.
@@ -61,22 +66,31 @@ class ConductorBeats(beats.BeatAPI):
         try:
             super().beat(id_, incarnation, stamp, epoch)
         except exception.BrokerUnreachable:
-            if self._monotonic() - self._sent_at > self._noticed:
-                self._set_idle(id_, True)
+            self._note_contact(received=self._received())
+            silent_for = self._monotonic() - self._contact_at
+            self._set_idle(id_, silent_for > self._noticed)
             raise
         finally:
             # A broker that does not answer is no stall of this process.
             self._tried_at = self._monotonic()
-        self._sent_at = self._tried_at
-        self._register(id_)
+        self._contact_at = self._tried_at
+        self._register(id_, incarnation)
         self._set_idle(id_, False)
 
-    def _register(self, id_: int) -> None:
-        if id_ != self._registered:
+    def _note_contact(self, received: int) -> None:
+        # Beats may arrive over a connection of their own.
+        if received != self._received_before:
+            self._received_before = received
+            self._contact_at = self._monotonic()
+
+    def _register(self, id_: int, incarnation: int) -> None:
+        if (id_, incarnation) != self._registered:
             self._db.write(
-                lambda conn: receivers.register(conn, id_, self._noticed)
+                lambda conn: receivers.register(
+                    conn, id_, incarnation, self._noticed
+                )
             )
-            self._registered = id_
+            self._registered = id_, incarnation
             self._idle = False
 
     def _record_stall(self) -> None:

@@ -27,8 +27,8 @@ class Dispatcher(messaging.RPCDispatcher):
     caller gets an UnexpectedFailure with the request id of that log entry.
 
     :param state: is told when a call finds that the database cannot be
-        reached; while it is failed, calls fail at once, so that their callers
-        can call another conductor
+        reached; while this worker cannot write, calls fail at once, so that
+        their callers can call another conductor
     :ivar calls: the number of calls by method and by the class name of the
         error, which is '' if there was none
     """
@@ -81,7 +81,7 @@ class Dispatcher(messaging.RPCDispatcher):
                 )
             ) from None
         except exception.DatabaseUnreachable as error:
-            self._state.failed(error)
+            self._state.suspect(error)
             raise _ErrorReply(error) from None
         except _EXPECTED as error:
             raise _ErrorReply(error) from None

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from sgconductor import exception
 from sgconductor.conductor import beat_writer
 from sgconductor.conductor import write_state
 from sgconductor.messaging import batch_listener
@@ -53,7 +54,7 @@ class Intake:
         self._probe = probe
         self._patience = patience
         self._stopping = threading.Event()
-        self._serves = False
+        self._takes_calls = self._takes_beats = False
         self._thread = threading.Thread(
             target=self._watch, name='sgconductor-intake', daemon=True
         )
@@ -68,58 +69,102 @@ class Intake:
         self._stopping.set()
         self._state.wake()
         self._thread.join(_STOPS_WITHIN)
-        if self._serves:
+        if self._takes_calls:
             graceful_server.drain(self._calls)
+        if self._takes_beats:
             self._listener.stop()
         self._beats.stop()
 
     def wait(self) -> None:
         """Wait until all is handled, after :meth:`stop`."""
+        if self._thread.is_alive():
+            LOG.warning(
+                'This conductor still waits for the broker, and stops all '
+                'the same.'
+            )
+            return
+        self._wait()
+
+    def _wait(self) -> None:
         self._calls.wait()
         self._listener.wait()
 
     def _serve(self) -> None:
-        self._calls.start()
-        self._listener.start(override_pool_size=1)
-        self._serves = True
+        graceful_server.start(self._calls)
+        self._takes_calls = True
+        graceful_server.start(self._listener, override_pool_size=1)
+        self._takes_beats = True
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
-            self._state.wait_for_failure(_CHECK_EVERY)
-            self._check_progress()
+            suspicion = self._state.wait_for_news(_CHECK_EVERY)
+            self._find_out(suspicion)
             if self._state.is_failed and not self._stopping.is_set():
-                self._suspend()
-                self._resume()
+                self._log_failure()
+                self._resume_when_possible()
 
-    def _check_progress(self) -> None:
-        unwritten = self._beats.unwritten_seconds()
-        if unwritten > self._patience:
+    def _find_out(self, suspicion: Exception | None) -> None:
+        """Whether this worker can write, where that is in doubt."""
+        if self._beats.unwritten_seconds() > self._patience:
             self._state.failed(
                 TimeoutError(f'a write takes more than {self._patience:g} s')
             )
+        elif suspicion is not None and not self._can_write():
+            self._state.failed(suspicion)
+
+    def _log_failure(self) -> None:
+        error = self._state.error
+        known = isinstance(error, exception.SGConductorError | TimeoutError)
+        LOG.error(
+            'This conductor takes no calls and no beats until it can write '
+            'to its database; the broker gives what it holds to other '
+            'conductors: %s',
+            error,
+            exc_info=None if known else error,
+        )
+
+    def _resume_when_possible(self) -> None:
+        """Take nothing until this worker can write."""
+        self._suspend()
+        while not self._stopping.wait(_PROBE_EVERY):
+            if self._can_write() and self._try_to_serve():
+                LOG.info(
+                    'This conductor can write to its database again, and '
+                    'takes calls and beats.'
+                )
+                return
 
     def _suspend(self) -> None:
-        self._serves = False
-        # Beats first: callers wait for calls, but nobody repeats a beat.
-        self._listener.give_back()
-        graceful_server.drain(self._calls)
+        try:
+            # Beats first: callers repeat a call, but nobody repeats a beat.
+            if self._takes_beats:
+                self._takes_beats = False
+                self._listener.give_back()
+            if self._takes_calls:
+                self._takes_calls = False
+                graceful_server.drain(self._calls)
+            # What hangs in the database ends by the database's timeout.
+            self._wait()
+        except Exception:
+            LOG.exception('A server of this conductor did not stop well.')
 
-    def _resume(self) -> None:
-        """Serve again, as soon as this worker can write."""
-        # Whatever hangs in the database ends by the database's timeout.
-        self.wait()
-        while not self._stopping.wait(_PROBE_EVERY):
-            if self._can_write():
-                self._beats.start_over()
-                self._state.recovered()
-                self._serve()
-                return
+    def _try_to_serve(self) -> bool:
+        self._beats.start_over()
+        self._state.recovered()
+        try:
+            self._serve()
+        except Exception as error:
+            LOG.warning('This conductor cannot serve yet: %s', error)
+            self._state.failed(error)
+            self._suspend()
+            return False
+        return True
 
     def _can_write(self) -> bool:
         begin = time.monotonic()
         try:
             self._probe()
         except Exception as error:
-            LOG.debug('This conductor still cannot serve: %s', error)
+            LOG.debug('This conductor cannot serve: %s', error)
             return False
         return time.monotonic() - begin <= self._patience

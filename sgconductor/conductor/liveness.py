@@ -63,7 +63,7 @@ class Liveness:
 
         :param rows: of :mod:`sgconductor.db.services`, with their ``age``
         """
-        windows = self._read_windows() if any(map(_overdue, rows)) else ()
+        windows = self._read_windows() if any(map(is_overdue, rows)) else ()
         verdicts = [by_table(row, windows) for row in rows]
         if not self.driver.detects:
             return verdicts
@@ -114,7 +114,7 @@ def by_table(row: services.Row, windows: Windows) -> Verdict:
     ordered = by_order(row)
     if ordered is not None:
         return ordered
-    if not _overdue(row):
+    if not is_overdue(row):
         return by_order_of_moments(row) or _UP
     seen = f'last beat {row["age"] / _SECOND:.1f} s ago'
     if silence(row['age'], windows, row['down_after']) > _patience(row):
@@ -215,7 +215,8 @@ def _no_beat_since(since: str) -> Verdict:
     return Verdict('down', f'down since {_text(since)}, and no beat since')
 
 
-def _overdue(row: services.Row) -> bool:
+def is_overdue(row: services.Row) -> bool:
+    """Whether a service is silent for longer than its ``down_after``."""
     late: bool = row['age'] > _patience(row)
     return late
 

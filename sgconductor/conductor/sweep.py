@@ -151,11 +151,10 @@ def _turn(
 
     :returns: those that turned, of which another state was announced before
     """
-    # A later beat makes a service no less up.
     judged = {
         i: announced_state.Judged(
             row['incarnation'],
-            None if state == 'up' else row['last_seen_up'],
+            row['last_seen_up'] if liveness.is_overdue(row) else None,
         )
         for i, (_, row, *_) in turning.items()
     }

@@ -115,6 +115,7 @@ receivers = sa.Table(
     'receivers',
     metadata,
     sa.Column('service_id', sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column('incarnation', sa.Integer, nullable=False),
     # Seconds after which the broker has noticed that it is silent.
     sa.Column('noticed', sa.Integer, nullable=False),
     # Whether the broker deals nothing to it.

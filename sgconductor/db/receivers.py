@@ -11,19 +11,32 @@ from sgconductor.db import clock
 from sgconductor.db import models
 
 _T = models.receivers
+_SERVICES = models.services
 # Seconds, for a conductor of a release that does not register.
 _NOTICED = 120
 
 
-def register(conn: sa.Connection, service_id: int, noticed: int) -> None:
+def register(
+    conn: sa.Connection, service_id: int, incarnation: int, noticed: int
+) -> None:
     """Say that a conductor receives beats from now on.
 
     :param noticed: seconds after which the broker has noticed that it is
         silent, and has given what it held to others
     """
-    conn.execute(_T.delete().where(_T.c.service_id == service_id))
+    deleted = sa.select(_SERVICES.c.id).where(_SERVICES.c.deleted != 0)
     conn.execute(
-        _T.insert().values(service_id=service_id, noticed=noticed, idle=False)
+        _T.delete().where(
+            sa.or_(_T.c.service_id == service_id, _T.c.service_id.in_(deleted))
+        )
+    )
+    conn.execute(
+        _T.insert().values(
+            service_id=service_id,
+            incarnation=incarnation,
+            noticed=noticed,
+            idle=False,
+        )
     )
 
 
@@ -43,16 +56,20 @@ def longest_silence() -> sa.ScalarSelect[int]:
     It is in microseconds, and NULL without conductors. One that has left
     holds none.
     """
-    table = models.services
-    age = clock.age(table.c.last_seen_up)
+    age = clock.age(_SERVICES.c.last_seen_up)
+    # A process of another release may have joined since.
+    same = sa.and_(
+        _T.c.service_id == _SERVICES.c.id,
+        _T.c.incarnation == _SERVICES.c.incarnation,
+    )
     noticed = sa.func.coalesce(_T.c.noticed, _NOTICED)
     return (
         sa.select(sa.func.max(age))
-        .select_from(table.outerjoin(_T, _T.c.service_id == table.c.id))
+        .select_from(_SERVICES.outerjoin(_T, same))
         .where(
-            table.c.binary == models.CONDUCTOR,
-            table.c.deleted == 0,
-            table.c.left_at.is_(None),
+            _SERVICES.c.binary == models.CONDUCTOR,
+            _SERVICES.c.deleted == 0,
+            _SERVICES.c.left_at.is_(None),
             sa.func.coalesce(_T.c.idle, sa.false()) == sa.false(),
             age < sa.cast(noticed, sa.BigInteger) * 1_000_000,
         )

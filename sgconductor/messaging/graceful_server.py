@@ -46,6 +46,23 @@ def stop_workers_at_once(server: msg_server.MessageHandlingServer) -> None:
         server._executor_cls = futures.ThreadPoolExecutor
 
 
+def start(server: msg_server.MessageHandlingServer, **options: Any) -> None:
+    """Start a server, also one that was stopped before.
+
+    If it does not start, it is stopped again: to wait for it would otherwise
+    take for ever.
+
+    :param options: of its ``start()``
+    """
+    # That of an earlier start is closed.
+    server.listener = None
+    try:
+        server.start(**options)
+    except BaseException:
+        server.stop()
+        raise
+
+
 def drain(server: msg_server.MessageHandlingServer) -> None:
     """Stop an RPC server's intake: what has arrived is still answered.
 

@@ -3,7 +3,9 @@
 import datetime
 import threading
 from typing import Any
+from unittest import mock
 
+import fixtures
 import oslo_messaging as messaging
 import sqlalchemy as sa
 
@@ -224,13 +226,28 @@ class TestRefused(TableTest):
         writer = self.beat_writer(retry_after=0)
         for _ in range(2):
             self.assertEqual(messages, list(writer.dispatch(messages)))
-        self.assertEqual(1, self.logged('ERROR This conductor takes no'))
+        self.assertRaises(exception.DatabaseUnreachable, self.state.check)
         with self.db.writer() as conn:
             conn.exec_driver_sql('ALTER TABLE elsewhere RENAME TO services')
         self.state.recovered()
         self.assertEqual(0, len(writer.dispatch(messages)))
         self.assertEqual(3, self.read(row['id'])['report_count'])
-        self.assertEqual(1, self.logged('INFO This conductor can write'))
+
+    def test_conflicts_with_others_give_a_batch_back_for_a_moment(
+        self,
+    ) -> None:
+        row = self.join('node1')
+        payload = {'id': row['id'], 'incarnation': 1, 'stamp': self.now()}
+        messages = [Message({'payload': payload})]
+        writer = self.beat_writer(retry_after=0)
+        busy = exception.DatabaseBusy('db', 9, 5.0, 'deadlock')
+        with fixtures.MockPatchObject(
+            self.db, 'write', mock.Mock(side_effect=busy)
+        ):
+            self.assertEqual(messages, list(writer.dispatch(messages)))
+        self.assertFalse(self.state.is_failed)
+        self.assertGreater(writer.unwritten_seconds(), 0)
+        self.assertEqual(0, len(writer.dispatch(messages)))
 
 
 class TestReception(TableTest):

@@ -1,11 +1,15 @@
 """A conductor that cannot write takes nothing, and others do its work."""
 
+from typing import Any
+
+import fixtures
 import sqlalchemy as sa
 
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.app import conductor as conductor_app
 from sgconductor.db import models
+from sgconductor.objects import service as service_objects
 from tests.functional import base
 from tests.servers import process
 from tests.servers import proxy
@@ -25,6 +29,8 @@ class IntakeTest(base.DeploymentTest):
         self.pace = {
             'servicegroup__report_interval': 1,
             'servicegroup__down_after': 6,
+            # Longer than a write may take: a quarter of down_after.
+            'conductor__database_timeout': 2,
         }
         self.cut_off = self.deployment.conductor(
             conductor__host='conductor1',
@@ -52,6 +58,29 @@ class IntakeTest(base.DeploymentTest):
 
     def take_away(self) -> None:
         raise NotImplementedError
+
+
+class TestSuspicion(IntakeTest):
+    scenarios = [base.ON_MARIADB]
+
+    def test_it_serves_on_when_only_a_call_has_failed(self) -> None:
+        failures = iter([exception.DatabaseUnreachable('db', 'too slow')])
+        services = self.cut_off.backend.part(service_objects.ServiceBackend)
+        get = services.get
+
+        def fail_once(*args: Any, **kwargs: Any) -> Any:
+            for failure in failures:
+                raise failure
+            return get(*args, **kwargs)
+
+        self.useFixture(fixtures.MockPatchObject(services, 'get', fail_once))
+        # The second call is not refused.
+        for _ in range(3):
+            objects.Service.get_by_host_and_binary(
+                self.remote.context(), 'conductor1', base.CONDUCTOR
+            )
+        self.assertEqual([], list(failures))
+        self.assertFalse(self.logged('This conductor takes no calls'))
 
 
 class TestRefused(IntakeTest):
@@ -113,6 +142,32 @@ class TestRefused(IntakeTest):
         self.wait_until_it_takes_nothing()
         self.cut_off.stop()
         self.assertNotIn('Traceback', self.log.output)
+
+    def test_it_serves_again_after_a_server_did_not_start(self) -> None:
+        membership = self.remote.membership(
+            'node1', 'acme-worker', 'worker', 1
+        )
+        self.addCleanup(membership.leave)
+        service = membership.join()
+        self.take_away()
+        self.wait_until_it_takes_nothing()
+        listener: Any = self.cut_off._intake._listener
+        start, failures = listener.start, iter([OSError('no more files')])
+
+        def start_later(**options: Any) -> None:
+            for failure in failures:
+                raise failure
+            start(**options)
+
+        self.useFixture(
+            fixtures.MockPatchObject(listener, 'start', start_later)
+        )
+        self.way.heal()
+        self.wait_until_it_serves()
+        self.assertEqual(1, self.logged('cannot serve yet: no more files'))
+        count = self.get_count(service)
+        self.wait_for('beats', lambda: self.get_count(service) > count)
+        self.cut_off.stop()
 
     def get_count(self, service: objects.Service) -> int:
         """How many beats of a service are in the table."""

@@ -148,12 +148,13 @@ class TestWindows(ReceptionTest):
         self.deployment.age(1, 30)
         self.register(noticed=40)
         self.assertEqual([(self.ever, 30)], self.windows())
-        self.now = 0.0
+        self.now, self.received = 0.0, 0
         beats = conductor_beats.ConductorBeats(
             self.deployment.remote().transport,
             self.deployment.db,
             15,
             40,
+            lambda: self.received,
             lambda: self.now,
         )
         self.addCleanup(beats.close)
@@ -161,8 +162,15 @@ class TestWindows(ReceptionTest):
             side_effect=exception.BrokerUnreachable('here', 'gone')
         )
         beats._sender = mock.Mock(send=sent)
-        for seconds, ends in (30, 30), (41, 0):
-            self.now = seconds
+        for seconds, received, ends in (
+            (30, 0, 30),
+            (41, 0, 0),
+            # Beats still arrive.
+            (42, 1, 30),
+            (81, 1, 30),
+            (83, 1, 0),
+        ):
+            self.now, self.received = seconds, received
             beats._tried_at = seconds
             self.assertRaises(
                 exception.BrokerUnreachable, beats.beat, 1, 1, 0, 0
@@ -174,7 +182,7 @@ class TestWindows(ReceptionTest):
 
     def register(self, noticed: int) -> None:
         self.deployment.db.write(
-            lambda conn: receivers.register(conn, 1, noticed)
+            lambda conn: receivers.register(conn, 1, 1, noticed)
         )
 
     def test_a_stall_of_a_conductor_is_an_outage(self) -> None:
@@ -188,7 +196,7 @@ class TestWindows(ReceptionTest):
         remote = self.deployment.remote()
         clock = iter((1000, 1000, 1000.5, 1000.5, 1030.5, 1031, 1031.5, 1032))
         beats = conductor_beats.ConductorBeats(
-            remote.transport, self.deployment.db, 15, 45, clock.__next__
+            remote.transport, self.deployment.db, 15, 45, int, clock.__next__
         )
         self.addCleanup(beats.close)
         beats.beat(1, 1, 0, 0)
@@ -207,7 +215,7 @@ class TestWindows(ReceptionTest):
         remote = self.deployment.remote()
         clock = iter((1000.0, 1000.0, 1030.0, 1030.5))
         beats = conductor_beats.ConductorBeats(
-            remote.transport, db, 15, 45, clock.__next__
+            remote.transport, db, 15, 45, int, clock.__next__
         )
         self.addCleanup(beats.close)
         beats._sender = mock.Mock(send=lambda *args: sent.append(args))

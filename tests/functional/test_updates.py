@@ -253,7 +253,8 @@ class TestOneCall(UpdateTest):
     def calls(self) -> list[str]:
         """A list that gets the methods that are called from now on."""
         # The one that is called in time, or given up.
-        client: Any = self.remote.context().conductor._api
+        bounded: Any = self.remote.context().conductor
+        client = bounded._api
         made: list[str] = []
         call = client._call
 

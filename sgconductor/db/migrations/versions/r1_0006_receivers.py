@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column(
             'service_id', sa.Integer, primary_key=True, autoincrement=False
         ),
+        sa.Column('incarnation', sa.Integer, nullable=False),
         sa.Column('noticed', sa.Integer, nullable=False),
         sa.Column('idle', sa.Boolean, nullable=False),
         **_MYSQL,
