@@ -1,5 +1,6 @@
 """HAProxy: one address in front of a cluster's nodes, of which one writes."""
 
+import contextlib
 import http.server
 import threading
 from collections.abc import Callable
@@ -53,6 +54,11 @@ class HAProxy(process.Server):
         """The port of a server that answers 200 if another one is well."""
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            def handle(self) -> None:
+                # HAProxy may give a check up.
+                with contextlib.suppress(ConnectionError):
+                    super().handle()
+
             def do_OPTIONS(self) -> None:
                 self.send_response(200 if is_well() else 503)
                 self.end_headers()
