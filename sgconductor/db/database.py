@@ -91,7 +91,7 @@ class Database:
             for engine in (self.engine, self.autocommit_engine):
                 watched_connections.watch(engine, self._watchdog)
                 session_settings.apply(engine, timeout)
-                error_kinds.teach(engine.dialect)
+                error_kinds.extend_is_disconnect(engine.dialect)
             sa.event.listen(
                 self.autocommit_engine,
                 'connect',
@@ -153,30 +153,22 @@ class Database:
         options = {**self._options, 'connection_parameters': ''}
         return type(self)(url, None, **options)
 
-    @contextlib.contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
-        """Bound the time of all operations in the block together.
-
-        It holds for those of this thread.
-        """
-        with self._watchdog.operation(seconds):
-            yield
-
     def ping(self) -> None:
         """Check that the database answers.
 
         :raises DatabaseUnreachable: saying which, and why
         """
         try:
-            with self.reader() as conn:
-                conn.execute(sa.select(1))
+            self.query(lambda conn: conn.execute(sa.select(1)))
         except db_exc.DBError as error:
             # For example, the server has no database of that name.
             raise self._unreachable(error) from None
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads.
+        """A transaction that only reads, for as long as the block takes.
+
+        If its connection is lost, the block fails; :meth:`query` goes on.
 
         :raises DatabaseUnreachable: saying which, and why
         """
@@ -188,13 +180,14 @@ class Database:
             yield conn
 
     def query(self, select: Callable[[sa.Connection], T]) -> T:
-        """Do one SELECT in one round trip.
+        """Read without a transaction, again if the connection was lost.
 
-        The connection is in autocommit mode, so there is no transaction to
-        end, and it is not checked first: if it turns out to be broken, the
-        SELECT is done again over another one.
+        Each SELECT is one round trip, and sees what was committed before it:
+        the connection is in autocommit mode, and is not checked first. If it
+        turns out to be broken, or leads to a server that does not answer
+        queries, ``select`` is done again over another one.
 
-        :param select: takes a connection
+        :param select: takes a connection; must be safe to start over
         :returns: what ``select`` returns
         :raises DatabaseUnreachable: saying which, and why
         """
@@ -302,7 +295,7 @@ class Database:
         except Exception as error:
             if error_kinds.kind(error) in (
                 error_kinds.Kind.LOST,
-                error_kinds.Kind.TROUBLE,
+                error_kinds.Kind.UNAVAILABLE,
             ):
                 raise self._unreachable(error) from None
             raise

@@ -17,7 +17,7 @@ class Kind(enum.Enum):
 
     CONFLICT = 'another transaction was in the way: start over'
     LOST = 'the connection, or its server, is of no use: take another one'
-    TROUBLE = 'the server cannot do it now'
+    UNAVAILABLE = 'the server cannot do it now'
     OTHER = 'the statement, or what calls it, is wrong'
 
 
@@ -62,7 +62,7 @@ _PG_LOST = (
     *('08', '40003', '25P03', '25P04'),
     *('57P01', '57P02', '57P03', '57P04', '57P05'),
 )
-_PG_TROUBLE = ('28', '3D', '42501', '53', '54', '55', '57', '58', 'XX')
+_PG_UNAVAILABLE = ('28', '3D', '42501', '53', '54', '55', '57', '58', 'XX')
 
 
 def kind(error: BaseException) -> Kind:
@@ -87,8 +87,8 @@ def is_read_only(error: BaseException) -> bool:
     return code in _READ_ONLY
 
 
-def teach(dialect: Any) -> None:
-    """Teach a dialect of SQLAlchemy which connections are lost.
+def extend_is_disconnect(dialect: Any) -> None:
+    """Tell a dialect of SQLAlchemy of more errors that lose a connection.
 
     By itself, it knows only errors of the network. With such an error, the
     pool gives up all connections, for they lead to the same server.
@@ -110,7 +110,7 @@ def _of_mysql(code: int) -> Kind | None:
     if code in _LOST:
         return Kind.LOST
     if code in _SYSTEM:
-        return Kind.TROUBLE
+        return Kind.UNAVAILABLE
     return Kind.OTHER if code in _WRONG else None
 
 
@@ -118,7 +118,7 @@ def _of_postgresql(code: str) -> Kind | None:
     for prefixes, found in (
         (_PG_CONFLICTS, Kind.CONFLICT),
         (_PG_LOST, Kind.LOST),
-        (_PG_TROUBLE, Kind.TROUBLE),
+        (_PG_UNAVAILABLE, Kind.UNAVAILABLE),
     ):
         if code.startswith(prefixes):
             return found
@@ -139,7 +139,7 @@ def _of_class(error: BaseException) -> Kind:
         | sqlite3.OperationalError
         | db_exc.DBNonExistentDatabase,
     ):
-        return Kind.TROUBLE
+        return Kind.UNAVAILABLE
     return Kind.OTHER
 
 

@@ -7,12 +7,18 @@ waits for any more. A name that the database's URL sets itself, in
 """
 
 import math
+import re
+from collections.abc import Set
 from typing import Any
 
 import sqlalchemy as sa
 
 # MariaDB's default, which sgconductor.db.packed_rows relies on.
 _GROUP_LENGTH = 1048576
+
+# A name in libpq's "options", which are switches of the server's command line:
+# -c lock_timeout=1s, -clock_timeout=1s or --lock-timeout=1s.
+_PG_OPTION = r'(?:-c\s*|--)([\w-]+)'
 
 
 def apply(engine: sa.Engine, timeout: float | None) -> None:
@@ -23,11 +29,13 @@ def apply(engine: sa.Engine, timeout: float | None) -> None:
     """
     name = engine.dialect.name
     if name in ('mysql', 'mariadb'):
-        settings, own = _mysql, str(engine.url.query.get('init_command', ''))
+        settings, key, pattern = _mysql, 'init_command', r'\w+'
     elif name == 'postgresql':
-        settings, own = _postgresql, str(engine.url.query.get('options', ''))
+        settings, key, pattern = _postgresql, 'options', _PG_OPTION
     else:
         return
+    text = str(engine.url.query.get(key, '')).lower()
+    own = {found.replace('-', '_') for found in re.findall(pattern, text)}
 
     @sa.event.listens_for(engine, 'connect')
     def _set(connection: Any, _record: Any) -> None:
@@ -35,7 +43,7 @@ def apply(engine: sa.Engine, timeout: float | None) -> None:
 
 
 def _mysql(
-    dialect: Any, connection: Any, own: str, timeout: float | None
+    dialect: Any, connection: Any, own: Set[str], timeout: float | None
 ) -> None:
     version = dialect.server_version_info
     if dialect.is_mariadb:
@@ -67,12 +75,14 @@ def _mysql(
         for name, value in values.items()
         if name not in own
     )
+    if not pairs:
+        return
     with connection.cursor() as cursor:
         cursor.execute(f'SET SESSION {pairs}')
 
 
 def _postgresql(
-    dialect: Any, connection: Any, own: str, timeout: float | None
+    dialect: Any, connection: Any, own: Set[str], timeout: float | None
 ) -> None:
     # psycopg2 sends it with each BEGIN, so it costs nothing.
     dialect.set_isolation_level(connection, 'READ COMMITTED')

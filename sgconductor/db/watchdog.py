@@ -47,22 +47,19 @@ class Watchdog:
         self._lock = threading.Lock()
         self._watched: dict[object, tuple[socket.socket, float]] = {}
         self._changed = threading.Event()
-        # When the thread looks next, by the monotonic clock.
-        self._looks_at = math.inf
+        # When the thread checks next, by the monotonic clock.
+        self._wakes_at = math.inf
         self._runs_in: int | None = None
 
     @contextlib.contextmanager
-    def operation(self, seconds: float | None = None) -> Iterator[None]:
+    def operation(self) -> Iterator[None]:
         """Bound the time of all that the block does, in this thread.
 
         An operation within another one ends with that one at the latest.
-
-        :param seconds: default: ``timeout``
         """
-        seconds = self.timeout if seconds is None else seconds
         outer = self._until()
-        mine = math.inf if seconds is None else time.monotonic() + seconds
-        self._local.until = min(outer, mine)
+        if self.timeout is not None:
+            self._local.until = min(outer, time.monotonic() + self.timeout)
         try:
             yield
         finally:
@@ -89,6 +86,8 @@ class Watchdog:
 
         :param sock: the connection's; it is shut down if time is up
         :raises TimeIsUp: if it was
+        :raises RuntimeError: if no thread can be started that watches it;
+            then the command was not begun
         """
         seconds = self.left()
         if not seconds:
@@ -129,22 +128,24 @@ class Watchdog:
 
     def _begin(self, watch: object, sock: socket.socket, at: float) -> None:
         with self._lock:
-            if self._runs_in not in (None, os.getpid()):
-                # This is a fork; what was watched is the parent's.
+            if self._runs_in != os.getpid():
+                # What a fork finds here is watched by its parent.
                 self._watched.clear()
                 self._runs_in = None
+                # Under the lock: if the system has no thread left, nobody
+                # relies on this one.
+                threading.Thread(
+                    target=self._watch_loop,
+                    name='database watchdog',
+                    daemon=True,
+                ).start()
+                self._runs_in = os.getpid()
+                self._wakes_at = at
+            elif at < self._wakes_at:
+                self._changed.set()
             self._watched[watch] = sock, at
-            if self._runs_in is not None:
-                if at < self._looks_at:
-                    self._changed.set()
-                return
-            self._runs_in = os.getpid()
-            self._looks_at = at
-        threading.Thread(
-            target=self._look, name='database watchdog', daemon=True
-        ).start()
 
-    def _look(self) -> None:
+    def _watch_loop(self) -> None:
         while True:
             with self._lock:
                 if not self._watched:
@@ -158,8 +159,8 @@ class Watchdog:
                         ends.append(at)
                     elif self._watched.pop(watch, None):
                         _shut_down(sock)
-                self._looks_at = min(ends, default=now)
-            self._changed.wait(self._looks_at - now)
+                self._wakes_at = min(ends, default=now)
+            self._changed.wait(self._wakes_at - now)
             self._changed.clear()
 
 

@@ -6,6 +6,7 @@ time for connecting. What the database's URL sets itself stays as it is.
 
 import math
 import socket
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,10 @@ from sgconductor.db import watchdog as sg_watchdog
 # that was lost.
 _UNREACHED = 2003
 _LOST = 2013
-# In seconds. libpq waits for each of several hosts, and never less.
+# In seconds. libpq waits for each of several addresses, and never less.
 _LEAST = 2
+# The same, for PyMySQL, if the look-up of the name has taken all the time.
+_SHORTEST = 0.1
 
 
 def watch(engine: sa.Engine, watchdog: sg_watchdog.Watchdog) -> None:
@@ -44,7 +47,7 @@ def watch(engine: sa.Engine, watchdog: sg_watchdog.Watchdog) -> None:
 def _connect_pymysql(
     watchdog: sg_watchdog.Watchdog, args: Any, options: dict[str, Any]
 ) -> Any:
-    wait = max(watchdog.left(), 0.1)
+    wait = max(watchdog.left(), _SHORTEST)
     own = {'read_timeout', 'write_timeout'} & set(options)
     options.setdefault('connect_timeout', wait)
     if own or options.get('unix_socket'):
@@ -71,6 +74,7 @@ class _PyMySQL(pymysql.connections.Connection):  # type: ignore[misc]
         try:
             self._run(super().connect, sock)
         except BaseException:
+            sock.close()
             self._watched.close()
             raise
 
@@ -96,14 +100,12 @@ class _PyMySQL(pymysql.connections.Connection):  # type: ignore[misc]
             self._watched.close()
 
     def _dial(self) -> socket.socket:
-        source = self.bind_address and (self.bind_address, 0)
+        source = (self.bind_address, 0) if self.bind_address else None
         try:
-            sock = socket.create_connection(
-                (self.host, self.port), self.connect_timeout, source or None
-            )
+            sock = _connect(self.host, self.port, self.connect_timeout, source)
         except OSError as error:
             raise pymysql.err.OperationalError(
-                2003,
+                _UNREACHED,
                 f"Can't connect to MySQL server on {self.host!r} ({error})",
             ) from error
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -124,11 +126,46 @@ class _PyMySQL(pymysql.connections.Connection):  # type: ignore[misc]
             raise pymysql.err.OperationalError(_LOST, str(error)) from error
 
 
+def _connect(
+    host: str, port: int, seconds: float, source: tuple[str, int] | None
+) -> socket.socket:
+    """Connect to the first address of a name that answers.
+
+    :param seconds: for all addresses together. Each one may take an equal
+        part of what is left: if one drops packets, there is time for others
+    """
+    end = time.monotonic() + seconds
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    errors: list[str] = []
+    for tried, (family, *_, address) in enumerate(found):
+        left = max(end - time.monotonic(), _SHORTEST)
+        try:
+            return _open(family, address, left / (len(found) - tried), source)
+        except OSError as error:
+            errors.append(f'{address[0]}: {error}')
+    raise OSError('; '.join(errors))
+
+
+def _open(
+    family: int, address: Any, seconds: float, source: tuple[str, int] | None
+) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(seconds)
+        if source is not None:
+            sock.bind(source)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
 def _connect_psycopg2(
     watchdog: sg_watchdog.Watchdog, args: Any, options: dict[str, Any]
 ) -> Any:
-    hosts = str(options.get('host', '')).count(',') + 1
-    wait = max(_LEAST, math.floor(min(watchdog.left(), 60) / hosts))
+    addresses = _count_addresses(options)
+    wait = max(_LEAST, math.floor(min(watchdog.left(), 60) / addresses))
     timeout = watchdog.timeout or wait
     pause = max(1, round(timeout / 3))
     for name, value in (
@@ -143,6 +180,23 @@ def _connect_psycopg2(
     )
     connection.put_under(watchdog)
     return connection
+
+
+def _count_addresses(options: dict[str, Any]) -> int:
+    """How many addresses libpq tries in turn, each for ``connect_timeout``."""
+    hosts = str(options.get('hostaddr') or options.get('host', ''))
+    return sum(map(_count_addresses_of, hosts.split(',')))
+
+
+def _count_addresses_of(host: str) -> int:
+    if not host or host.startswith(('/', '@')):
+        # A Unix socket.
+        return 1
+    try:
+        return len(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+    except OSError:
+        # libpq says what is wrong.
+        return 1
 
 
 class _Cursor(psycopg2.extensions.cursor):  # type: ignore[misc]
