@@ -79,8 +79,9 @@ class ServiceLists(service_list.ServiceListBackend):
     ) -> objects.ServiceList:
         limit = base.coerce(_LIMIT, 'limit', limit)
         key = base.take(objects.Service, {'binary': binary})
-        with self._db.reader() as conn:
-            rows = services.at_lowest_version(conn, **key, limit=limit)
+        rows = self._db.query(
+            functools.partial(services.at_lowest_version, **key, limit=limit)
+        )
         return _listed(context, self._judge(rows))
 
     def lagging(
@@ -88,9 +89,11 @@ class ServiceLists(service_list.ServiceListBackend):
     ) -> objects.ServiceList:
         limit = base.coerce(_LIMIT, 'limit', limit)
         epoch = base.coerce(_EPOCH, 'epoch', epoch)
-        with self._db.reader() as conn:
-            windows = reception.windows(conn)
-            rows = services.unconfirmed(conn, epoch, limit, windows)
+        rows = self._db.query(
+            lambda conn: services.unconfirmed(
+                conn, epoch, limit, reception.windows(conn)
+            )
+        )
         return _listed(context, self._judge(rows))
 
     def compare(self, limit: int, marker: int | None) -> dict[str, Any]:

@@ -103,14 +103,14 @@ class Sweep:
     def _pages(self) -> Iterator[Sequence[services.Row]]:
         """The services that may have turned, by id, one SELECT a page."""
         # What the table alone shows, the database finds by itself.
-        drivers_count = any(driver.detects for driver in self._judges.drivers)
+        page = services.with_stale_state
+        if any(driver.detects for driver in self._judges.drivers):
+            page = functools.partial(services.page, filters={})
         marker = 0
         while True:
-            with self._db.reader() as conn:
-                if drivers_count:
-                    rows = services.page(conn, {}, _PAGE, marker)
-                else:
-                    rows = services.with_stale_state(conn, _PAGE, marker)
+            rows = self._db.query(
+                functools.partial(page, limit=_PAGE, marker=marker)
+            )
             yield rows
             if len(rows) < _PAGE:
                 return

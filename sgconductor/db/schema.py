@@ -66,8 +66,7 @@ def _sync(db: database.Database, revision: str) -> None:
 
 def version(db: database.Database) -> str | None:
     """The database's revision, or None for an empty database."""
-    with db.reader() as conn:
-        return _version(conn)
+    return db.query(_version)
 
 
 def wanted() -> str:

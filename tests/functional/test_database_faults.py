@@ -16,6 +16,8 @@ from oslo_db import exception as db_exc
 from pymysql import connections
 
 from sgconductor import exception
+from sgconductor import objects
+from sgconductor.app import local as local_app
 from sgconductor.db import database
 from sgconductor.db import events
 from sgconductor.db import models
@@ -297,6 +299,52 @@ class TestLostConnections(FaultTest):
 
         self.assertRaises(exception.DatabaseUnreachable, self.db.write, work)
         self.assertEqual(1, len(tries))
+
+
+class TestConductorReads(FaultTest):
+    """What a conductor reads while connections that seemed well are lost."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        url = sa.make_url(self.deployment.url).set(port=self.proxy.port)
+        conf = self.deployment.conf(
+            database__connection=url.render_as_string(hide_password=False)
+        )
+        self.conductor = local_app.Local(conf)
+        self.addCleanup(self.conductor.close)
+
+    def lose_next(self) -> None:
+        """Have the next statement, which follows any ping, find no server."""
+        db = self.conductor._db
+        cut: list[str] = []
+
+        def listen(_conn: Any, _cursor: Any, text: str, *_more: Any) -> None:
+            if not cut:
+                cut.append(text)
+                self.proxy.cut()
+
+        for engine in (db.engine, db.autocommit_engine):
+            sa.event.listen(engine, 'before_cursor_execute', listen)
+            self.addCleanup(
+                sa.event.remove, engine, 'before_cursor_execute', listen
+            )
+
+    def test_each_goes_on_over_another_connection(self) -> None:
+        context = self.conductor.context()
+        reads: list[Callable[[], Any]] = [
+            self.conductor.now,
+            lambda: objects.PinList.get_all(context),
+            lambda: objects.PinList.what_if(context, []),
+            lambda: objects.EventList.get_page(context),
+            lambda: objects.ServiceList.get_page(context),
+            lambda: objects.ServiceList.get_oldest(context, 'acme-worker'),
+            lambda: objects.ServiceList.get_lagging(context, 1),
+            lambda: objects.ServiceList.compare(context),
+        ]
+        for read in reads:
+            read()
+            self.lose_next()
+            read()
 
 
 class TestLimits(FaultTest):
