@@ -487,6 +487,32 @@ class TestExplanation(base.ConductorTest):
         self.assertEqual('unknown', old['speaks_for'])
 
 
+class TestEvents(base.ConductorTest):
+    scenarios = [base.EMBEDDED]
+
+    def test_only_a_service_that_was_down_has_a_second_event_up(self) -> None:
+        base.stop_beating(self.member())
+        self.deployment.age(self.get_service().id, -HOUR)
+        self.conductor.backend.db.write(clock_set_back.clamp)
+        # A process that follows another one of its name.
+        base.stop_beating(self.member())
+        self.conductor.backend.db.write(clock_set_back.clamp)
+        self.deployment.age(self.get_service().id, 100)
+        self.wait_for('down', lambda: self.turns() == ['up', 'down'])
+        self.member()
+        self.wait_for('up', lambda: self.turns() == ['up', 'down', 'up'])
+
+    def turns(self) -> list[str]:
+        """The events of the service that say up or down, in order."""
+        with self.conductor.backend.db.reader() as conn:
+            return [
+                event['type'].partition('.')[2]
+                for event in events.newest(conn, 100)
+                if event['type'] in ('service.up', 'service.down')
+                and 'acme-worker' in event['payload']
+            ]
+
+
 class TestPause(base.ConductorTest):
     """The host of a member is paused: its monotonic clock stands still."""
 
