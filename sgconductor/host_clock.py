@@ -11,12 +11,21 @@ _TOLERANCE = 1.0
 Clock = Callable[[], float]
 
 
+def uptime() -> float:
+    """A clock in seconds that nobody sets.
+
+    It counts the time for which the host was suspended, but not the time for
+    which its virtual machine was stopped. Use it to notice that another clock
+    was set. To measure how much time has passed, use :class:`HostClock`.
+    """
+    if hasattr(time, 'CLOCK_BOOTTIME'):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
 def clocks_with_pauses() -> Sequence[Clock]:
     """Clocks of this host that may go on while it is paused, in seconds."""
-    clocks: list[Clock] = [time.time]
-    if hasattr(time, 'CLOCK_BOOTTIME'):
-        clocks.append(lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
-    return clocks
+    return [time.time, uptime]
 
 
 class HostClock:
@@ -24,8 +33,8 @@ class HostClock:
 
     The monotonic clock stands still while the host is suspended, or while its
     virtual machine is stopped. Other clocks go on then, or are set after it.
-    So the greatest time that a clock shows to have passed counts. It is too
-    much where the wall clock was set forward.
+    The clock that advanced most wins; setting the wall clock forward makes it
+    run ahead.
 
     :param monotonic: never goes back
     :param others: clocks that may go on in a pause; by default those of

@@ -48,7 +48,7 @@ LOG = logging.getLogger(__name__)
 _SETTLE_EVERY = 30.0
 _SWEEP_EVERY = 1.0
 _PUBLISH_EVERY = 1.0
-_LOOK_AT_CLOCK_EVERY = 1.0
+_CHECK_CLOCK_EVERY = 1.0
 _TASKS_END_WITHIN = 10.0
 
 # Seconds. Beats sent after a conductor's last beat may still be in flight, so
@@ -118,9 +118,9 @@ class Conductor:
         self._tasks = (
             # Quiet, for the sweep warns where the database is away.
             periodic_task.PeriodicTask(
-                "look at the database's clock",
-                _LOOK_AT_CLOCK_EVERY,
-                steps.look,
+                "check of the database's clock",
+                _CHECK_CLOCK_EVERY,
+                steps.check_clock,
                 quiet=True,
             ),
             periodic_task.PeriodicTask('sweep', _SWEEP_EVERY, sweeping.run),

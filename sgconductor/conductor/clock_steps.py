@@ -1,21 +1,23 @@
 """Steps of the database's clock, noticed and allowed for.
 
 Services are judged by that clock alone. It is set back or forward where its
-host's clock is, or where another server takes over whose clock differs.
+host's clock is, or where another server takes over whose clock differs. Where
+a conductor is connected to several servers, they may show different clocks in
+turn: that is no step.
 """
 
 import logging
-import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from sgconductor import host_clock
 from sgconductor.db import clock
+from sgconductor.db import clock_set_back
 from sgconductor.db import clock_steps
 from sgconductor.db import database
-from sgconductor.db import future
 from sgconductor.db import reception
 from sgconductor.db import services
 
@@ -25,16 +27,6 @@ _SECOND = 1_000_000
 # The least time, in microseconds, for which members go on to stamp beats by
 # the clock before a step. It is longer than the time between two syncs.
 _HORIZON = 300 * _SECOND
-
-
-def host_monotonic() -> float:
-    """A clock of the host, in seconds, that nobody sets.
-
-    If the host can be suspended, it counts that time.
-    """
-    if hasattr(time, 'CLOCK_BOOTTIME'):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
 
 
 class _Offset(NamedTuple):
@@ -59,6 +51,11 @@ class ClockSteps:
     After a step forward, it moves stamps of the old clock by the step. After
     a step back it moves none: they are from the future and count as now.
 
+    While servers of a cluster show different clocks in turn, it moves no
+    stamps either, and no time is an outage for that. Then each moment may be
+    older or newer than it looks, by the spread of the clocks; the rule on
+    liveness allows for that.
+
     :param gap: as for :func:`sgconductor.db.reception.record_beats`, in
         seconds
     :param sync_interval: of members, in seconds
@@ -70,30 +67,40 @@ class ClockSteps:
         db: database.Database,
         gap: float,
         sync_interval: float,
-        monotonic: Callable[[], float] = host_monotonic,
+        monotonic: Callable[[], float] = host_clock.uptime,
     ) -> None:
         self._db = db
         self._gap = int(gap * _SECOND)
         self._horizon = max(_HORIZON, int(3 * sync_interval * _SECOND))
         self._monotonic = monotonic
         self._offset: _Offset | None = None
+        self._reading = clock_steps.ClockReading(0, 0, 0, [])
         self._steps: Sequence[clock_steps.Step] = ()
 
-    def look(self) -> None:
-        """Look at the database's clock, and record a step since the last look.
+    def check_clock(self) -> None:
+        """Read the database's clock, and record a step since the last time.
 
-        :raises DatabaseUnreachable: the next look notices the step
+        :raises DatabaseUnreachable: the next check notices the step
         """
         sent = self._micros()
-        now, steps = self._db.query(clock_steps.look)
+        reading = self._db.query(clock_steps.read_clock)
         received = self._micros()
         # A slow answer says too little.
         if received - sent <= _SECOND:
-            offset = _Offset(now - received, now - sent, sent)
-            if self._stepped(now, offset):
-                _, steps = self._db.query(clock_steps.look)
+            offset = _Offset(reading.now - received, reading.now - sent, sent)
+            if self._stepped(reading, offset) or self._is_behind(reading):
+                before = reading.spread
+                reading = self._db.query(clock_steps.read_clock)
+                if reading.spread and not before:
+                    LOG.warning(
+                        'Servers of the database show different clocks in '
+                        'turn, about %.1f s apart: members that die are found '
+                        'later by up to twice that. Set their clocks.',
+                        (reading.spread - clock.TOLERANCE) / _SECOND,
+                    )
             self._offset = offset
-        self._steps = steps
+        self._reading = reading
+        self._steps = self._that_count(reading)
 
     def translate(
         self, beats: Sequence[services.Beat]
@@ -112,36 +119,98 @@ class ClockSteps:
             for beat in beats
         ]
 
+    def _that_count(
+        self, reading: clock_steps.ClockReading
+    ) -> list[clock_steps.Step]:
+        """The steps forward of which stamps may be of the old clock still."""
+        steps = []
+        now = reading.now
+        for step in reversed(reading.steps):
+            if step.size > 0:
+                if now - step.shown < self._lasts(step):
+                    steps.append(step)
+                # The steps before it count by the clock before it.
+                now -= step.size
+        return steps[::-1]
+
     def _translated(
         self, stamp: int, steps: Sequence[clock_steps.Step]
     ) -> int:
         for step in steps:
-            # After a great step, stamps of the clocks stay apart for longer.
-            horizon = max(self._horizon, step.size // 2)
-            if stamp < step.expected + horizon:
+            if stamp < step.expected + self._lasts(step):
                 stamp += step.size
         return stamp
 
-    def _stepped(self, now: int, offset: _Offset) -> bool:
-        """Record a step since the last look, if there was one."""
+    def _lasts(self, step: clock_steps.Step) -> int:
+        """For how long after a step stamps may be of the old clock."""
+        # After a great step, stamps of the clocks stay apart for longer.
+        return max(self._horizon, step.size // 2)
+
+    def _stepped(
+        self, reading: clock_steps.ClockReading, offset: _Offset
+    ) -> bool:
+        """Record a step since the last check, if there was one."""
         before = self._offset
         if before is None:
             return False
+        moved = offset.middle - before.middle
+        step = clock_steps.Step(reading.now - moved, reading.now)
+        elapsed = max(0, offset.sent - before.sent)
         if offset.least - before.most > clock.TOLERANCE:
-            moved = offset.middle - before.middle
-            step = clock_steps.Step(now - moved, now)
-            self._forward(step, max(0, offset.sent - before.sent))
+            if not self._is_of_another_server(step, reading):
+                self._forward(step, elapsed)
             return True
         if before.least - offset.most > clock.TOLERANCE:
-            self._back(before.middle - offset.middle)
+            if self._is_of_another_server(step, reading):
+                self._keep_spread(step, reading)
+            else:
+                self._back(step, elapsed)
             return True
         return False
 
+    def _is_of_another_server(
+        self, step: clock_steps.Step, reading: clock_steps.ClockReading
+    ) -> bool:
+        return abs(step.size) <= reading.spread
+
+    def _is_behind(self, reading: clock_steps.ClockReading) -> bool:
+        """Whether beats are written by way of a server whose clock is ahead.
+
+        Each conductor may be connected to one server only.
+        """
+        # Also from the future are beats of before a step back, but no further
+        # one comes then.
+        if (
+            reading.heard_at - reading.now <= clock.TOLERANCE
+            or reading.heard_at <= self._reading.heard_at
+            or self._offset is None
+        ):
+            return False
+        self._keep_spread(
+            clock_steps.Step(reading.heard_at, reading.now), reading
+        )
+        return True
+
+    def _keep_spread(
+        self, step: clock_steps.Step, reading: clock_steps.ClockReading
+    ) -> None:
+        """Record anew that clocks differ, before it is forgotten."""
+        if self._is_of_another_server(step, reading) and any(
+            other.size < 0
+            and reading.now - other.shown < clock_steps.SPREAD_EVERY
+            for other in reading.steps
+        ):
+            return
+        self._db.write(lambda conn: clock_steps.record_spread(conn, step))
+
     def _forward(self, step: clock_steps.Step, elapsed: int) -> None:
         seconds = step.size / _SECOND
+        known = self._known()
 
         def record(conn: sa.Connection) -> bool:
-            stepped = clock_steps.record(conn, step, elapsed, self._gap)
+            stepped = clock_steps.record_forward(
+                conn, step, elapsed, self._gap, known
+            )
             if not stepped:
                 reception.record_stall(conn, seconds, self._gap)
             return stepped
@@ -160,13 +229,22 @@ class ClockSteps:
                 seconds,
             )
 
-    def _back(self, size: int) -> None:
-        self._db.write(future.clamp)
+    def _back(self, step: clock_steps.Step, elapsed: int) -> None:
+        known = self._known()
+        # First, for moments from the future are forgotten then.
+        self._db.write(
+            lambda conn: clock_steps.record_back(conn, step, elapsed, known)
+        )
+        self._db.write(clock_set_back.clamp)
         LOG.warning(
             'The clock of the database was set back by %.1f s. The silence '
             'of services counts from now on.',
-            size / _SECOND,
+            -step.size / _SECOND,
         )
+
+    def _known(self) -> set[int | None]:
+        """The ids of steps that were recorded at the last check."""
+        return {step.id for step in self._reading.steps}
 
     def _micros(self) -> int:
         return int(self._monotonic() * _SECOND)

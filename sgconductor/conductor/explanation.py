@@ -40,7 +40,7 @@ def _table(
 ) -> Iterator[dict[str, Any]]:
     seconds = row['age'] / _SECOND
     silent = liveness.silence(row['age'], windows, row['down_after']) / _SECOND
-    old = liveness.by_order_of_moments(row)
+    old = liveness.where_clock_went_back(row)
     if seconds > row['down_after']:
         speaks_for = 'down' if silent > row['down_after'] else 'unknown'
     elif old is not None:

@@ -107,7 +107,9 @@ def by_table(row: services.Row, windows: Windows) -> Verdict:
     """The verdict of the table alone.
 
     Silent longer than ``down_after``: down if conductors could receive beats
-    all that time; otherwise it keeps the state that it had.
+    all that time; otherwise it keeps the state that it had. Not silent, as it
+    seems: up, unless its last beat is from before the database's clock was
+    set back; then it keeps the state that it had, too.
 
     :param windows: when beats could be received
     """
@@ -115,7 +117,7 @@ def by_table(row: services.Row, windows: Windows) -> Verdict:
     if ordered is not None:
         return ordered
     if not is_overdue(row):
-        return by_order_of_moments(row) or _UP
+        return where_clock_went_back(row) or _UP
     seen = f'last beat {row["age"] / _SECOND:.1f} s ago'
     if silence(row['age'], windows, row['down_after']) > _patience(row):
         return Verdict('down', f'{seen}, allowed {row["down_after"]} s')
@@ -144,11 +146,12 @@ def by_order(row: services.Row) -> Verdict | None:
     return None
 
 
-def by_order_of_moments(row: services.Row) -> Verdict | None:
+def where_clock_went_back(row: services.Row) -> Verdict | None:
     """The verdict where a service is not overdue, but its last beat is old.
 
     Where the database's clock was set back, an old beat looks fresh, or comes
-    from the future. Then the service keeps the state that it had.
+    from the future. Then the service keeps the state that it had. The first
+    condition is :func:`sgconductor.db.services.was_silent`, in Python.
 
     :returns: None where its last beat is fresh
     """

@@ -22,10 +22,10 @@ from sgconductor.conductor import liveness
 from sgconductor.conductor import requester
 from sgconductor.conductor import shadow_comparison
 from sgconductor.db import announced_state
+from sgconductor.db import clock_set_back
 from sgconductor.db import database
 from sgconductor.db import disagreements
 from sgconductor.db import events as db_events
-from sgconductor.db import future
 from sgconductor.db import services
 
 _PAGE = 1000
@@ -83,7 +83,7 @@ class Sweep:
         for rows in self._pages():
             if not self._leader.leads():
                 return
-            if future.seen(rows):
+            if clock_set_back.has_future_moments(rows):
                 self._clamp()
             verdicts = self._judges.primary.judge(rows)
             self._announce(rows, verdicts)
@@ -97,7 +97,7 @@ class Sweep:
         """
         now = time.monotonic()
         if now >= self._clamp_at:
-            self._db.write(future.clamp)
+            self._db.write(clock_set_back.clamp)
             self._clamp_at = now + _CLAMP_EVERY
 
     def _pages(self) -> Iterator[Sequence[services.Row]]:

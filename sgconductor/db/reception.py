@@ -14,6 +14,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from sgconductor.db import clock
+from sgconductor.db import clock_steps
 from sgconductor.db import database
 from sgconductor.db import models
 from sgconductor.db import receivers
@@ -61,14 +62,19 @@ def record_beats(
     :returns: whether the newest beat was fresh
     """
     row = conn.execute(
-        sa.select(_T.c.heard_at, clock.utcnow().label('now')).with_for_update()
+        sa.select(
+            _T.c.heard_at,
+            clock.utcnow().label('now'),
+            clock_steps.spread().label('spread'),
+        ).with_for_update(of=_T)
     ).one()
     now = clock.to_micros(row.now)
     # It is later than now if the database's clock was set back.
     before = min(clock.to_micros(row.heard_at), now)
     stamp = min(stamp, now)
-    if now - stamp > late:
+    if now - stamp > late + row.spread:
         return False
+    gap += row.spread
     if stamp - before > gap and now - flow - before > gap:
         ended = clock.from_micros(now - flow)
         conn.execute(_OUTAGES.insert().values(began=row.heard_at, ended=ended))
@@ -118,12 +124,14 @@ def windows(conn: sa.Connection) -> list[Window]:
     Beats sent after the newest window may still be in flight. That window
     ends with the newest fresh beat, or before, with the last beat of a
     conductor that is silent and may hold beats: see
-    :mod:`sgconductor.db.receivers`.
+    :mod:`sgconductor.db.receivers`. While the clocks of servers differ, it
+    ends at least so long ago: a beat may be younger by that than it looks.
     """
     rows = conn.execute(
         sa.select(
             clock.age(_T.c.heard_at).label('heard'),
             receivers.longest_silence().label('silent'),
+            clock_steps.spread().label('spread'),
             clock.age(_OUTAGES.c.began).label('began'),
             clock.age(_OUTAGES.c.ended).label('ended'),
         )
@@ -137,8 +145,9 @@ def windows(conn: sa.Connection) -> list[Window]:
         if row.ended is not None
     )
     begins = [*(ended for _, ended in outages), EVER]
-    newest = max(0, rows[0].heard, rows[0].silent or 0)
-    if rows[0].heard < -clock.TOLERANCE:
+    now = rows[0]
+    newest = max(0, now.heard, now.silent or 0, now.spread)
+    if now.heard < -max(clock.TOLERANCE, now.spread):
         newest = EVER
     ends = [newest, *(began for began, _ in outages)]
     return [

@@ -299,7 +299,8 @@ def was_silent() -> sa.ColumnElement[bool]:
     was silent, and has sent no beat since.
 
     It compares two moments of the row and not with now, so it also holds
-    after the database's clock was set back.
+    after the database's clock was set back. It is the first rule of
+    :func:`sgconductor.conductor.liveness.where_clock_went_back`, in SQL.
     """
     silent = clock.age(_T.c.last_seen_up) - clock.age(_T.c.state_since)
     return sa.and_(_T.c.state == 'down', silent > _patience())

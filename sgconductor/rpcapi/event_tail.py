@@ -17,7 +17,8 @@ _LATE = 60.0
 
 class _Known(NamedTuple):
     """
-    :ivar at: when it happened, by the monotonic clock
+    :ivar at: when it was read first, by the monotonic clock; of an event that
+        existed before the tail, when it happened
     """
 
     uuid: str
@@ -35,8 +36,9 @@ class EventTail:
     If the event to continue from is missing, this page may be from a server
     that lags, so reading goes back to an event that is known for long. If
     that is missing too, it was so old that it was deleted, or the ids have
-    started again from 1, as in a database that was restored. Then all events
-    are new that were not yielded and are about as new as the newest known one.
+    started again from 1, as in a database that was restored. Then those of
+    its events are new that were not yielded and are about as new as the newest
+    known one.
 
     :param fetch: reads a page of events, by limit and marker, as
         :meth:`sgconductor.objects.EventList.get_page`
@@ -67,7 +69,7 @@ class EventTail:
         if not self._started:
             page = self._fetch(PAGE, None)
             self._started = True
-            existing = list(self._new(page))
+            existing = list(self._new(page, exist=True))
             first = len(existing) - min(self._since, len(existing))
             yield from existing[first:]
             return
@@ -76,6 +78,8 @@ class EventTail:
         while len(page) == PAGE:
             page = self._fetch(PAGE, page[-1].id)
             yield from self._new(page)
+        # What is read later is new, whatever the database's clock says.
+        self._yielded_until = None
 
     def _continue(self) -> Sequence[objects.Event]:
         """The first page that may have new events."""
@@ -93,6 +97,7 @@ class EventTail:
         if self._newest is not None:
             late = datetime.timedelta(seconds=_LATE / 2)
             self._yielded_until = self._newest - late
+            self._newest = None
         return self._fetch(PAGE, 0)
 
     def _settled(self) -> int:
@@ -116,13 +121,20 @@ class EventTail:
                 return one
         return ids[-1] if ids else None
 
-    def _new(self, page: Sequence[objects.Event]) -> Iterator[objects.Event]:
+    def _new(
+        self, page: Sequence[objects.Event], exist: bool = False
+    ) -> Iterator[objects.Event]:
+        """The events of a page that were not yielded.
+
+        :param exist: whether they existed before the tail
+        """
         now = self._monotonic()
         for event in page:
             known = self._known.get(event.id)
             if known is not None and known.uuid == event.uuid:
                 continue
-            age = (page[-1].at - event.at).total_seconds()
+            # Later, the age says nothing: the clock may have been set.
+            age = (page[-1].at - event.at).total_seconds() if exist else 0.0
             self._known[event.id] = _Known(event.uuid, now - max(age, 0.0))
             if self._newest is None or event.at > self._newest:
                 self._newest = event.at

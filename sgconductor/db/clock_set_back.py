@@ -1,7 +1,7 @@
-"""SQL on moments from the future, which are no evidence.
+"""SQL for after the database's clock was set back.
 
-They were written before the database's clock was set back, or by another
-server of a cluster, whose clock is ahead.
+Moments from the future are no evidence. They were written before that, or by
+another server of a cluster, whose clock is ahead.
 """
 
 import datetime
@@ -19,7 +19,7 @@ _OUTAGES = models.gaps
 _STEPS = models.clock_steps
 
 
-def seen(rows: Sequence[services.Row]) -> bool:
+def has_future_moments(rows: Sequence[services.Row]) -> bool:
     """Whether a moment of the rows is from the future.
 
     :param rows: of one SELECT
@@ -50,8 +50,9 @@ def clamp(conn: sa.Connection) -> None:
     or a step of the clock that is yet to come is forgotten.
     """
     now = clock.utcnow()
-    # Locked first, as for beats, so that conductors do this one by one.
-    conn.execute(sa.select(_HEARING.c.id).with_for_update())
+    # In the order in which a batch of beats locks rows: services by id, then
+    # the row of reception.
+    _clamp_services(conn)
     conn.execute(
         _HEARING.update().where(_HEARING.c.heard_at > now).values(heard_at=now)
     )
@@ -60,6 +61,24 @@ def clamp(conn: sa.Connection) -> None:
         _OUTAGES.update().where(_OUTAGES.c.ended > now).values(ended=now)
     )
     conn.execute(_STEPS.delete().where(_STEPS.c.shown > now))
+
+
+def _clamp_services(conn: sa.Connection) -> None:
+    now = clock.utcnow()
+    moments = (
+        _T.c.last_seen_up,
+        _T.c.joined_at,
+        _T.c.left_at,
+        _T.c.state_since,
+    )
+    is_future = sa.and_(
+        _T.c.deleted == 0, sa.or_(*(each > now for each in moments))
+    )
+    ids = conn.scalars(
+        sa.select(_T.c.id).where(is_future).order_by(_T.c.id).with_for_update()
+    ).all()
+    if not ids:
+        return
     last_seen_up = sa.case(
         # As if it had just been announced.
         (
@@ -72,22 +91,16 @@ def clamp(conn: sa.Connection) -> None:
         (_T.c.last_seen_up > now, now),
         else_=_T.c.last_seen_up,
     )
-    others = (_T.c.joined_at, _T.c.left_at, _T.c.state_since)
     conn.execute(
         _T.update()
-        .where(
-            _T.c.deleted == 0,
-            sa.or_(
-                *(each > now for each in (_T.c.last_seen_up, *others)),
-            ),
-        )
+        .where(is_future)
         # In this order, because MariaDB compares with values that are set
         # already.
         .ordered_values(
             (_T.c.last_seen_up, last_seen_up),
             *(
                 (each, sa.case((each > now, now), else_=each))
-                for each in others
+                for each in moments[1:]
             ),
         )
     )
