@@ -72,6 +72,7 @@ class Conductor:
     def __init__(self, conf: cfg.ConfigOpts, worker: int = 0) -> None:
         sg_conf.validate(conf)
         self._conf = conf
+        self._worker = worker
         host = conf.conductor.host
         self._host = f'{host}:{worker}' if worker else host
         self._db = database.Database.from_conf(conf)
@@ -203,6 +204,8 @@ class Conductor:
     def start(self) -> None:
         """Serve, in threads, until :meth:`stop`."""
         self._started = True
+        if not self._worker:
+            transports.warn_of_late_notice(self._conf)
         for driver in self.backend.judges.drivers:
             driver.watch()
         # Before the first call: the table may be that of a backup.

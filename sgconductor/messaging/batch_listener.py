@@ -88,6 +88,7 @@ class BatchListener(listener.BatchNotificationServer):
     def _create_listener(self) -> Any:
         made = super()._create_listener()
         polling.speed_up(made, _INTERVAL, _MOMENT)
+        graceful_server.close_soon(made)
         if shortcuts.Shortcut.LAST_ACKS in shortcuts.usable():
             _acknowledge_before_closing(made)
         return made

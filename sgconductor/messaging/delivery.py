@@ -3,6 +3,7 @@
 from typing import Any
 
 import oslo_messaging as messaging
+from amqp import spec
 
 from sgconductor.messaging import shortcuts
 
@@ -33,6 +34,7 @@ class _Delivering:
 
     # Those of the base class.
     _declared_queues: set[Any]
+    channel: Any
     _notifies = False
 
     def _publish_and_creates_default_queue(
@@ -54,4 +56,10 @@ class _Delivering:
         base: Any = super()
         if self._notifies:
             kwargs['transport_options'] = _MANDATORY
-        base._publish(*args, **kwargs)
+        try:
+            base._publish(*args, **kwargs)
+        except messaging.MessageUndeliverable:
+            # Its confirm comes next. If it stayed unread, the next message
+            # on this channel would take it for its own.
+            self.channel.wait([spec.Basic.Ack, spec.Basic.Nack])
+            raise

@@ -94,10 +94,14 @@ def read_all(connection: Any, moment: float = 0) -> None:
         # read on would connect again here, where nothing starts consumers.
         if not connection.connected:
             return
+        # eventlet removes it from a process that it patches.
+        poll = getattr(select, 'poll', None)
+        if poll is None:
+            return
         amqp = connection.connection
         transport = amqp.transport
         sock = transport.sock
-        arrived = select.poll()
+        arrived = poll()
         arrived.register(sock, select.POLLIN)
         # The kernel does not know of what TLS has decrypted already.
         pending = getattr(sock, 'pending', int)

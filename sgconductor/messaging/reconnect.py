@@ -9,6 +9,9 @@ from kombu import exceptions as kombu_exc
 
 LOG = logging.getLogger(__name__)
 
+# Seconds that a broker has to answer where there are no heartbeats.
+_ANSWERS_WITHIN = 15
+
 
 class _StoppedError(Exception):
     """The listener was stopped while it tried to connect."""
@@ -30,6 +33,8 @@ def connect_before_waiting(connection: Any) -> None:
     def consume_connected(timeout: float | None = None) -> None:
         # None if it is closed.
         if connection.connection and not connection.connection.connected:
+            if connection._consume_loop_stopped:
+                return
             # If no broker can be reached, oslo.messaging finds that out too,
             # and paces the attempts.
             with contextlib.suppress(
@@ -60,6 +65,25 @@ def _connect(connection: Any) -> None:
         interval_step=0,
         interval_max=0,
     )
-    # On a new channel, which declares the queues.
-    connection.ensure_connection()
+    try:
+        _open_channel(connection)
+    except Exception:
+        # Half open, it would count as connected.
+        lost.collect()
+        raise
     LOG.info('A listener is connected to %s again.', lost.host)
+
+
+def _open_channel(connection: Any) -> None:
+    """Open a channel, which declares the queues, on what is connected now.
+
+    ``connection.ensure_connection()`` would do so too. But if this broker
+    dies as well, that connects again, for ever if so configured, and a
+    listener that is told to stop would have to wait for a broker.
+    """
+    connected = connection.connection.connection
+    # There is no timeout yet. This is what the driver sets afterwards.
+    timeout = connection.heartbeat_timeout_threshold
+    connected.sock.settimeout(timeout if timeout > 0 else _ANSWERS_WITHIN)
+    connection._set_current_channel(connected.channel())
+    connection.set_transport_socket_timeout()

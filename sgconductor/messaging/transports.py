@@ -1,6 +1,7 @@
 """Transports: the connections to the message bus."""
 
 import contextlib
+import logging
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,8 @@ from sgconductor.messaging import delivery
 from sgconductor.messaging import library_options
 from sgconductor.messaging import shortcuts
 
+LOG = logging.getLogger(__name__)
+
 T = TypeVar('T', bound=transport_types.Transport)
 
 # Errors of these modules are built again on the caller's side.
@@ -25,13 +28,15 @@ _KNOWN_ERRORS = [exception.__name__, ovo_exc.__name__]
 
 # The names of the driver for RabbitMQ in URLs.
 _RABBITMQ = ('rabbit', 'kombu')
-# Seconds: the shortest and the longest default of
-# ``heartbeat_timeout_threshold``, which is this part of ``down_after``.
-_HEARTBEAT = (3, 15)
-_HEARTBEATS_WITHIN_DOWN_AFTER = 4
+_HEARTBEAT = 'heartbeat_timeout_threshold'
+# Seconds: its shortest and its longest default.
+_SHORTEST, _LONGEST = 1, 15
 # A broker closes a connection that was silent for two heartbeats, which it
 # checks once a heartbeat.
 _HEARTBEATS_UNTIL_NOTICED = 3
+# How many fit between the moment of a member's next beat and ``down_after``:
+# one more, in which others write the beats that they get then.
+_HEARTBEATS_THAT_FIT = _HEARTBEATS_UNTIL_NOTICED + 1
 # Seconds, where there are no heartbeats.
 _NOTICED = 120
 # Streams need a limit, and oslo.messaging has none by default.
@@ -97,17 +102,41 @@ def noticed_within(conf: cfg.ConfigOpts) -> int:
 
     :raises ConfigError: for a URL that cannot be used
     """
-    sg_conf.register_opts(conf)
-    library_options.register(conf)
-    name = 'heartbeat_timeout_threshold'
-    with _clear_url_errors():
-        url = messaging.TransportURL.parse(conf, conf.transport_url)
-        if url.transport not in _RABBITMQ:
-            return _NOTICED
-        values = _defaults(conf, url)
-        if _is_set(conf, url, name):
-            values = {name: conf[library_options.RABBIT][name], **url.query}
-        return _HEARTBEATS_UNTIL_NOTICED * int(values[name]) or _NOTICED
+    heartbeat = _heartbeat(conf)
+    return _HEARTBEATS_UNTIL_NOTICED * (heartbeat or 0) or _NOTICED
+
+
+def warn_of_late_notice(conf: cfg.ConfigOpts) -> None:
+    """Warn if the broker notices a silent conductor too late.
+
+    Members whose beats it has dealt to that conductor would be called down.
+
+    :param conf: a conductor's
+    :raises ConfigError: for a URL that cannot be used
+    """
+    heartbeat = _heartbeat(conf)
+    if heartbeat is None:
+        return
+    interval, down_after = sg_conf.pace(conf)
+    noticed = _HEARTBEATS_UNTIL_NOTICED * heartbeat
+    if heartbeat and noticed + interval < down_after:
+        return
+    option = f'[{library_options.RABBIT}] {_HEARTBEAT}'
+    slow = '' if conf.servicegroup.driver == 'db' else 'slow_'
+    most = (down_after - interval - 1) // _HEARTBEATS_UNTIL_NOTICED
+    least = _HEARTBEATS_UNTIL_NOTICED * max(heartbeat, _SHORTEST) + interval
+    LOG.warning(
+        'Live members may be called down if this conductor loses the broker: '
+        'it gives their beats to others within %s, which together with '
+        '%sreport_interval (%d s) is not less than %sdown_after (%d s). %s.',
+        f'three times {option} ({heartbeat} s)'
+        if heartbeat
+        else f'no time that is known, because {option} is 0',
+        *(slow, interval, slow, down_after),
+        f'Set {option} to {most} or less, but not to 0'
+        if most >= _SHORTEST
+        else f'Set {slow}down_after to more than {least} s',
+    )
 
 
 def limit_prefetch(conf: cfg.ConfigOpts, messages: int) -> None:
@@ -154,19 +183,36 @@ def _make(
     return made
 
 
+def _heartbeat(conf: cfg.ConfigOpts) -> int | None:
+    """Seconds between AMQP heartbeats; 0 if they are off.
+
+    It is None if ``transport_url`` names another kind of broker.
+
+    :raises ConfigError: for a URL that cannot be used
+    """
+    sg_conf.register_opts(conf)
+    library_options.register(conf)
+    with _clear_url_errors():
+        url = messaging.TransportURL.parse(conf, conf.transport_url)
+        if url.transport not in _RABBITMQ:
+            return None
+        values: dict[str, Any] = {**_defaults(conf, url)}
+        if _is_set(conf, url, _HEARTBEAT):
+            set_to = conf[library_options.RABBIT][_HEARTBEAT]
+            values = {_HEARTBEAT: set_to, **url.query}
+        return int(values[_HEARTBEAT])
+
+
 def _defaults(
     conf: cfg.ConfigOpts, url: messaging.TransportURL
 ) -> dict[str, int]:
     """Our defaults for options of oslo.messaging's driver for RabbitMQ."""
-    _, down_after = sg_conf.pace(conf)
-    shortest, longest = _HEARTBEAT
-    heartbeat = down_after // _HEARTBEATS_WITHIN_DOWN_AFTER
-    found = {
-        # A silent broker is given up within twice as long, and in the same
-        # time a broker gives up a silent conductor, and deals the beats that
-        # it held to others.
-        'heartbeat_timeout_threshold': max(shortest, min(heartbeat, longest))
-    }
+    interval, down_after = sg_conf.pace(conf)
+    heartbeat = (down_after - interval) // _HEARTBEATS_THAT_FIT
+    # A broker gives up a silent conductor within three times as long, and
+    # deals the beats that it held to others. Their members must not have been
+    # silent for down_after then, nor those that were about to beat.
+    found = {_HEARTBEAT: max(_SHORTEST, min(heartbeat, _LONGEST))}
     if _is_true(conf, url, 'rabbit_stream_fanout'):
         found['rabbit_qos_prefetch_count'] = _PREFETCH
     if shortcuts.Shortcut.RECONNECT not in shortcuts.usable():

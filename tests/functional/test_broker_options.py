@@ -133,11 +133,11 @@ class TestHeartbeat(OptionTest):
     def remote(self, down_after: int) -> app.Remote:
         return self.deployment.remote(servicegroup__down_after=down_after)
 
-    def test_it_is_a_quarter_of_down_after(self) -> None:
-        self.assertEqual({5}, self.heartbeats(self.remote(20)))
+    def test_it_is_a_quarter_of_what_a_beat_may_be_late(self) -> None:
+        self.assertEqual({5}, self.heartbeats(self.remote(21)))
 
-    def test_it_is_never_short(self) -> None:
-        self.assertEqual({3}, self.heartbeats(self.remote(4)))
+    def test_it_is_a_second_at_least(self) -> None:
+        self.assertEqual({1}, self.heartbeats(self.remote(4)))
 
     def test_it_is_never_long(self) -> None:
         self.assertEqual({15}, self.heartbeats(self.remote(600)))
@@ -145,6 +145,11 @@ class TestHeartbeat(OptionTest):
     def test_an_operators_value_is_kept(self) -> None:
         self.set('heartbeat_timeout_threshold = 42')
         self.assertEqual({42}, self.heartbeats(self.remote(20)))
+
+    def test_a_conductor_warns_once_of_a_value_that_is_too_long(self) -> None:
+        self.set('heartbeat_timeout_threshold = 42')
+        self.deployment.conductor()
+        self.assertEqual(1, self.logged('heartbeat_timeout_threshold to 9'))
 
     def test_a_value_in_the_url_is_kept(self) -> None:
         url = f'{self.deployment.transport_url}?heartbeat_timeout_threshold=41'

@@ -1,5 +1,10 @@
 """What is sent reaches a queue, also when the queue is gone."""
 
+from typing import Any
+
+import fixtures
+from kombu import entity
+
 from sgconductor import exception
 from sgconductor.messaging import notification
 from sgconductor.messaging import shortcuts
@@ -53,3 +58,19 @@ class DeliveryTest(base.DeploymentTest):
             f'[{{<<"max-queues">>, 0}}], <<"tests">>).'
         )
         self.assertRaises(exception.BrokerUnreachable, self.send)
+
+    def test_a_confirm_of_what_was_returned_is_not_that_of_the_next(
+        self,
+    ) -> None:
+        declare: Any = entity.Queue.declare
+
+        def declare_in_vain(queue: Any, *args: Any, **kwargs: Any) -> None:
+            declare(queue, *args, **kwargs)
+            self.delete_queue()
+
+        with fixtures.MonkeyPatch(
+            'kombu.entity.Queue.declare', declare_in_vain
+        ):
+            self.assertRaises(exception.BrokerUnreachable, self.send)
+        self.send()
+        self.assertEqual(1, self.deployment.queue_depth(_QUEUE))

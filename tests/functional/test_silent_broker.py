@@ -1,22 +1,32 @@
 """A broker that a part of the processes cannot hear any more."""
 
 import itertools
+import threading
 import time
+from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
+import fixtures
 import oslo_messaging as messaging
+from kombu import connection as kombu_connection
 
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.messaging import batch_listener
+from sgconductor.messaging import graceful_server
 from sgconductor.messaging import notification
+from sgconductor.messaging import shortcuts
 from sgconductor.messaging import transports
 from tests.functional import base
 from tests.servers import process
 from tests.servers import proxy
 
 _DOWN_AFTER = 12
+# Seconds within which a server has stopped, with room for a loaded machine. It
+# is less than one AMQP heartbeat of _LONG.
+_STOPS_WITHIN = 10
+_LONG = 70
 
 
 class _Beats(batch_listener.BatchDispatcher):
@@ -125,3 +135,107 @@ class TestCalls(SilentBrokerTest):
             return True
 
         self.wait_for('an answer', answers)
+
+
+class TestStop(SilentBrokerTest):
+    """Servers stop at once, also where the broker does not answer."""
+
+    tables = False
+
+    def setUp(self) -> None:
+        super().setUp()
+        if shortcuts.Shortcut.CLOSE_SOON not in shortcuts.usable():
+            self.skipTest(f'{shortcuts.VARIABLE} is set')
+
+    def conf(self, **more: Any) -> Any:
+        return self.deployment.conf(
+            servicegroup__down_after=_LONG,
+            transport_url=self.through_proxy,
+            **more,
+        )
+
+    def started_listener(self) -> batch_listener.BatchListener:
+        transport = transports.beat_transport(self.conf())
+        self.addCleanup(transport.cleanup)
+        made = batch_listener.BatchListener(
+            transport,
+            [messaging.Target(exchange='beats', topic='beats')],
+            _Beats(),
+            batch_size=10,
+            batch_timeout=0.05,
+        )
+        made.start(override_pool_size=1)
+        self.wait_until_consuming(made)
+        return made
+
+    def started_server(self) -> graceful_server.Server:
+        transport = transports.rpc_transport(self.conf())
+        self.addCleanup(transport.cleanup)
+        made: graceful_server.Server = messaging.get_rpc_server(
+            transport,
+            messaging.Target(exchange='calls', topic='calls', server='any'),
+            [],
+            access_policy=messaging.ExplicitRPCAccessPolicy,
+            server_cls=graceful_server.Server,
+        )
+        made.start()
+        self.wait_until_consuming(made)
+        return made
+
+    def wait_until_consuming(self, server: Any) -> None:
+        connection = server.listener._poll_style_listener.conn.connection
+        self.wait_for('consumers', lambda: not connection._new_tags)
+
+    def see_an_end(self, *steps: Callable[[], None]) -> None:
+        """Check that all steps end soon while the broker is silent."""
+
+        def run() -> None:
+            for step in steps:
+                step()
+
+        self.proxy.freeze()
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join(_STOPS_WITHIN)
+        ended = not thread.is_alive()
+        self.proxy.heal()
+        thread.join()
+        self.assertTrue(ended)
+        self.wait_for('no connection', lambda: not self.proxy.connections)
+
+    def test_a_listener_gives_back_at_once(self) -> None:
+        listener = self.started_listener()
+        self.see_an_end(listener.give_back, listener.wait)
+
+    def test_a_listener_stops_at_once(self) -> None:
+        listener = self.started_listener()
+        self.see_an_end(listener.stop, listener.wait)
+
+    def test_a_server_of_calls_is_drained_at_once(self) -> None:
+        server = self.started_server()
+        self.see_an_end(lambda: graceful_server.drain(server), server.wait)
+
+    def test_a_server_of_calls_stops_at_once(self) -> None:
+        server = self.started_server()
+        self.see_an_end(server.stop, server.wait)
+
+    def test_a_listener_stops_while_it_connects_again(self) -> None:
+        """The broker hangs when the listener has just connected."""
+        self.through_proxy += '?heartbeat_timeout_threshold=2'
+        listener = self.started_listener()
+        hung = threading.Event()
+        connect: Any = kombu_connection.Connection.ensure_connection
+
+        def connect_and_hang(*args: Any, **kwargs: Any) -> Any:
+            self.proxy.heal()
+            made = connect(*args, **kwargs)
+            self.proxy.freeze()
+            hung.set()
+            return made
+
+        with fixtures.MonkeyPatch(
+            'kombu.connection.Connection.ensure_connection', connect_and_hang
+        ):
+            self.proxy.refuse()
+            self.assertTrue(hung.wait(base.PATIENCE))
+        self.see_an_end(listener.give_back, listener.wait)

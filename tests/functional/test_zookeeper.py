@@ -687,6 +687,8 @@ class Double:
     def __init__(self) -> None:
         self.connection = 1
         self.cut_off = False
+        self.broken = False
+        self.synced = threading.Semaphore(0)
         self.answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
         self.asked = threading.Semaphore(0)
 
@@ -702,6 +704,9 @@ class Double:
     def sync_async(self, path: str) -> str:
         if self.cut_off:
             raise self.unreachable('no answer')
+        self.synced.release()
+        if self.broken:
+            raise ValueError('an error that nobody expects')
         return 'sync'
 
     def ask(self, request: Callable[[Any], str]) -> list[str]:
@@ -712,6 +717,15 @@ class Double:
 
     def unreachable(self, why: str) -> exception.DriverUnreachable:
         return exception.DriverUnreachable('zookeeper', 'there', why)
+
+
+class Clock:
+    """Takes the place of the module time: it stands still until it is set."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
 
 
 class TestView(base.TestCase):
@@ -761,26 +775,28 @@ class TestView(base.TestCase):
         self.client.answers.put(['c'])
         self.wait_for_names('c')
 
-    def test_a_name_is_missing_for_a_while_before_it_is_gone(self) -> None:
+    def test_a_name_is_unknown_for_a_while_before_it_is_absent(self) -> None:
         self.client.answers.put(['a', 'b'])
         self.assertEqual({'a', 'b'}, self.names())
         self.client.connection += 1
         self.client.reconnected()
         self.client.answers.put(['b'])
         self.wait_for_names('b')
-        self.assertEqual({'a'}, self.view.missing('/x'))
-        self.wait_for('its end', lambda: self.view.missing('/x') == set())
+        self.assertEqual({'a'}, self.view.unknown('/x'))
+        self.wait_for('its end', lambda: self.view.unknown('/x') == set())
         self.assertEqual({'b'}, self.names())
 
-    def test_a_name_that_is_back_is_not_missing(self) -> None:
+    def test_a_name_that_is_back_is_not_unknown(self) -> None:
         for names in (['a'], [], ['a']):
             self.client.connection += 1
             self.client.reconnected()
             self.client.answers.put(names)
             self.wait_for_names(*names)
-        self.assertEqual(set(), self.view.missing('/x'))
+        self.assertEqual(set(), self.view.unknown('/x'))
 
-    def test_names_are_doubtful_while_the_server_is_cut_off(self) -> None:
+    def test_names_are_in_doubt_while_the_server_is_cut_off(
+        self,
+    ) -> None:
         self.client.answers.put(['a'])
         self.assertEqual({'a'}, self.names())
         self.assertEqual('', self.view.trouble)
@@ -789,6 +805,34 @@ class TestView(base.TestCase):
         self.assertEqual({'a'}, self.names())
         self.client.cut_off = False
         self.wait_for('its end', lambda: not self.view.trouble)
+
+    def test_an_error_that_nobody_expects_does_not_end_the_thread(
+        self,
+    ) -> None:
+        self.client.answers.put(['a'])
+        self.assertEqual({'a'}, self.names())
+        self.client.broken = True
+        self.wait_for('the error', lambda: self.logged('nobody expects'))
+        self.client.broken = False
+        self.client.connection += 1
+        self.client.reconnected()
+        self.client.answers.put(['b'])
+        self.wait_for_names('b')
+
+    def test_an_early_wake_up_does_not_put_the_next_question_off(self) -> None:
+        clock = Clock()
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'sgconductor.servicegroup.drivers.zookeeper_view.time', clock
+            )
+        )
+        self.client.answers.put(['a'])
+        self.assertEqual({'a'}, self.names())
+        self.assertTrue(self.client.synced.acquire(timeout=base.PATIENCE))
+        # After this one, the thread may sleep for 1.3 s.
+        clock.now += 0.98
+        self.client.reconnected()
+        self.assertTrue(self.client.synced.acquire(timeout=5))
 
 
 class TestConf(base.TestCase):

@@ -1,11 +1,29 @@
 """How long a connection sleeps, and how much it reads at once."""
 
 import os
+import pathlib
 import socket
+import subprocess
+import sys
 from typing import Any
 
 from sgconductor.messaging import polling
 from tests import base
+
+_PATCHED = """
+import eventlet
+eventlet.monkey_patch()
+import socket
+from sgconductor.messaging import polling
+from tests.unit import test_polling
+
+ours, theirs = socket.socketpair()
+connection = test_polling.Connection(ours)
+polling.read_all(connection)
+theirs.send(b'1')
+connection.drain_events()
+print('read', connection.amqp.taken)
+"""
 
 
 class Amqp:
@@ -124,6 +142,17 @@ class TestReadAll(base.TestCase):
         theirs.send(b'12345')
         connection.drain_events()
         self.assertEqual(1, connection.amqp.taken)
+
+    def test_it_works_where_eventlet_has_patched_the_process(self) -> None:
+        # In another process, for eventlet cannot undo its patches.
+        done = subprocess.run(
+            [sys.executable, '-W', 'ignore', '-c', _PATCHED],
+            cwd=pathlib.Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual('read 1\n', done.stdout, done.stderr)
 
 
 class TestSleep(base.TestCase):

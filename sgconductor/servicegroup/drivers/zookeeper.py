@@ -167,13 +167,16 @@ class ZooKeeperDriver(driver.Driver):
             for member in members
             if _name(member) in names[groups[member.topic]]
         }
-        missing = {path: here.view.missing(path) for path in names}
-        doubtful = bool(here.view.trouble)
+        unknown_names = {path: here.view.unknown(path) for path in names}
+        all_unknown = bool(here.view.trouble)
         unknown = {
             member
             for member in members
             if member not in present
-            and (doubtful or _name(member) in missing[groups[member.topic]])
+            and (
+                all_unknown
+                or _name(member) in unknown_names[groups[member.topic]]
+            )
         }
         return driver.Presence(present, unknown)
 

@@ -1,6 +1,5 @@
 """The names of the nodes of each group, kept up to date by watches."""
 
-import contextlib
 import logging
 import threading
 import time
@@ -23,8 +22,9 @@ _TIMEOUT = 2.0
 _RETRY_INTERVAL = 1.0
 
 # Seconds between two questions whether the server has all changes, and after
-# which the answer to the last one is too old.
-_CONFIRM_INTERVAL = 1.0
+# which the answer to the last one is too old. The thread may sleep for
+# _RETRY_INTERVAL and _MAX_PAUSE before the next question.
+_CONFIRM_INTERVAL = 0.5
 _CONFIRMED_FOR = 2.5
 
 # Seconds to pause after reading groups, so that many changes are read with few
@@ -53,7 +53,7 @@ class _Group:
     :ivar stale: whether they have changed since they were last read
     :ivar listing: of the last read
     :ivar known: the names of the last read that succeeded
-    :ivar gone: since when names are missing, by name
+    :ivar unknown: since when names are missing that may be back, by name
     :ivar tried: set after the first read
     """
 
@@ -62,7 +62,7 @@ class _Group:
         self.stale = True
         self.listing = _Listing(None, why='it has not answered yet')
         self.known: Set[str] = frozenset()
-        self.gone: Mapping[str, float] = {}
+        self.unknown: Mapping[str, float] = {}
         self.tried = threading.Event()
         self._wake = wake
 
@@ -71,10 +71,11 @@ class _Group:
 
         :param forget: forget names that are missing since before that
         """
-        gone = {**dict.fromkeys(self.known, time.monotonic()), **self.gone}
-        self.gone = {
+        now = time.monotonic()
+        missing = {**dict.fromkeys(self.known, now), **self.unknown}
+        self.unknown = {
             name: since
-            for name, since in gone.items()
+            for name, since in missing.items()
             if name not in listing.names and since > forget
         }
         self.known = listing.names
@@ -136,7 +137,7 @@ class View:
                 )
         return {path: each.names for path, each in listings.items()}
 
-    def missing(self, path: str) -> Set[str]:
+    def unknown(self, path: str) -> Set[str]:
         """The names below a path that may be back in a moment.
 
         A session can expire although its process lives: the server that it
@@ -144,8 +145,8 @@ class View:
         notice that.
         """
         since = time.monotonic() - self._return_time
-        gone = self._groups[path].gone
-        return {name for name, at in gone.items() if at > since}
+        unknown = self._groups[path].unknown
+        return {name for name, at in unknown.items() if at > since}
 
     @property
     def trouble(self) -> str:
@@ -170,10 +171,12 @@ class View:
     def _add(self, path: str) -> _Group:
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._run, name='zookeeper-view', daemon=True
                 )
-                self._thread.start()
+                # It may fail; the next call tries again then.
+                thread.start()
+                self._thread = thread
             group = self._groups.setdefault(path, _Group(path, self._wake.set))
         self._wake.set()
         return group
@@ -197,8 +200,13 @@ class View:
 
         Its watches are called before that.
         """
-        with contextlib.suppress(exception.SGConductorError):
+        try:
             self._client.ask(lambda kazoo: kazoo.sync_async('/'))
+        except exception.SGConductorError as error:
+            LOG.debug('The ensemble does not confirm: %s', error)
+        except Exception:
+            LOG.exception('Cannot ask the ensemble to confirm')
+        else:
             self._confirmed_at = now
 
     def _is_old(self, listing: _Listing) -> bool:
