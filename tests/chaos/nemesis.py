@@ -151,7 +151,7 @@ class Nemesis:
             self._cut_off(*fault)
         elif fault.target in self._place.servers:
             server = self._place.servers[fault.target]
-            {'kill': server.kill, 'stop': server.freeze}[fault.name]()
+            (server.kill if fault.name == 'kill' else server.freeze)()
         elif fault.target == 'all conductors':
             for name in sg_place.CONDUCTORS:
                 self._place.kill(name)
@@ -166,7 +166,7 @@ class Nemesis:
             self._proxy(fault.target).heal()
         elif fault.target in self._place.servers:
             server = self._place.servers[fault.target]
-            {'kill': server.start, 'stop': server.thaw}[fault.name]()
+            (server.start if fault.name == 'kill' else server.thaw)()
         elif fault.target == 'all conductors':
             self._place.start_conductors(*sg_place.CONDUCTORS)
         else:
