@@ -24,13 +24,12 @@ class TestHeartbeat(base.TestCase):
 
     def warning(self, conf: cfg.ConfigOpts) -> str:
         """What it says, '' for nothing."""
-        name = 'sgconductor.messaging.transports'
-        with fixtures.FakeLogger(name) as logged:
+        with fixtures.FakeLogger('sgconductor.messaging.transports') as log:
             transports.warn_of_late_notice(conf)
-        return logged.output
+            return str(log.output)
 
     def test_the_default_is_sound_wherever_that_is_possible(self) -> None:
-        pairs = itertools.combinations([*range(1, 20), 60, 61, 600, 86400], 2)
+        pairs = itertools.combinations([*range(1, 9), 10, 60, 86400], 2)
         for interval, down_after in pairs:
             conf = self.conf(report_interval=interval, down_after=down_after)
             noticed = transports.noticed_within(conf)
