@@ -68,7 +68,8 @@ class Intake:
         """Take no more; what has arrived is handled."""
         self._stopping.set()
         self._state.wake()
-        self._thread.join(_STOPS_WITHIN)
+        if self._thread.ident is not None:
+            self._thread.join(_STOPS_WITHIN)
         if self._takes_calls:
             graceful_server.drain(self._calls)
         if self._takes_beats:
@@ -77,6 +78,9 @@ class Intake:
 
     def wait(self) -> None:
         """Wait until all is handled, after :meth:`stop`."""
+        if self._thread.ident is None:
+            # The worker was told to stop before it served.
+            return
         if self._thread.is_alive():
             LOG.warning(
                 'This conductor still waits for the broker, and stops all '

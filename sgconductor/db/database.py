@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import random
 import threading
 import time
@@ -107,6 +108,11 @@ class Database:
         conf.register_opts(db_options.database_opts, 'database')
         conf.register_opt(conductor.DATABASE_TIMEOUT, 'conductor')
         timeout = conf.conductor.database_timeout
+        if timeout is None or math.isnan(timeout):
+            raise exception.ConfigError(
+                f'[conductor] database_timeout must be a number of seconds, '
+                f'not {timeout}'
+            )
         conf.set_default('max_pool_size', _POOL_SIZE, 'database')
         conf.set_default('pool_timeout', max(1, int(timeout)), 'database')
         group = conf.database

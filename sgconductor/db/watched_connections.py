@@ -4,10 +4,12 @@ An engine makes them through the event ``do_connect``, which also sets the
 time for connecting. What the database's URL sets itself stays as it is.
 """
 
+import contextlib
 import math
 import socket
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
@@ -15,6 +17,7 @@ import psycopg2.extensions
 import pymysql.connections
 import sqlalchemy as sa
 
+from sgconductor import exception
 from sgconductor.db import watchdog as sg_watchdog
 
 # PyMySQL's numbers for a server that cannot be reached, and for a connection
@@ -54,10 +57,23 @@ def _connect_pymysql(
         # PyMySQL's own timeouts.
         options.setdefault('read_timeout', watchdog.timeout)
         options.setdefault('write_timeout', watchdog.timeout)
-        return pymysql.connections.Connection(*args, **options)
-    connection = _PyMySQL(*args, **options, defer_connect=True)
+        with _clear_value_errors():
+            return pymysql.connections.Connection(*args, **options)
+    with _clear_value_errors():
+        connection = _PyMySQL(*args, **options, defer_connect=True)
     connection.open_within(watchdog)
     return connection
+
+
+@contextlib.contextmanager
+def _clear_value_errors() -> Iterator[None]:
+    """PyMySQL checks its options when it connects first."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise exception.ConfigError(
+            f'[database] connection cannot be used: {error}'
+        ) from None
 
 
 class _PyMySQL(pymysql.connections.Connection):  # type: ignore[misc]

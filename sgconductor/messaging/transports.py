@@ -176,6 +176,9 @@ def _make(
             for name, value in _defaults(conf, parsed).items():
                 if not _is_set(conf, parsed, name):
                     parsed.query[name] = str(value)
+            of_file = conf[library_options.RABBIT][_HEARTBEAT]
+            if int(parsed.query.get(_HEARTBEAT, of_file)) < 0:
+                raise ValueError(f'{_HEARTBEAT} must not be less than 0')
             if _is_true(conf, parsed, 'use_queue_manager'):
                 library_options.provide_lock_path(conf)
         made = make(conf, url=parsed, **more)

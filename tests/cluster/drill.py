@@ -493,6 +493,12 @@ def _run(options: argparse.Namespace) -> int:
         faults = [
             fault for fault in cluster.faults() if options.fault in fault.name
         ]
+        if not faults:
+            names = ', '.join(fault.name for fault in cluster.faults())
+            raise drills.DrillError(
+                f'no fault has {options.fault!r} in its name; there are: '
+                f'{names}'
+            )
         try:
             result = drill.run(*_bounded(faults, options.minutes, random_))
         finally:

@@ -322,7 +322,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--delay',
-        type=float,
+        type=_seconds,
         default=1.0,
         metavar='S',
         help='with --how slow, hold each chunk of bytes for S seconds '
@@ -351,6 +351,13 @@ def _check(options: argparse.Namespace) -> str | None:
     if options.of_one and options.how == partial.DISK_FULL:
         return 'a full disk is not for one conductor'
     return None
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < 60:
+        raise argparse.ArgumentTypeError('it must be between 0 and 60')
+    return seconds
 
 
 def _minutes(text: str) -> float:
