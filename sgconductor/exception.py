@@ -19,6 +19,7 @@
     ├── Unreachable            a server did not answer
     │   ├── BrokerUnreachable
     │   ├── ConductorUnreachable
+    │   ├── DatabaseBusy       a write that others were always in the way of
     │   ├── DatabaseUnreachable
     │   └── DriverUnreachable
     ├── SchemaMismatch         the database has another release's tables
@@ -222,7 +223,8 @@ class ConductorUnreachable(Unreachable):
         self.message = (
             f'No conductor answered on topic {topic!r} within {seconds:g} s. '
             f'Check that the broker answers, that sgconductor-conductor runs '
-            f'and uses the same transport_url.'
+            f'and uses the same transport_url, and that it can write to its '
+            f'database: otherwise it takes no calls.'
         )
 
 
@@ -233,6 +235,27 @@ class DatabaseUnreachable(Unreachable):
             f'The database at {database} cannot be reached, or does not do '
             f'what it should: {why}. Check that it runs, and [database] '
             f'connection.'
+        )
+
+
+class DatabaseBusy(Unreachable):
+    """A change that conflicted with those of others until its time was up.
+
+    :param attempts: how often it was tried
+    :param seconds: for how long
+    :param why: the last conflict
+    """
+
+    def __init__(
+        self, database: str, attempts: int, seconds: float, why: str
+    ) -> None:
+        super().__init__(database, attempts, seconds, why)
+        self.message = (
+            f'The database at {database} is busy, and nothing was changed: '
+            f'gave up after {attempts} attempts in {seconds:.1f} s, because '
+            f'of conflicts with other writers ({why}). Try again later. If '
+            f'it happens often and the database is a cluster, have all '
+            f'conductors write to the same node.'
         )
 
 

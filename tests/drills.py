@@ -4,13 +4,29 @@ import argparse
 import contextlib
 from collections.abc import Callable
 from collections.abc import Iterator
+from typing import Any
+from typing import ClassVar
+from typing import Protocol
 from typing import TypeVar
 
 import fixtures
 
-from tests.servers import process
 
-S = TypeVar('S', bound=process.Server)
+class Server(Protocol):
+    """A private server or cluster."""
+
+    NAME: ClassVar[str]
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """The first binary that is not installed; None if all are."""
+
+    def setUp(self) -> None: ...
+
+    def cleanUp(self) -> Any: ...
+
+
+S = TypeVar('S', bound=Server)
 
 
 class DrillError(Exception):

@@ -15,6 +15,7 @@ from typing import NoReturn
 import fixtures
 import testresources
 
+from tests.servers import galera
 from tests.servers import mariadb
 from tests.servers import memcached
 from tests.servers import postgresql
@@ -23,6 +24,7 @@ from tests.servers import rabbitmq
 from tests.servers import zookeeper
 
 __all__ = [
+    'GALERA',
     'MARIADB',
     'MEMCACHED',
     'MEMCACHED_MORE',
@@ -34,6 +36,9 @@ __all__ = [
 
 # NOTE: tools/tally.py looks for this text.
 MISSING = 'server missing'
+
+
+Server = process.Server | galera.Galera
 
 
 class UnavailableServer:
@@ -59,13 +64,13 @@ class ServerResource(testresources.FixtureResource):
     not need it.
     """
 
-    def __init__(self, server: process.Server) -> None:
+    def __init__(self, server: Server) -> None:
         super().__init__(server)
-        self._made: process.Server | UnavailableServer | None = None
+        self._made: Server | UnavailableServer | None = None
 
     def make(
         self, dependency_resources: dict[str, Any]
-    ) -> process.Server | UnavailableServer:
+    ) -> Server | UnavailableServer:
         if self._made is None:
             self._made = self._start(self.fixture)
         return self._made
@@ -79,9 +84,7 @@ class ServerResource(testresources.FixtureResource):
     def _reset(self, resource: Any, dependency_resources: Any) -> Any:
         return resource
 
-    def _start(
-        self, server: process.Server
-    ) -> process.Server | UnavailableServer:
+    def _start(self, server: Server) -> Server | UnavailableServer:
         missing = server.missing()
         if missing is not None:
             # NOTE: a CI whose image lost a server must not look green.
@@ -99,7 +102,16 @@ class ServerResource(testresources.FixtureResource):
         return server
 
 
-def _clean_up(server: process.Server, owner: int) -> None:
+class ClusterResource(ServerResource):
+    """A cluster, which ends with the last test in a row that needs it."""
+
+    def clean(self, resource: Any) -> None:
+        if self._made is not None and resource is self.fixture:
+            self._made = None
+            resource.cleanUp()
+
+
+def _clean_up(server: Server, owner: int) -> None:
     # NOTE: a forked child runs this too when it exits.
     if os.getpid() == owner:
         server.cleanUp()
@@ -114,3 +126,4 @@ MEMCACHED_MORE: Final = tuple(
 )
 MEMCACHED_TLS: Final = ServerResource(memcached.SecureMemcached())
 ZOOKEEPER: Final = ServerResource(zookeeper.ZooKeeper())
+GALERA: Final = ClusterResource(galera.Galera(suspect=2.0))

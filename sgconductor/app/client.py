@@ -16,6 +16,7 @@ from sgconductor.member import membership
 from sgconductor.messaging import transports
 from sgconductor.rpcapi import beats as beats_api
 from sgconductor.rpcapi import conductor as conductor_api
+from sgconductor.rpcapi import deadline
 from sgconductor.rpcapi import pin_cache
 from sgconductor.rpcapi import pin_listener
 from sgconductor.servicegroup import driver as sg_driver
@@ -23,6 +24,11 @@ from sgconductor.servicegroup import driver as sg_driver
 Wrap = Callable[
     [conductor_api.ConductorAPI], ovo_base.VersionedObjectIndirectionAPI
 ]
+
+# Seconds that a call gets beyond its timeout to report that timeout itself.
+_GRACE = 0.2
+# While the broker hangs, so many calls wait for it; further ones wait too.
+_MAX_CALLS = 1000
 
 
 class Remote:
@@ -32,7 +38,8 @@ class Remote:
         :mod:`sgconductor.conf`
     :param timeout: seconds to wait for an answer; None for
         ``rpc_response_timeout``
-    :param wrap: wraps the client through which all calls go
+    :param wrap: wraps the client through which all calls go, and bounds their
+        time; by default, in a thread for each call
     :raises ConfigError: for a configuration that cannot work
     """
 
@@ -48,7 +55,7 @@ class Remote:
         self._loading = threading.Lock()
         self._rpc = transports.rpc_transport(conf)
         conductor = conductor_api.ConductorAPI(self._rpc, timeout)
-        self._conductor = wrap(conductor) if wrap else conductor
+        self._conductor = (wrap or _bound)(conductor)
         self._beats = beats_api.BeatAPI(self._rpc)
         self._pins = pin_cache.PinCache(
             lambda: objects.PinList.in_force(self.context())
@@ -134,6 +141,14 @@ class Remote:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def _bound(
+    api: conductor_api.ConductorAPI,
+) -> ovo_base.VersionedObjectIndirectionAPI:
+    return deadline.Deadline(
+        api, api.timeout + _GRACE, _MAX_CALLS, lambda error: None
+    )
 
 
 def remote(conf: cfg.ConfigOpts, timeout: float | None = 10) -> Remote:

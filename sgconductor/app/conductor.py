@@ -14,17 +14,21 @@ from sgconductor import metrics as sg_metrics
 from sgconductor import objects
 from sgconductor.conductor import backend
 from sgconductor.conductor import beat_writer
+from sgconductor.conductor import clock_steps
 from sgconductor.conductor import conductor_beats
 from sgconductor.conductor import dispatcher
 from sgconductor.conductor import event_publisher
 from sgconductor.conductor import exporter
+from sgconductor.conductor import intake
 from sgconductor.conductor import leader
 from sgconductor.conductor import manager
 from sgconductor.conductor import metrics
 from sgconductor.conductor import sweep
+from sgconductor.conductor import write_state
 from sgconductor.db import database
 from sgconductor.db import models
 from sgconductor.db import schema
+from sgconductor.db import services
 from sgconductor.member import membership
 from sgconductor.member import periodic_task
 from sgconductor.messaging import broker
@@ -44,6 +48,7 @@ LOG = logging.getLogger(__name__)
 _SETTLE_EVERY = 30.0
 _SWEEP_EVERY = 1.0
 _PUBLISH_EVERY = 1.0
+_CHECK_CLOCK_EVERY = 1.0
 _TASKS_END_WITHIN = 10.0
 
 # Seconds. Beats sent after a conductor's last beat may still be in flight, so
@@ -67,10 +72,13 @@ class Conductor:
     def __init__(self, conf: cfg.ConfigOpts, worker: int = 0) -> None:
         sg_conf.validate(conf)
         self._conf = conf
+        self._worker = worker
         host = conf.conductor.host
         self._host = f'{host}:{worker}' if worker else host
         self._db = database.Database.from_conf(conf)
         self._drivers = sg_driver.load(conf)
+        # What waits for the database waits with the broker, not in memory.
+        transports.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
         self._rpc = transports.rpc_transport(conf)
         self.backend = backend.Backend(
             self._db,
@@ -84,7 +92,11 @@ class Conductor:
         late = conf.servicegroup.down_after / 4
         gap = min(_GAP, late)
         self._own_beats = conductor_beats.ConductorBeats(
-            self._rpc, self._db, gap
+            self._rpc,
+            self._db,
+            gap,
+            transports.noticed_within(conf),
+            lambda: self.beats.received,
         )
         self._membership = self._member(gap)
         self._events = transports.event_transport(conf)
@@ -101,7 +113,17 @@ class Conductor:
             self.backend.deregistrations,
             self.backend.changes,
         )
+        steps = clock_steps.ClockSteps(
+            self._db, gap, conf.servicegroup.sync_interval
+        )
         self._tasks = (
+            # Quiet, for the sweep warns where the database is away.
+            periodic_task.PeriodicTask(
+                "check of the database's clock",
+                _CHECK_CLOCK_EVERY,
+                steps.check_clock,
+                quiet=True,
+            ),
             periodic_task.PeriodicTask('sweep', _SWEEP_EVERY, sweeping.run),
             # A task of its own: it may wait for another broker.
             periodic_task.PeriodicTask(
@@ -115,28 +137,36 @@ class Conductor:
         )
         self._notifications = transports.beat_transport(conf)
         self._started = self._stopped = False
-        self.beats = beat_writer.BeatWriter(self._db, gap, late)
-        # What waits for the database waits with the broker, not in memory.
-        transports.limit_prefetch(conf, 4 * conf.conductor.beat_batch_size)
+        state = write_state.WriteState(self._db.name)
+        self.beats = beat_writer.BeatWriter(
+            self._db, gap, late, state, translate=steps.translate
+        )
         calls = dispatcher.Dispatcher(
             [manager.ConductorManager()],
             serializer.Serializer(backend=self.backend),
             messaging.ExplicitRPCAccessPolicy,
+            state=state,
         )
-        self._rpc_server = graceful_server.Server(
-            self._rpc,
-            messaging.Target(
-                exchange=topics.EXCHANGE,
-                topic=topics.RPC_TOPIC,
-                server=conf.conductor.host,
+        self._intake = intake.Intake(
+            graceful_server.Server(
+                self._rpc,
+                messaging.Target(
+                    exchange=topics.EXCHANGE,
+                    topic=topics.RPC_TOPIC,
+                    server=conf.conductor.host,
+                ),
+                calls,
             ),
-            calls,
-        )
-        self._beat_server = beat_writer.listener(
-            self._notifications,
+            beat_writer.listener(
+                self._notifications,
+                self.beats,
+                conf.conductor.beat_batch_size,
+                conf.conductor.beat_batch_timeout,
+            ),
             self.beats,
-            conf.conductor.beat_batch_size,
-            conf.conductor.beat_batch_timeout,
+            state,
+            self._probe,
+            gap,
         )
         first = conf.conductor.metrics_port
         self._exporter = exporter.Exporter(
@@ -146,6 +176,7 @@ class Conductor:
             metrics.WorkerMetrics(
                 self.beats,
                 calls,
+                state,
                 self.backend.judges.drivers,
             ),
         )
@@ -173,12 +204,13 @@ class Conductor:
     def start(self) -> None:
         """Serve, in threads, until :meth:`stop`."""
         self._started = True
+        if not self._worker:
+            transports.warn_of_late_notice(self._conf)
         for driver in self.backend.judges.drivers:
             driver.watch()
         # Before the first call: the table may be that of a backup.
         self._settling.start(at_once=True)
-        self._rpc_server.start()
-        self._beat_server.start(override_pool_size=1)
+        self._intake.start()
         try:
             self._join(timeout=0)
         except exception.Unreachable:
@@ -206,11 +238,8 @@ class Conductor:
         try:
             self._membership.leave()
             self._pin_listener.stop()
-            graceful_server.drain(self._rpc_server)
-            self._beat_server.stop()
-            self.beats.stop()
-            self._rpc_server.wait()
-            self._beat_server.wait()
+            self._intake.stop()
+            self._intake.wait()
             self._pin_listener.close()
             for task in (self._settling, *self._tasks):
                 task.wait(_TASKS_END_WITHIN)
@@ -230,6 +259,19 @@ class Conductor:
         self._events.cleanup()
         self._notifications.cleanup()
         self._db.close()
+
+    def _probe(self) -> None:
+        """Check that calls and beats can be taken, by writing an own beat.
+
+        :raises SGConductorError: saying why they cannot
+        """
+        beats = []
+        joined = self._membership.joined
+        if joined is not None:
+            beats.append(services.Beat(joined.id, joined.incarnation, 0))
+        # Without a beat, the statement still needs the right to write.
+        self._db.write(lambda conn: services.beat_many(conn, beats))
+        broker.ping(self._rpc)
 
     def _context(self) -> sg_context.RequestContext:
         return sg_context.RequestContext(backend=self.backend)

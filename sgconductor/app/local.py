@@ -46,8 +46,9 @@ class Local:
 
     def now(self) -> datetime.datetime:
         """The moment by the database's clock, as all of its moments are."""
-        with self._db.reader() as conn:
-            return conn.execute(sa.select(clock.utcnow())).scalar_one()
+        return self._db.query(
+            lambda conn: conn.execute(sa.select(clock.utcnow())).scalar_one()
+        )
 
     def close(self) -> None:
         """Give the connections back."""

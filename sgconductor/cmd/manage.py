@@ -102,6 +102,7 @@ class Manage(cliff_app.App):
         self.conf = configuration.read('sgconductor-manage', files)
         if self.options.transport_url:
             transports.use_url(self.conf, self.options.transport_url)
+        transports.name_queues_at_random(self.conf)
 
     def interact(self) -> None:
         """Without a subcommand: list the subcommands, and exit."""

@@ -19,9 +19,9 @@ def announce(
 
     :param by: whose request causes it
     """
-    incarnation = {row['id']: row['incarnation']}
+    judged = {row['id']: announced_state.Judged(row['incarnation'])}
     state = verdict.liveness
-    if announced_state.mark(conn, incarnation, state):
+    if announced_state.mark(conn, judged, state):
         events.record(
             conn, [events.Happening(f'service.{state}', row, verdict, by)]
         )

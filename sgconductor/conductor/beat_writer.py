@@ -20,6 +20,7 @@ from oslo_messaging import transport as transport_types
 
 from sgconductor import exception
 from sgconductor.conductor import beat_message
+from sgconductor.conductor import write_state
 from sgconductor.db import database
 from sgconductor.db import reception
 from sgconductor.db import services
@@ -29,6 +30,8 @@ from sgconductor.messaging import topics
 LOG = logging.getLogger(__name__)
 
 _SECOND = 1_000_000
+
+Translate = Callable[[Sequence[services.Beat]], Sequence[services.Beat]]
 
 
 class _Progress(NamedTuple):
@@ -65,15 +68,21 @@ class BeatWriter(batch_listener.BatchDispatcher):
         db: database.Database,
         gap: float,
         late: float,
+        state: write_state.WriteState,
         retry_after: float = 0.3,
+        translate: Translate = tuple,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         :param gap: seconds; a longer time without a beat is an outage of
             reception
         :param late: seconds; an older beat does not prove reception
+        :param state: is told when a batch cannot be written; while it is
+            failed, all batches are given back
         :param retry_after: seconds to wait before a batch that could not be
             written is given back to the broker
+        :param translate: puts the stamps of beats into the database's clock
+            as it is now; see :mod:`sgconductor.conductor.clock_steps`
         :param monotonic: the host's monotonic clock, in seconds
         """
         self.received = 0
@@ -94,16 +103,26 @@ class BeatWriter(batch_listener.BatchDispatcher):
         )
         self._unwritten_since: float | None = None
         self._db = db
+        self._state = state
         self._gap = int(gap * _SECOND)
         self._late = int(late * _SECOND)
         # Often enough that reception is not taken for an outage.
         self._record_every = min(1.0, gap / 4)
+        self._translate = translate
         self._monotonic = monotonic
-        now = monotonic()
-        self._progress = _Progress(continuous_since=now, wrote_at=now)
         self._retry_after = retry_after
         self._stopping = threading.Event()
-        self._failing = False
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Begin again, after everything was given back to the broker.
+
+        What this writer did not write since its last batch proves nothing:
+        others could.
+        """
+        now = self._monotonic()
+        self._unwritten_since = None
+        self._progress = _Progress(continuous_since=now, wrote_at=now)
 
     def unwritten_seconds(self) -> float:
         """The age of the oldest unwritten beat; 0 if all are written.
@@ -126,6 +145,8 @@ class BeatWriter(batch_listener.BatchDispatcher):
         """
         begin = self._monotonic()
         self.received += len(incoming)
+        if self._state.is_failed:
+            return incoming
         beats = beat_message.merge(self._read(incoming))
         if not beats:
             return ()
@@ -135,20 +156,27 @@ class BeatWriter(batch_listener.BatchDispatcher):
             found, self._progress = self._db.write(
                 lambda conn: self._write(conn, beats)
             )
+        except exception.DatabaseBusy as error:
+            LOG.warning('Beats go back to the broker for a moment: %s', error)
+            self._stopping.wait(self._retry_after)
+            return incoming
         except Exception as error:
             # The beats are not the cause: their values were checked.
-            self._fail(error)
+            self._state.failed(error)
+            self._stopping.wait(self._retry_after)
             return incoming
         self._unwritten_since = None
         self.batch_sizes.observe(len(beats))
         self.flush_seconds.observe(self._monotonic() - begin)
-        self._succeed(found, len(beats))
+        self.written += found
+        self.stale += len(beats) - found
         return ()
 
     def _write(
         self, conn: sa.Connection, beats: Sequence[services.Beat]
     ) -> tuple[int, _Progress]:
         """The number of beats that had a row, and the progress after them."""
+        beats = self._translate(beats)
         found = services.beat_many(conn, beats)
         now = self._monotonic()
         since, wrote_at, recorded_at, newest_before = self._progress
@@ -180,24 +208,6 @@ class BeatWriter(batch_listener.BatchDispatcher):
                     error,
                     message.message,
                 )
-
-    def _fail(self, error: Exception) -> None:
-        if not self._failing:
-            LOG.error(
-                'Beats cannot be written and stay with the broker until they '
-                'can: %s',
-                error,
-                exc_info=not isinstance(error, exception.Unreachable),
-            )
-            self._failing = True
-        self._stopping.wait(self._retry_after)
-
-    def _succeed(self, found: int, sent: int) -> None:
-        if self._failing:
-            LOG.info('Beats are written to the database again.')
-            self._failing = False
-        self.written += found
-        self.stale += sent - found
 
 
 def listener(

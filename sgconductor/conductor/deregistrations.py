@@ -40,8 +40,9 @@ class Deregistrations:
 
         :param uuid: of one service; None for all
         """
-        with self._db.reader() as conn:
-            queued = deregistrations.first(conn, _AT_ONCE, uuid)
+        queued = self._db.query(
+            lambda conn: deregistrations.first(conn, _AT_ONCE, uuid)
+        )
         done = []
         for row in queued:
             # A driver that is no longer configured will never be asked.

@@ -9,6 +9,7 @@ from oslo_versionedobjects import exception as ovo_exc
 
 from sgconductor import context as sg_context
 from sgconductor import exception
+from sgconductor.conductor import write_state
 
 LOG = logging.getLogger(__name__)
 
@@ -25,12 +26,18 @@ class Dispatcher(messaging.RPCDispatcher):
     traceback. Any other error is logged here with its traceback, and the
     caller gets an UnexpectedFailure with the request id of that log entry.
 
+    :param state: is told when a call finds that the database cannot be
+        reached; while this worker cannot write, calls fail at once, so that
+        their callers can call another conductor
     :ivar calls: the number of calls by method and by the class name of the
         error, which is '' if there was none
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, state: write_state.WriteState, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self._state = state
         self.calls = prometheus_client.Counter(
             'sgconductor_rpc_calls',
             'RPC calls answered, by method and error.',
@@ -59,6 +66,7 @@ class Dispatcher(messaging.RPCDispatcher):
 
     def _dispatch(self, incoming: Any) -> Any:
         try:
+            self._state.check()
             return super().dispatch(incoming)
         except messaging.NoSuchMethod as error:
             raise _ErrorReply(
@@ -72,6 +80,9 @@ class Dispatcher(messaging.RPCDispatcher):
                     f'later release needs the conductors upgraded first'
                 )
             ) from None
+        except exception.DatabaseUnreachable as error:
+            self._state.suspect(error)
+            raise _ErrorReply(error) from None
         except _EXPECTED as error:
             raise _ErrorReply(error) from None
         except Exception:

@@ -33,8 +33,9 @@ class EventPublisher:
         :raises Unreachable: where a server is away; nothing is lost by it
         """
         while self._leader.leads():
-            with self._db.reader() as conn:
-                waiting = events.unsent(conn, _AT_ONCE)
+            waiting = self._db.query(
+                functools.partial(events.unsent, limit=_AT_ONCE)
+            )
             if not waiting:
                 return
             sent: list[int] = []

@@ -78,11 +78,13 @@ class Events(event.EventBackend):
         limit = base.coerce(_LIMIT, 'limit', limit)
         if marker is not None:
             marker = base.coerce(_MARKER, 'marker', marker)
-        with self._db.reader() as conn:
-            if marker is None:
-                rows = db_events.newest(conn, limit)
-            else:
-                rows = db_events.page(conn, marker, limit)
+        rows = self._db.query(
+            lambda conn: (
+                db_events.newest(conn, limit)
+                if marker is None
+                else db_events.page(conn, marker, limit)
+            )
+        )
         return objects.EventList(
             context, objects=[_event(context, row) for row in rows]
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from sgconductor.conductor import judges
 from sgconductor.conductor import liveness
+from sgconductor.db import clock
 from sgconductor.db import database
 from sgconductor.db import reception
 from sgconductor.db import services
@@ -39,21 +40,28 @@ def _table(
 ) -> Iterator[dict[str, Any]]:
     seconds = row['age'] / _SECOND
     silent = liveness.silence(row['age'], windows, row['down_after']) / _SECOND
-    if seconds <= row['down_after']:
-        speaks_for = 'up'
-    else:
+    old = liveness.where_clock_went_back(row)
+    if seconds > row['down_after']:
         speaks_for = 'down' if silent > row['down_after'] else 'unknown'
+    elif old is not None:
+        speaks_for = old.liveness
+    else:
+        speaks_for = 'up'
     yield _piece(
         'services table',
         f'last beat of incarnation {row["incarnation"]}; allowed '
         f'{row["down_after"]} s, it beats each {row["report_interval"]} s',
-        seconds,
+        _past(seconds),
         speaks_for,
     )
+    if old is not None:
+        yield _piece('services table', old.reason, None, old.liveness)
+    ended = windows[0].ended
     yield _piece(
         'reception',
         'newest beat of any member',
-        windows[0].ended / _SECOND,
+        # A beat from the future proves no reception.
+        None if ended == reception.EVER else ended / _SECOND,
         '',
     )
     if len(windows) > 1:
@@ -93,7 +101,7 @@ def _verdict(
         yield _piece(
             'events',
             f'announced to be {row["state"]}',
-            row['age'] / _SECOND + age,
+            _past(row['age'] / _SECOND + age),
             '',
         )
     yield _piece(
@@ -102,6 +110,11 @@ def _verdict(
         None,
         verdict.liveness,
     )
+
+
+def _past(age: float) -> float | None:
+    """An age, unless it is that of a moment from the future."""
+    return None if age < -clock.TOLERANCE / _SECOND else max(0.0, age)
 
 
 def _piece(

@@ -268,8 +268,11 @@ def _happenings(
         elif row['state'] != verdict.liveness:
             turning[verdict.liveness][row['id']] = turn
     for state, turns in turning.items():
-        incarnations = {i: one.row['incarnation'] for i, one in turns.items()}
+        judged = {
+            i: announced_state.Judged(one.row['incarnation'])
+            for i, one in turns.items()
+        }
         if turns:
-            marked = announced_state.mark(conn, incarnations, state)
+            marked = announced_state.mark(conn, judged, state)
             happenings += [turns[i] for i in sorted(marked)]
     return happenings

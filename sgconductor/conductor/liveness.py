@@ -6,15 +6,13 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Literal
 
+from sgconductor.db import clock
 from sgconductor.db import reception
 from sgconductor.db import services
 from sgconductor.servicegroup import driver as sg_driver
 from sgconductor.servicegroup import monitored_driver
 
 _SECOND = 1_000_000
-
-# Seconds that a driver may take to know a member that the table knows.
-_JOIN_TAKES = 3.0
 
 # The longest pause between two beats that is normal, in microseconds.
 _PAUSE = 3 * _SECOND
@@ -65,7 +63,7 @@ class Liveness:
 
         :param rows: of :mod:`sgconductor.db.services`, with their ``age``
         """
-        windows = self._read_windows() if any(map(_overdue, rows)) else ()
+        windows = self._read_windows() if any(map(is_overdue, rows)) else ()
         verdicts = [by_table(row, windows) for row in rows]
         if not self.driver.detects:
             return verdicts
@@ -95,7 +93,7 @@ class Liveness:
             return False
         known_for = seconds_between(row['joined_at'], row['last_seen_up'])
         seconds: float = known_for + row['age'] / _SECOND
-        return seconds < min(_JOIN_TAKES, self.driver.patience)
+        return seconds < self.driver.patience
 
     def _absent(self, member: sg_driver.Member) -> Verdict:
         return Verdict(
@@ -109,15 +107,17 @@ def by_table(row: services.Row, windows: Windows) -> Verdict:
     """The verdict of the table alone.
 
     Silent longer than ``down_after``: down if conductors could receive beats
-    all that time; otherwise it keeps the state that it had.
+    all that time; otherwise it keeps the state that it had. Not silent, as it
+    seems: up, unless its last beat is from before the database's clock was
+    set back; then it keeps the state that it had, too.
 
     :param windows: when beats could be received
     """
     ordered = by_order(row)
     if ordered is not None:
         return ordered
-    if not _overdue(row):
-        return _UP
+    if not is_overdue(row):
+        return where_clock_went_back(row) or _UP
     seen = f'last beat {row["age"] / _SECOND:.1f} s ago'
     if silence(row['age'], windows, row['down_after']) > _patience(row):
         return Verdict('down', f'{seen}, allowed {row["down_after"]} s')
@@ -144,6 +144,31 @@ def by_order(row: services.Row) -> Verdict | None:
     if row['left_at'] is not None:
         return Verdict('down', f'left at {_text(row["left_at"])}')
     return None
+
+
+def where_clock_went_back(row: services.Row) -> Verdict | None:
+    """The verdict where a service is not overdue, but its last beat is old.
+
+    Where the database's clock was set back, an old beat looks fresh, or comes
+    from the future. Then the service keeps the state that it had. The first
+    condition is :func:`sgconductor.db.services.was_silent`, in Python.
+
+    :returns: None where its last beat is fresh
+    """
+    since = row['state_since']
+    if row['state'] == 'down' and since is not None:
+        silent = seconds_between(row['last_seen_up'], since)
+        if silent > row['down_after']:
+            return _no_beat_since(since)
+    if row['age'] >= -clock.TOLERANCE:
+        return None
+    if row['state'] == 'down' and since is not None:
+        return _no_beat_since(since)
+    return Verdict(
+        'unknown',
+        f'the last beat seems to come {-row["age"] / _SECOND:.1f} s from now, '
+        f'because the clock of the database was set back',
+    )
 
 
 def silence(age: int, windows: Windows, down_after: int) -> int:
@@ -185,11 +210,16 @@ def _without_driver(row: services.Row, verdict: Verdict) -> Verdict:
     """
     since = row['state_since']
     if row['state'] == 'down' and since and row['last_seen_up'] <= since:
-        return Verdict('down', f'down since {_text(since)}, and no beat since')
+        return _no_beat_since(since)
     return verdict
 
 
-def _overdue(row: services.Row) -> bool:
+def _no_beat_since(since: str) -> Verdict:
+    return Verdict('down', f'down since {_text(since)}, and no beat since')
+
+
+def is_overdue(row: services.Row) -> bool:
+    """Whether a service is silent for longer than its ``down_after``."""
     late: bool = row['age'] > _patience(row)
     return late
 
@@ -210,6 +240,8 @@ def _may_be_on_its_way(row: services.Row, windows: Windows) -> bool:
 
 def _no_reception(age: int, windows: Windows) -> str:
     began, ended = windows[0]
+    if ended == reception.EVER:
+        return 'the clock of the database was set back, and no beat came since'
     if began > age:
         return f'no beat of any member arrived for {ended / _SECOND:.1f} s'
     return f'no beats could be received until {began / _SECOND:.1f} s ago'

@@ -8,6 +8,7 @@ from prometheus_client import registry
 
 from sgconductor.conductor import beat_writer
 from sgconductor.conductor import dispatcher as sg_dispatcher
+from sgconductor.conductor import write_state
 from sgconductor.servicegroup import monitored_driver
 
 
@@ -15,6 +16,7 @@ class WorkerMetrics(registry.Collector):
     """
     :param beats: the worker's beat writer
     :param calls: the worker's dispatcher
+    :param state: whether the worker can write
     :param drivers: the servicegroup drivers that the worker asks
     """
 
@@ -22,10 +24,12 @@ class WorkerMetrics(registry.Collector):
         self,
         beats: beat_writer.BeatWriter,
         calls: sg_dispatcher.Dispatcher,
+        state: write_state.WriteState,
         drivers: Iterable[monitored_driver.MonitoredDriver],
     ) -> None:
         self._beats = beats
         self._calls = calls
+        self._state = state
         self._drivers = list(drivers)
 
     def collect(self) -> Iterator[core.Metric]:
@@ -56,6 +60,12 @@ class WorkerMetrics(registry.Collector):
         yield from self._beats.batch_sizes.collect()
         yield from self._beats.flush_seconds.collect()
         yield from self._calls.calls.collect()
+        yield core.GaugeMetricFamily(
+            'sgconductor_worker_takes_nothing',
+            '1 while the worker takes no calls and no beats, because it '
+            'cannot write to its database; else 0.',
+            int(self._state.is_failed),
+        )
         outages = core.CounterMetricFamily(
             'sgconductor_driver_outages',
             'How often a servicegroup driver could not be asked.',

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +21,10 @@ from sgconductor.objects import fields
 from sgconductor.objects import pin as pin_objects
 
 _MOST_HOSTS = 1000
+
+# How many services count, by binary and version; and how many live members
+# follow an epoch, by epoch.
+_Counts = tuple[Mapping[str, Mapping[int, int]], Mapping[int, int]]
 
 
 class Pins(pin_objects.PinBackend):
@@ -50,12 +55,11 @@ class Pins(pin_objects.PinBackend):
         self._put(pin, None, 'release of the hold')
 
     def all(self, context: sg_context.RequestContext) -> objects.PinList:
-        with self._db.reader() as conn:
+        def read(conn: sa.Connection) -> tuple[Sequence[db_pins.Row], _Counts]:
             rows = db_pins.get_all(conn)
-            census = db_pins.count_by_version(
-                conn, [row['binary'] for row in rows]
-            )
-            epochs = db_pins.count_by_epoch(conn, reception.windows(conn))
+            return rows, _count(conn, rows)
+
+        rows, (census, epochs) = self._db.query(read)
         found = [objects.Pin(context) for _ in rows]
         for pin, row in zip(found, rows, strict=True):
             _fill(pin, row, census[row['binary']], epochs)
@@ -67,15 +71,18 @@ class Pins(pin_objects.PinBackend):
 
     def what_if(self, without: list[str]) -> dict[str, Any]:
         hosts = _hosts(without)
-        with self._db.reader() as conn:
-            rows = db_pins.get_all(conn)
-            names = [row['binary'] for row in rows]
-            missing = set(hosts) - db_pins.counting_hosts(conn, hosts)
-            lowest = db_pins.minimum(conn, names, hosts)
+        missing = set(hosts) - self._db.query(
+            lambda conn: db_pins.counting_hosts(conn, hosts)
+        )
         if missing:
             raise exception.InvalidInput(
                 f'no service counts on {", ".join(sorted(missing))}'
             )
+        rows = self._db.query(db_pins.get_all)
+        names = [row['binary'] for row in rows]
+        lowest = self._db.query(
+            lambda conn: db_pins.minimum(conn, names, hosts)
+        )
         return {row['binary']: _then(row, lowest) for row in rows}
 
     def _put(self, pin: objects.Pin, version: int | None, cause: str) -> None:
@@ -95,11 +102,19 @@ class Pins(pin_objects.PinBackend):
         self._refresh(pin)
 
     def _refresh(self, pin: objects.Pin) -> None:
-        with self._db.reader() as conn:
+        def read(conn: sa.Connection) -> tuple[db_pins.Row, _Counts]:
             row = _row(conn, pin.binary)
-            census = db_pins.count_by_version(conn, [pin.binary])
-            epochs = db_pins.count_by_epoch(conn, reception.windows(conn))
+            return row, _count(conn, [row])
+
+        row, (census, epochs) = self._db.query(read)
         _fill(pin, row, census[pin.binary], epochs)
+
+
+def _count(conn: sa.Connection, rows: Sequence[db_pins.Row]) -> _Counts:
+    return (
+        db_pins.count_by_version(conn, [row['binary'] for row in rows]),
+        db_pins.count_by_epoch(conn, reception.windows(conn)),
+    )
 
 
 def _fill(

@@ -94,9 +94,12 @@ class Roster:
         That happens where the table was changed by others: it was restored
         from a backup, or somebody edited it.
         """
-        with self._db.reader() as conn:
-            rows = pins.get_all(conn)
-            lowest = pins.minimum(conn, pins.binaries(conn))
+        rows, lowest = self._db.query(
+            lambda conn: (
+                pins.get_all(conn),
+                pins.minimum(conn, pins.binaries(conn)),
+            )
+        )
         known = {row['binary']: row['min_version'] for row in rows}
         if all(
             version is None or known.get(binary) == version

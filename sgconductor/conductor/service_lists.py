@@ -14,6 +14,7 @@ from sgconductor.conductor import service_objects
 from sgconductor.conductor import shadow_report
 from sgconductor.db import database
 from sgconductor.db import reception
+from sgconductor.db import service_counts
 from sgconductor.db import services
 from sgconductor.objects import base
 from sgconductor.objects import fields
@@ -78,8 +79,9 @@ class ServiceLists(service_list.ServiceListBackend):
     ) -> objects.ServiceList:
         limit = base.coerce(_LIMIT, 'limit', limit)
         key = base.take(objects.Service, {'binary': binary})
-        with self._db.reader() as conn:
-            rows = services.at_lowest_version(conn, **key, limit=limit)
+        rows = self._db.query(
+            functools.partial(services.at_lowest_version, **key, limit=limit)
+        )
         return _listed(context, self._judge(rows))
 
     def lagging(
@@ -87,9 +89,11 @@ class ServiceLists(service_list.ServiceListBackend):
     ) -> objects.ServiceList:
         limit = base.coerce(_LIMIT, 'limit', limit)
         epoch = base.coerce(_EPOCH, 'epoch', epoch)
-        with self._db.reader() as conn:
-            windows = reception.windows(conn)
-            rows = services.unconfirmed(conn, epoch, limit, windows)
+        rows = self._db.query(
+            lambda conn: services.unconfirmed(
+                conn, epoch, limit, reception.windows(conn)
+            )
+        )
         return _listed(context, self._judge(rows))
 
     def compare(self, limit: int, marker: int | None) -> dict[str, Any]:
@@ -101,7 +105,7 @@ class ServiceLists(service_list.ServiceListBackend):
         )
 
     def census(self) -> list[dict[str, Any]]:
-        rows = self._db.query(services.count)
+        rows = self._db.query(service_counts.count)
         return [{**row, 'state': row['state'] or 'unknown'} for row in rows]
 
     def _find(

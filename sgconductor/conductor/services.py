@@ -66,9 +66,12 @@ class Services(service_interface.ServiceBackend):
         }
 
     def sync(self, service: objects.Service) -> dict[str, Any]:
-        with self._db.reader() as conn:
-            row, now = services.get_membership(conn, service.uuid)
-            state = pins.state(conn)
+        (row, now), state = self._db.query(
+            lambda conn: (
+                services.get_membership(conn, service.uuid),
+                pins.state(conn),
+            )
+        )
         if row is not None and row['pin_epoch'] > state.epoch:
             state = self._roster.raise_epoch(row['pin_epoch'])
         word = _word(row, service.incarnation)

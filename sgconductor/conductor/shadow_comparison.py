@@ -46,8 +46,7 @@ class ShadowComparison:
             for row, one, other in zip(rows, verdicts, others, strict=True)
             if one.up != other.up
         }
-        with self._db.reader() as conn:
-            known = disagreements.current(conn)
+        known = self._db.query(disagreements.current)
         new = set(differ) - known
         over = known & {row['id'] for row in rows} - set(differ)
         if not new | over:

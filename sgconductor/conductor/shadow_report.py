@@ -13,9 +13,9 @@ def compare(
     db: database.Database, judges: judges.Judges, limit: int, marker: int
 ) -> dict[str, Any]:
     """See :meth:`sgconductor.objects.ServiceList.compare`."""
-    with db.reader() as conn:
-        rows = services.page(conn, {}, limit, marker)
-        counts = disagreements.of(conn, [row['id'] for row in rows])
+    rows = db.query(lambda conn: services.page(conn, {}, limit, marker))
+    ids = [row['id'] for row in rows]
+    counts = db.query(lambda conn: disagreements.of(conn, ids))
     verdicts = zip(*(judge.judge(rows) for judge in judges.all), strict=True)
     return {
         'drivers': [

@@ -22,6 +22,7 @@ from sgconductor.conductor import liveness
 from sgconductor.conductor import requester
 from sgconductor.conductor import shadow_comparison
 from sgconductor.db import announced_state
+from sgconductor.db import clock_set_back
 from sgconductor.db import database
 from sgconductor.db import disagreements
 from sgconductor.db import events as db_events
@@ -32,6 +33,9 @@ _PAGE = 1000
 _REST = 4
 # In seconds.
 _FORGET_EVERY = 600.0
+# Where nodes of a cluster have different clocks, there are always moments from
+# the future.
+_CLAMP_EVERY = 5.0
 
 
 class Sweep:
@@ -55,6 +59,7 @@ class Sweep:
         )
         self._rest_until = float('-inf')
         self._forget_at = float('-inf')
+        self._clamp_at = float('-inf')
 
     def run(self) -> None:
         """Sweep once, if this conductor leads.
@@ -67,8 +72,8 @@ class Sweep:
             return
         self._look_over()
         self._deregistrations.flush()
-        if begin >= self._forget_at:
-            self._db.write(db_events.forget)
+        # If there are more old events, the next sweep goes on.
+        if begin >= self._forget_at and not self._db.write(db_events.forget):
             self._db.write(disagreements.forget)
             self._forget_at = begin + _FORGET_EVERY
         took = time.monotonic() - begin
@@ -78,21 +83,34 @@ class Sweep:
         for rows in self._pages():
             if not self._leader.leads():
                 return
+            if clock_set_back.has_future_moments(rows):
+                self._clamp()
             verdicts = self._judges.primary.judge(rows)
             self._announce(rows, verdicts)
             self._comparison.compare(rows, verdicts)
 
+    def _clamp(self) -> None:
+        """Let silence count from now on where moments are from the future.
+
+        A conductor that notices the step of the clock has done this already,
+        but all may have been started after it.
+        """
+        now = time.monotonic()
+        if now >= self._clamp_at:
+            self._db.write(clock_set_back.clamp)
+            self._clamp_at = now + _CLAMP_EVERY
+
     def _pages(self) -> Iterator[Sequence[services.Row]]:
         """The services that may have turned, by id, one SELECT a page."""
         # What the table alone shows, the database finds by itself.
-        drivers_count = any(driver.detects for driver in self._judges.drivers)
+        page = services.with_stale_state
+        if any(driver.detects for driver in self._judges.drivers):
+            page = functools.partial(services.page, filters={})
         marker = 0
         while True:
-            with self._db.reader() as conn:
-                if drivers_count:
-                    rows = services.page(conn, {}, _PAGE, marker)
-                else:
-                    rows = services.with_stale_state(conn, _PAGE, marker)
+            rows = self._db.query(
+                functools.partial(page, limit=_PAGE, marker=marker)
+            )
             yield rows
             if len(rows) < _PAGE:
                 return
@@ -133,10 +151,14 @@ def _turn(
 
     :returns: those that turned, of which another state was announced before
     """
-    incarnations = {
-        i: happening.row['incarnation'] for i, happening in turning.items()
+    judged = {
+        i: announced_state.Judged(
+            row['incarnation'],
+            row['last_seen_up'] if liveness.is_overdue(row) else None,
+        )
+        for i, (_, row, *_) in turning.items()
     }
-    marked = announced_state.mark(conn, incarnations, state)
+    marked = announced_state.mark(conn, judged, state)
     # The first announcement of a service is no news.
     turned = [
         turning[i]

@@ -4,6 +4,19 @@ import socket
 
 from oslo_config import cfg
 
+DATABASE_TIMEOUT = cfg.FloatOpt(
+    'database_timeout',
+    min=1,
+    max=60,
+    default=5,
+    help='How long, in seconds, an operation on the database may take, with '
+    'connecting to it and trying again after conflicts, before it fails. '
+    'After that, the connection is closed. Commands that upgrade the tables '
+    'may take longer. connect_timeout, read_timeout, write_timeout (PyMySQL), '
+    'init_command and options (psycopg2) in [database] connection override '
+    'what this option sets there.',
+)
+
 OPTS = [
     cfg.StrOpt(
         'host',
@@ -55,4 +68,5 @@ OPTS = [
         'never gives up. [database] max_retries has no effect: this option '
         'replaces it.',
     ),
+    DATABASE_TIMEOUT,
 ]

@@ -15,6 +15,11 @@ from sqlalchemy.sql import expression
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
+# In microseconds. A moment may be later than now by so much, for one statement
+# can see what a later one has written. A moment that is later by more was
+# written before the clock was set back, and is no evidence.
+TOLERANCE = 1_000_000
+
 
 class UtcDateTime(types.TypeDecorator[datetime.datetime]):
     """An aware UTC datetime with microseconds on every database."""
@@ -108,6 +113,36 @@ def _sqlite_age(element: Any, compiler_: Any, **kw: Any) -> str:
     return (
         f"CAST(round((julianday('now') - julianday({since})) "
         f'* 86400000) AS INTEGER) * 1000'
+    )
+
+
+class ago(expression.FunctionElement[datetime.datetime]):
+    """The moment so many seconds before now, an expression of integers."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+    name = 'ago'
+
+
+@compiler.compiles(ago, 'mysql')
+@compiler.compiles(ago, 'mariadb')
+def _mysql_ago(element: Any, compiler_: Any, **kw: Any) -> str:
+    seconds = compiler_.process(element.clauses, **kw)
+    return f'(UTC_TIMESTAMP(6) - INTERVAL ({seconds}) SECOND)'
+
+
+@compiler.compiles(ago, 'postgresql')
+def _postgresql_ago(element: Any, compiler_: Any, **kw: Any) -> str:
+    seconds = compiler_.process(element.clauses, **kw)
+    return f"(statement_timestamp() - ({seconds}) * interval '1 second')"
+
+
+@compiler.compiles(ago, 'sqlite')
+def _sqlite_ago(element: Any, compiler_: Any, **kw: Any) -> str:
+    seconds = compiler_.process(element.clauses, **kw)
+    return (
+        f"strftime('%Y-%m-%d %H:%M:%f000', 'now', "
+        f"'-' || ({seconds}) || ' seconds')"
     )
 
 

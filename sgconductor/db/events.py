@@ -19,6 +19,8 @@ from sgconductor.db import typed_rows
 _T = models.events
 # How long sent events are kept; events that were not sent stay.
 _KEPT = datetime.timedelta(days=1)
+# How many are deleted in one transaction.
+_AT_ONCE = 1000
 
 
 class Row(TypedDict):
@@ -105,7 +107,22 @@ def sent(conn: sa.Connection, ids: Collection[int]) -> None:
     )
 
 
-def forget(conn: sa.Connection) -> None:
-    """Delete events that were sent long ago."""
+def forget(conn: sa.Connection) -> bool:
+    """Delete some of the events that were sent long ago.
+
+    They are so few that the statement is a short one.
+
+    :returns: whether there may be more
+    """
     now = conn.execute(sa.select(clock.utcnow())).scalar_one()
-    conn.execute(_T.delete().where(_T.c.sent_at < now - _KEPT))
+    # Where the clock was set back, they are kept from now on.
+    conn.execute(_T.update().where(_T.c.sent_at > now).values(sent_at=now))
+    ids = conn.scalars(
+        sa.select(_T.c.id)
+        .where(_T.c.sent_at < now - _KEPT)
+        .order_by(_T.c.sent_at)
+        .limit(_AT_ONCE)
+    ).all()
+    if ids:
+        conn.execute(_T.delete().where(_T.c.id.in_(ids)))
+    return len(ids) == _AT_ONCE

@@ -5,6 +5,7 @@ import datetime
 import sqlalchemy as sa
 
 from sgconductor.db import clock
+from sgconductor.db import clock_steps
 from sgconductor.db import models
 
 _T = models.lease
@@ -19,10 +20,23 @@ def acquire(conn: sa.Connection, holder: str) -> bool:
     :param holder: a UUID that names the conductor
     :returns: whether the conductor holds the lease now
     """
-    now = conn.execute(sa.select(clock.utcnow())).scalar_one()
+    now, spread = conn.execute(
+        sa.select(clock.utcnow(), clock_steps.spread())
+    ).one()
+    # By the clock of another server, the lease seems to end earlier or later.
+    apart = datetime.timedelta(microseconds=spread)
     taken = conn.execute(
         _T.update()
-        .where(sa.or_(_T.c.holder == holder, _T.c.until < now))
+        .where(
+            sa.or_(
+                # It is nobody's after a release.
+                _T.c.holder.in_((holder, '')),
+                _T.c.until < now - apart,
+                # The clock was set back since it was written. The margin is
+                # for servers of a cluster whose clocks differ a little.
+                _T.c.until > now + 2 * _LASTS + apart,
+            )
+        )
         .values(holder=holder, until=now + _LASTS)
     )
     return bool(taken.rowcount)

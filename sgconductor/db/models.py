@@ -110,6 +110,19 @@ hearing = sa.Table(
     **_MYSQL,
 )
 
+# Conductors, as receivers of beats. See sgconductor.db.receivers.
+receivers = sa.Table(
+    'receivers',
+    metadata,
+    sa.Column('service_id', sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column('incarnation', sa.Integer, nullable=False),
+    # Seconds after which the broker has noticed that it is silent.
+    sa.Column('noticed', sa.Integer, nullable=False),
+    # Whether the broker deals nothing to it.
+    sa.Column('idle', sa.Boolean, nullable=False),
+    **_MYSQL,
+)
+
 # Outages: times in which conductors received no beats.
 gaps = sa.Table(
     'gaps',
@@ -117,6 +130,17 @@ gaps = sa.Table(
     sa.Column('id', sa.Integer, primary_key=True, autoincrement=True),
     sa.Column('began', clock.UtcDateTime, nullable=False),
     sa.Column('ended', clock.UtcDateTime, nullable=False),
+    **_MYSQL,
+)
+
+# Forward steps of the database's clock: what it would have shown without the
+# step, and what it showed. See sgconductor.db.clock_steps.
+clock_steps = sa.Table(
+    'clock_steps',
+    metadata,
+    sa.Column('id', sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column('expected', clock.UtcDateTime, nullable=False),
+    sa.Column('shown', clock.UtcDateTime, nullable=False),
     **_MYSQL,
 )
 

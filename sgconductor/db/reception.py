@@ -14,17 +14,16 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from sgconductor.db import clock
+from sgconductor.db import clock_steps
 from sgconductor.db import database
 from sgconductor.db import models
+from sgconductor.db import receivers
 
 _T = models.hearing
 _OUTAGES = models.gaps
 
 # Microseconds; longer than any ``down_after``.
 EVER = 10**15
-# Seconds after which the broker has noticed that a conductor does not respond,
-# and has given the messages that it had taken to others.
-_NOTICED = 120
 
 # Only so many of the newest outages are read; before them, beats count as
 # received.
@@ -63,14 +62,19 @@ def record_beats(
     :returns: whether the newest beat was fresh
     """
     row = conn.execute(
-        sa.select(_T.c.heard_at, clock.utcnow().label('now')).with_for_update()
+        sa.select(
+            _T.c.heard_at,
+            clock.utcnow().label('now'),
+            clock_steps.spread().label('spread'),
+        ).with_for_update(of=_T)
     ).one()
     now = clock.to_micros(row.now)
-    # It can be later than now only if the database's clock was set back.
+    # It is later than now if the database's clock was set back.
     before = min(clock.to_micros(row.heard_at), now)
     stamp = min(stamp, now)
-    if now - stamp > late:
+    if now - stamp > late + row.spread:
         return False
+    gap += row.spread
     if stamp - before > gap and now - flow - before > gap:
         ended = clock.from_micros(now - flow)
         conn.execute(_OUTAGES.insert().values(began=row.heard_at, ended=ended))
@@ -100,9 +104,11 @@ def record_stall(conn: sa.Connection, pause: float, gap: int) -> None:
     began = now - datetime.timedelta(seconds=pause)
     known = conn.execute(
         sa.select(_OUTAGES.c.began, _OUTAGES.c.ended)
-        .where(_OUTAGES.c.ended > began)
+        .where(_OUTAGES.c.ended > began, _OUTAGES.c.began < now)
         .order_by(_OUTAGES.c.began)
     ).all()
+    # A moment from the future proves nothing.
+    heard_at = min(heard_at, now)
     for ended, until in [*known, (heard_at, now)]:
         if ended - began > shortest:
             conn.execute(_OUTAGES.insert().values(began=began, ended=ended))
@@ -112,23 +118,20 @@ def record_stall(conn: sa.Connection, pause: float, gap: int) -> None:
 def windows(conn: sa.Connection) -> list[Window]:
     """The windows, newest first.
 
+    A newest beat from the future does not prove that beats were received at
+    any time: the window is empty then, at ``EVER``.
+
     Beats sent after the newest window may still be in flight. That window
     ends with the newest fresh beat, or before, with the last beat of a
-    conductor that is silent and has not left: it may be frozen, and hold
-    beats that it has taken from the broker.
+    conductor that is silent and may hold beats: see
+    :mod:`sgconductor.db.receivers`. While the clocks of servers differ, it
+    ends at least so long ago: a beat may be younger by that than it looks.
     """
-    table = models.services
-    age = clock.age(table.c.last_seen_up)
-    silent = sa.select(sa.func.max(age)).where(
-        table.c.binary == models.CONDUCTOR,
-        table.c.deleted == 0,
-        table.c.left_at.is_(None),
-        age < _NOTICED * 1_000_000,
-    )
     rows = conn.execute(
         sa.select(
             clock.age(_T.c.heard_at).label('heard'),
-            silent.scalar_subquery().label('silent'),
+            receivers.longest_silence().label('silent'),
+            clock_steps.spread().label('spread'),
             clock.age(_OUTAGES.c.began).label('began'),
             clock.age(_OUTAGES.c.ended).label('ended'),
         )
@@ -137,10 +140,15 @@ def windows(conn: sa.Connection) -> list[Window]:
         .limit(_MOST_OUTAGES)
     ).all()
     outages = _merge(
-        (row.began, row.ended) for row in rows if row.ended is not None
+        (max(0, row.began), max(0, row.ended))
+        for row in rows
+        if row.ended is not None
     )
     begins = [*(ended for _, ended in outages), EVER]
-    newest = max(0, rows[0].heard, rows[0].silent or 0)
+    now = rows[0]
+    newest = max(0, now.heard, now.silent or 0, now.spread)
+    if now.heard < -max(clock.TOLERANCE, now.spread):
+        newest = EVER
     ends = [newest, *(began for began, _ in outages)]
     return [
         Window(began, min(began, ended))

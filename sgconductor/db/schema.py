@@ -15,26 +15,28 @@ import alembic.config
 import alembic.migration
 import alembic.script
 import sqlalchemy as sa
+from oslo_db import exception as db_exc
 
 from sgconductor import exception
 from sgconductor.db import database
+from sgconductor.db import error_kinds
 
 LOG = logging.getLogger(__name__)
 
-_MYSQL_LOCK = (
-    "SELECT GET_LOCK('sgconductor', 600)",
-    "SELECT RELEASE_LOCK('sgconductor')",
+# In seconds.
+_LOCK_TIMEOUT = 600
+_MYSQL_LOCK = f"SELECT GET_LOCK('sgconductor', {_LOCK_TIMEOUT})"
+# The number is arbitrary.
+_POSTGRESQL_LOCK = 'SELECT pg_advisory_lock(7339511)'
+# For servers and proxies without GET_LOCK.
+_LOCK_TABLE = (
+    'CREATE TABLE IF NOT EXISTS schema_lock '
+    '(id INT PRIMARY KEY) ENGINE = InnoDB',
+    'INSERT IGNORE INTO schema_lock VALUES (1)',
+    f'SET SESSION innodb_lock_wait_timeout = {_LOCK_TIMEOUT}',
+    'COMMIT',
+    'SELECT id FROM schema_lock FOR UPDATE',
 )
-# By dialect: how a sync locks out others, and lets them in again. The number
-# is arbitrary.
-_LOCKS = {
-    'mariadb': _MYSQL_LOCK,
-    'mysql': _MYSQL_LOCK,
-    'postgresql': (
-        'SELECT pg_advisory_lock(7339511)',
-        'SELECT pg_advisory_unlock(7339511)',
-    ),
-}
 
 _MIGRATIONS = pathlib.Path(__file__).parent / 'migrations'
 
@@ -45,6 +47,14 @@ def sync(db: database.Database, revision: str = 'head') -> None:
     :raises SchemaTooNew: if the database has a revision that this release
         does not know; nothing is changed then
     """
+    db = db.without_timeouts()
+    try:
+        _sync(db, revision)
+    finally:
+        db.close()
+
+
+def _sync(db: database.Database, revision: str) -> None:
     with _exclusive(db), db.writer() as conn:
         found = _version(conn)
         if found is not None and found not in revisions():
@@ -56,8 +66,7 @@ def sync(db: database.Database, revision: str = 'head') -> None:
 
 def version(db: database.Database) -> str | None:
     """The database's revision, or None for an empty database."""
-    with db.reader() as conn:
-        return _version(conn)
+    return db.query(_version)
 
 
 def wanted() -> str:
@@ -108,18 +117,43 @@ def _exclusive(db: database.Database) -> Iterator[None]:
     The lock is that of another connection: a sync must not release it before
     its own transaction, with the new revision, is committed.
     """
-    statements = _LOCKS.get(db.engine.dialect.name)
-    if statements is None:
-        # SQLite: the transaction itself is exclusive.
+    if db.engine.dialect.name == 'sqlite':
+        # The transaction itself is exclusive.
         yield
         return
-    lock, unlock = statements
     with db.reader() as conn:
-        conn.execute(sa.text(lock))
+        if db.engine.dialect.name == 'postgresql':
+            conn.execute(sa.text(_POSTGRESQL_LOCK))
+        else:
+            _lock_mysql(conn, db.name)
         try:
             yield
         finally:
-            conn.execute(sa.text(unlock))
+            # The end of the session gives up any lock.
+            conn.invalidate()
+
+
+def _lock_mysql(conn: sa.Connection, name: str) -> None:
+    """Take the lock of a sync on MariaDB or MySQL.
+
+    :param name: of the database, for people
+    :raises DatabaseBusy: if another sync has it for too long
+    """
+    try:
+        got = conn.execute(sa.text(_MYSQL_LOCK)).scalar_one()
+    except (sa.exc.DBAPIError, db_exc.DBError) as error:
+        if error_kinds.kind(error) is error_kinds.Kind.LOST:
+            raise
+        LOG.info('There is no GET_LOCK (%s); locking a row instead.', error)
+        got = None
+    if got is None:
+        conn.rollback()
+        for statement in _LOCK_TABLE:
+            conn.execute(sa.text(statement))
+    elif not got:
+        raise exception.DatabaseBusy(
+            name, 1, _LOCK_TIMEOUT, 'another db sync is running'
+        )
 
 
 def _config() -> alembic.config.Config:

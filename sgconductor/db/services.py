@@ -20,7 +20,6 @@ from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.db import packed_rows
 from sgconductor.db import reception
-from sgconductor.db import typed_rows
 
 _T = models.services
 
@@ -69,21 +68,6 @@ class Membership(TypedDict):
     pin_epoch: int
 
 
-class Counts(TypedDict):
-    """How many living services there are of one topic, binary and state.
-
-    :ivar state: as it was announced last
-    """
-
-    topic: str
-    binary: str
-    state: str | None
-    total: int
-    disabled: int
-    forced_down: int
-    quarantined: int
-
-
 _READ = packed_rows.Packed(
     Row,
     *(_T.c[name] for name in Row.__annotations__ if name != 'age'),
@@ -116,7 +100,8 @@ def beat_many(conn: sa.Connection, beats: Collection[Beat]) -> int:
 
     A beat of another incarnation than the row's, or of a deleted or unknown
     service, changes nothing. ``last_seen_up`` never goes back, and never
-    beyond the database's time.
+    beyond the database's time: it goes back to that if it is later, because
+    the clock was set back.
 
     :param beats: at most one for each (id, incarnation)
     :returns: how many rows were updated
@@ -247,7 +232,8 @@ def with_stale_state(
 
     That is a service announced to be up that is overdue, has left, or was
     forced down or quarantined; one announced to be down that is none of
-    these; and one of which no state was announced yet.
+    these, unless that was because of a silence that goes on; one of which no
+    state was announced yet; and one with a moment from the future.
 
     :param marker: the last id of the page before
     """
@@ -256,11 +242,14 @@ def with_stale_state(
         _T.c.left_at.is_not(None),
         _T.c.forced_down == sa.true(),
         _T.c.quarantined == sa.true(),
+        was_silent(),
     )
     turns = sa.or_(
         _T.c.state.is_(None),
         sa.and_(_T.c.state == 'up', down),
         sa.and_(_T.c.state == 'down', sa.not_(down)),
+        clock.age(_T.c.last_seen_up) < -clock.TOLERANCE,
+        clock.age(_T.c.state_since) < -clock.TOLERANCE,
     )
     return _READ.read(conn, _T.c.id, [_LIVING, _T.c.id > marker, turns], limit)
 
@@ -305,6 +294,18 @@ def live_conditions(
     )
 
 
+def was_silent() -> sa.ColumnElement[bool]:
+    """The condition for a service that was announced to be down because it
+    was silent, and has sent no beat since.
+
+    It compares two moments of the row and not with now, so it also holds
+    after the database's clock was set back. It is the first rule of
+    :func:`sgconductor.conductor.liveness.where_clock_went_back`, in SQL.
+    """
+    silent = clock.age(_T.c.last_seen_up) - clock.age(_T.c.state_since)
+    return sa.and_(_T.c.state == 'down', silent > _patience())
+
+
 def confirmed() -> sa.ColumnElement[int]:
     """An expression for the epoch that a member has confirmed.
 
@@ -329,29 +330,6 @@ def unconfirmed(
     return _READ.read(
         conn, _T.c.id, [*live_conditions(windows), confirmed() < epoch], limit
     )
-
-
-def count(conn: sa.Connection) -> list[Counts]:
-    """How many living services there are, by topic, binary and state."""
-    kinds = (_T.c.topic, _T.c.binary, _T.c.state)
-    marks = (_T.c.disabled, _T.c.forced_down, _T.c.quarantined)
-    found = conn.execute(
-        sa.select(
-            *kinds,
-            sa.func.count().label('total'),
-            *(
-                # A sum of integers is a decimal on MariaDB.
-                sa.cast(
-                    sa.func.sum(sa.case((mark == sa.true(), 1), else_=0)),
-                    sa.Integer,
-                ).label(mark.name)
-                for mark in marks
-            ),
-        )
-        .where(_LIVING)
-        .group_by(*kinds)
-    )
-    return typed_rows.fetch(found, Counts)
 
 
 def save(conn: sa.Connection, uuid: str, values: Mapping[str, Any]) -> None:

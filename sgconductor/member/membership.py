@@ -11,6 +11,7 @@ from typing import Self
 
 from sgconductor import context as sg_context
 from sgconductor import exception
+from sgconductor import host_clock
 from sgconductor.member import database_clock
 from sgconductor.member import driver_heartbeat
 from sgconductor.member import joiner
@@ -57,6 +58,8 @@ class Membership:
         MembershipLost, when the conductor no longer counts this process as
         a member
     :param monotonic: the host's monotonic clock
+    :param others: clocks that go on while the host is paused; see
+        :class:`sgconductor.host_clock.HostClock`
     :raises InvalidInput: for an argument that cannot work
     """
 
@@ -79,7 +82,8 @@ class Membership:
         on_deleted: Literal['stop', 'rejoin'] = 'stop',
         quiet_drivers: bool = False,
         on_lost: Callable[[exception.MembershipLost], None] | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: host_clock.Clock = time.monotonic,
+        others: Sequence[host_clock.Clock] | None = None,
     ) -> None:
         if sync_interval <= 0:
             raise exception.InvalidInput(
@@ -101,7 +105,7 @@ class Membership:
         self._on_deleted = on_deleted
         self._quiet_drivers = quiet_drivers
         self._on_lost = on_lost
-        self._clock = database_clock.DatabaseClock(monotonic)
+        self._clock = database_clock.DatabaseClock(monotonic, others)
         self._joiner = joiner.Joiner(
             new_context,
             pins,
@@ -125,10 +129,16 @@ class Membership:
 
         :raises RuntimeError: while this process is not a member
         """
-        session = self._session
-        if session is None or session.service is None:
+        service = self.joined
+        if service is None:
             raise RuntimeError('not a member: call join() first')
-        return session.service
+        return service
+
+    @property
+    def joined(self) -> service_objects.Service | None:
+        """The service as it joined last; None while it is not a member."""
+        session = self._session
+        return None if session is None else session.service
 
     def join(self, timeout: float | None = None) -> service_objects.Service:
         """Join, and beat from now on.
@@ -261,6 +271,8 @@ class Membership:
         # For so long, a conductor counts this process as live, and waits
         # until it confirms a pin.
         self._pins.extend(sent + self._down_after)
+        if self._clock.uncertain:
+            session.sync_soon()
 
     def _sync(self, session: sg_session.Session) -> None:
         asked = self._pins.monotonic()

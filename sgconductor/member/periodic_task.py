@@ -40,6 +40,7 @@ class PeriodicTask:
         self._interval = interval
         self._action = action
         self._stopped = threading.Event()
+        self._woken = threading.Event()
         self._failure: type[Exception] | None = None
         self._thread = threading.Thread(
             target=self._repeat, name=f'sgconductor-{name}', daemon=True
@@ -63,6 +64,11 @@ class PeriodicTask:
     def stop(self) -> None:
         """Start no more runs; do not wait for one that is under way."""
         self._stopped.set()
+        self._woken.set()
+
+    def hasten(self) -> None:
+        """Do the next run now, in the thread, or after one under way."""
+        self._woken.set()
 
     def wait(self, timeout: float) -> None:
         """Wait for a run that is under way, after :meth:`stop`.
@@ -78,8 +84,13 @@ class PeriodicTask:
 
     def _repeat(self) -> None:
         due = self._due
-        while not self._stopped.wait(max(0.0, due - time.monotonic())):
+        while True:
+            hastened = self._woken.wait(max(0.0, due - time.monotonic()))
+            self._woken.clear()
+            if self.stopped:
+                return
             self._run()
+            due = time.monotonic() if hastened else due
             due += self._interval
             if due < time.monotonic():
                 # Missed runs are not made up for by a burst; and members

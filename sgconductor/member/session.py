@@ -14,7 +14,7 @@ class Session:
 
     :ivar ended: set when the session has ended, for any reason
     :ivar service: as it joined last; None before the first join
-    :ivar tasks: beat and sync
+    :ivar tasks: those that beat and sync, in this order
     :ivar driver_heartbeats: one for each servicegroup driver
     :ivar forced_down: whether the last sync said so
     """
@@ -31,6 +31,11 @@ class Session:
         """The service, in a session that has joined."""
         assert self.service is not None
         return self.service
+
+    def sync_soon(self) -> None:
+        """Sync now, and not only at the end of the interval."""
+        _, sync = self.tasks
+        sync.hasten()
 
     def end(self) -> None:
         """Stop all that runs, and wait for none of it."""

@@ -54,6 +54,9 @@ class BatchListener(listener.BatchNotificationServer):
         others
     """
 
+    # The base class gives it no type.
+    listener: Any
+
     def __init__(
         self,
         transport: transport_types.NotificationTransport,
@@ -71,9 +74,21 @@ class BatchListener(listener.BatchNotificationServer):
         )
         graceful_server.stop_workers_at_once(self)
 
+    def give_back(self) -> None:
+        """Stop, and give to the broker at once what is not acknowledged.
+
+        ``wait()`` then waits for the batch that is being handled: it may be
+        handled again, by another listener.
+        """
+        graceful_server.drain(self)
+        # Closing its connection gives everything back.
+        made, self.listener = self.listener, None
+        made.cleanup()
+
     def _create_listener(self) -> Any:
         made = super()._create_listener()
         polling.speed_up(made, _INTERVAL, _MOMENT)
+        graceful_server.close_soon(made)
         if shortcuts.Shortcut.LAST_ACKS in shortcuts.usable():
             _acknowledge_before_closing(made)
         return made

@@ -26,6 +26,22 @@ def address(
     return f'{parsed.transport}://{hosts}/{parsed.virtual_host or ""}'
 
 
+def retries(
+    transport: transport_types.Transport, url: str | None = None
+) -> int:
+    """How often to try again, so that each broker of a URL is tried once.
+
+    oslo.messaging takes the number as ``retry``. A single broker is tried
+    twice: its connection may have been cut, and not the broker itself.
+
+    :param url: of the transport, if it is not ``transport_url``
+    """
+    parsed = messaging.TransportURL.parse(
+        transport.conf, url or transport.conf.transport_url
+    )
+    return max(1, len(parsed.hosts) - 1)
+
+
 @contextlib.contextmanager
 def clear_errors(
     transport: transport_types.Transport, url: str | None = None
@@ -39,6 +55,7 @@ def clear_errors(
         yield
     except (
         messaging.MessageDeliveryFailure,
+        messaging.MessageUndeliverable,
         kombu_exc.OperationalError,
         amqp_exc.AMQPError,
     ) as error:
@@ -64,7 +81,7 @@ class Probe:
             messaging.Target(
                 exchange=topics.EXCHANGE, topic=f'{topics.RPC_TOPIC}.ping'
             ),
-            retry=1,
+            retry=retries(transport, url),
         )
 
     def ping(self) -> None:

@@ -80,6 +80,7 @@ class _DirectSender(Sender):
             for topic in topics
         ]
         self._url = url
+        self._retries = broker.retries(transport, url)
 
     def send(
         self, message: Mapping[str, Any], context: Mapping[str, Any]
@@ -92,7 +93,7 @@ class _DirectSender(Sender):
                     # The transport adds to it.
                     dict(message),
                     version=self._version,
-                    retry=1,
+                    retry=self._retries,
                 )
 
     def close(self) -> None:
@@ -128,7 +129,10 @@ class _NotifierSender(Sender):
                 url or transport.conf.transport_url,
             )
         self._notifier = messaging.Notifier(
-            self._own or transport, driver=driver, retry=1, topics=[*topics]
+            self._own or transport,
+            driver=driver,
+            retry=broker.retries(transport, url),
+            topics=[*topics],
         )
 
     def send(

@@ -10,6 +10,7 @@ shortcuts` has found what they rely on. On the bus in memory they do nothing.
 import select
 from typing import Any
 
+from sgconductor.messaging import reconnect
 from sgconductor.messaging import shortcuts
 
 # The most messages that are read together.
@@ -26,7 +27,8 @@ def speed_up(listener: Any, interval: float, moment: float = 0) -> None:
     :param moment: how many seconds to wait for more messages to read together
     """
     usable = shortcuts.usable()
-    if not usable & {shortcuts.Shortcut.SLEEP, shortcuts.Shortcut.READ_ALL}:
+    # Each of the others needs what this one needs.
+    if shortcuts.Shortcut.RECONNECT not in usable:
         return
     context = getattr(listener._poll_style_listener, 'conn', None)
     if context is None:
@@ -35,6 +37,7 @@ def speed_up(listener: Any, interval: float, moment: float = 0) -> None:
         sleep_longer(context.connection, interval)
     if shortcuts.Shortcut.READ_ALL in usable:
         read_all(context.connection.connection, moment)
+    reconnect.connect_before_waiting(context.connection)
 
 
 def speed_up_replies(transport: Any, interval: float) -> None:
@@ -60,6 +63,7 @@ def speed_up_replies(transport: Any, interval: float) -> None:
             return
         read_all(waiter.conn.connection.connection)
         sleep_longer(waiter.conn.connection, interval)
+        reconnect.connect_before_waiting(waiter.conn.connection)
 
 
 def sleep_longer(connection: Any, interval: float) -> None:
@@ -86,9 +90,18 @@ def read_all(connection: Any, moment: float = 0) -> None:
 
     def read(timeout: float | None = None) -> None:
         read_one(timeout=timeout)
-        transport = connection.connection.transport
+        # A message's acknowledgement may have found the connection lost. To
+        # read on would connect again here, where nothing starts consumers.
+        if not connection.connected:
+            return
+        # eventlet removes it from a process that it patches.
+        poll = getattr(select, 'poll', None)
+        if poll is None:
+            return
+        amqp = connection.connection
+        transport = amqp.transport
         sock = transport.sock
-        arrived = select.poll()
+        arrived = poll()
         arrived.register(sock, select.POLLIN)
         # The kernel does not know of what TLS has decrypted already.
         pending = getattr(sock, 'pending', int)
@@ -99,7 +112,7 @@ def read_all(connection: Any, moment: float = 0) -> None:
             for _ in range(_MOST):
                 if not pending() and not arrived.poll(1000 * moment):
                     return
-                read_one(timeout=_REST)
+                amqp.drain_events(timeout=_REST)
         finally:
             # The broker may have closed the connection.
             if transport.sock is sock:

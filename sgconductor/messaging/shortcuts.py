@@ -34,8 +34,10 @@ _AMQPDRIVER = 'oslo_messaging._drivers.amqpdriver'
 _DRIVERS_COMMON = 'oslo_messaging._drivers.common'
 _IMPL_RABBIT = 'oslo_messaging._drivers.impl_rabbit'
 _DRIVERS_AMQP = 'oslo_messaging._drivers.amqp'
+_POOL = 'oslo_messaging._drivers.pool'
 _KOMBU = 'kombu'
 _AMQP_CONNECTION = 'amqp.connection'
+_AMQP_CHANNEL = 'amqp.channel'
 _AMQP_TRANSPORT = 'amqp.transport'
 _TRANSPORT = 'oslo_messaging.transport'
 _SERVER = 'oslo_messaging.server'
@@ -46,6 +48,12 @@ _RPC_SERVER = 'oslo_messaging.rpc.server'
 class Shortcut(enum.Enum):
     """What can be left out; each with what that costs."""
 
+    RECONNECT = (
+        'Trying each broker when a listener has lost its connection',
+        'All works without it, but slower; and where transport_url names a '
+        'host that accepts connections and does not answer, a listener may '
+        'not come back before that host does.',
+    )
     READ_ALL = (
         'Reading all messages that have arrived together',
         'All works without it, but slower.',
@@ -80,6 +88,16 @@ class Shortcut(enum.Enum):
         'Cancelling consumers before an RPC server stops',
         'Calls that arrive while it stops may be lost: their callers get a '
         'timeout, and have to call again.',
+    )
+    CLOSE_SOON = (
+        'Closing the connection of a listener soon',
+        'All works without it, but while a broker hangs, a process takes up '
+        'to a minute more to stop.',
+    )
+    DELIVERY = (
+        'Learning that a notification has reached no queue',
+        'All works without it, but beats and events that are sent just after '
+        'a node of a cluster of brokers has died may be lost.',
     )
     SEND_NOTIFICATION = (
         'Sending notifications without a Notifier',
@@ -182,21 +200,37 @@ def needed() -> Parts:
         Part(_AMQPDRIVER, 'AMQPListener', '_message_operations_handler'),
         Part(_AMQPDRIVER, 'MessageOperationsHandler', 'do', 1),
     )
-    read_all = (
+    closing = (
+        Part(_KOMBU, 'Connection', 'connected'),
+        Part(_KOMBU, 'Connection', 'connection'),
+        Part(_KOMBU, 'Connection', 'collect', 0),
+        Part(_AMQP_CONNECTION, 'Connection', 'sock'),
+    )
+    reconnect = (
         *listening,
         Part(_IMPL_RABBIT, 'Connection', 'connection'),
+        Part(_IMPL_RABBIT, 'Connection', 'consume', 0, ('timeout',)),
+        Part(_IMPL_RABBIT, 'Connection', 'heartbeat_timeout_threshold'),
+        Part(_IMPL_RABBIT, 'Connection', '_set_current_channel', 1),
+        Part(_IMPL_RABBIT, 'Connection', 'set_transport_socket_timeout', 0),
+        Part(_IMPL_RABBIT, 'Connection', '_consume_loop_stopped'),
+        Part(_IMPL_RABBIT, 'Connection', '_consumers'),
+        Part(_IMPL_RABBIT, 'Connection', '_new_tags'),
+        Part(_KOMBU, 'Connection', 'alt'),
+        *closing,
+        Part(_AMQP_CONNECTION, 'Connection', 'channel', 0),
+    )
+    read_all = (
+        *reconnect,
         Part(_KOMBU, 'Connection', 'drain_events', 0, ('timeout',)),
-        Part(_KOMBU, 'Connection', 'connection'),
         Part(_AMQP_CONNECTION, 'Connection', 'transport'),
+        Part(_AMQP_CONNECTION, 'Connection', 'drain_events', 0, ('timeout',)),
         Part(_AMQP_TRANSPORT, '_AbstractTransport', 'sock'),
     )
-    sleep = (
-        *listening,
-        Part(_IMPL_RABBIT, 'Connection', 'consume', 0, ('timeout',)),
-    )
     return {
+        Shortcut.RECONNECT: reconnect,
         Shortcut.READ_ALL: read_all,
-        Shortcut.SLEEP: sleep,
+        Shortcut.SLEEP: reconnect,
         Shortcut.READ_REPLIES: (
             Part(_TRANSPORT, 'Transport', '_driver'),
             Part(_AMQPDRIVER, 'AMQPDriverBase', '_get_reply_q', 0),
@@ -204,7 +238,6 @@ def needed() -> Parts:
             Part(_AMQPDRIVER, 'AMQPDriverBase', '_waiter'),
             Part(_AMQPDRIVER, 'ReplyWaiter', 'conn'),
             *read_all,
-            *sleep,
         ),
         Shortcut.ACK_BATCH: (
             Part(_LISTENER, 'BatchNotificationServer', '_process_incoming', 1),
@@ -228,6 +261,8 @@ def needed() -> Parts:
             Part(_SERVER, 'MessageHandlingServer', '_executor_cls'),
         ),
         Shortcut.STOP_SERVER: (
+            # It makes the server wait for shorter times.
+            *reconnect,
             Part(_RPC_SERVER, 'RPCServer', '_create_listener', 0),
             Part(_RPC_SERVER, 'RPCServer', '_target'),
             Part(_TRANSPORT, 'Transport', '_listen', 3),
@@ -239,6 +274,30 @@ def needed() -> Parts:
             Part(_IMPL_RABBIT, 'Connection', '_connection_lock'),
             Part(_IMPL_RABBIT, 'Connection', '_consumers'),
             Part(_IMPL_RABBIT, 'Consumer', 'cancel', 1),
+            Part(_IMPL_RABBIT, 'Connection', 'connection'),
+            Part(_IMPL_RABBIT, 'Connection', 'stop_consuming', 0),
+            *closing,
+        ),
+        Shortcut.CLOSE_SOON: (
+            *listening,
+            Part(_AMQPDRIVER, 'AMQPListener', 'cleanup', 0),
+            Part(_IMPL_RABBIT, 'Connection', 'connection'),
+            *closing,
+        ),
+        Shortcut.DELIVERY: (
+            Part(_TRANSPORT, 'Transport', '_driver'),
+            Part(_AMQPDRIVER, 'AMQPDriverBase', '_connection_pool'),
+            Part(_POOL, 'ConnectionPool', 'connection_cls'),
+            Part(_IMPL_RABBIT, 'Connection', '_declared_queues'),
+            Part(_IMPL_RABBIT, 'Connection', 'channel'),
+            Part(_AMQP_CHANNEL, 'Channel', 'wait', 1),
+            *(
+                Part(
+                    *(_IMPL_RABBIT, 'Connection', name, 2),
+                    kwargs=('routing_key', 'timeout', 'transport_options'),
+                )
+                for name in ('_publish', '_publish_and_creates_default_queue')
+            ),
         ),
         Shortcut.SEND_NOTIFICATION: (
             Part(

@@ -1,5 +1,6 @@
 """The client of the conductor."""
 
+import time
 from typing import Any
 
 import oslo_messaging as messaging
@@ -17,12 +18,22 @@ from sgconductor.messaging import topics
 # How often, in seconds, the reply thread checks for shutdown.
 _CHECK_EVERY = 0.2
 
+# Seconds. A conductor whose database is away stops to take calls within this
+# time, so that a call that is repeated reaches another conductor.
+_REPEAT_AFTER = 0.25
+_REPEAT_FOR = 10.0
+# Methods that may have been done although the database did not say so, and
+# whose repetition would then be refused.
+_ONCE = ('destroy', 'save', 'update')
+
 
 class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
     """Calls a conductor to run the remote methods of objects.
 
     Errors are raised as those of :mod:`sgconductor.exception` and of
-    oslo.versionedobjects, without the conductor's tracebacks.
+    oslo.versionedobjects, without the conductor's tracebacks. Where a
+    conductor cannot reach its database, most calls are repeated within the
+    timeout, for another conductor may reach it.
 
     Version history of the RPC API:
 
@@ -50,9 +61,9 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
                 version='1.0',
             ),
             timeout=timeout,
-            # The broker is tried once, and an error names it: a caller that
+            # Each broker is tried once, and an error names it: a caller that
             # wants to wait for it can call again.
-            retry=1,
+            retry=broker.retries(transport),
             serializer=serializer.Serializer(conductor=self),
         )
         # The client has registered the option.
@@ -119,6 +130,34 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
     def _call(
         self, context: sg_context.RequestContext, method: str, **args: Any
     ) -> Any:
+        end = time.monotonic() + min(self.timeout, _REPEAT_FOR)
+        try:
+            return self._call_once(self._client, context, method, args)
+        except exception.DatabaseUnreachable as error:
+            if args.get('objmethod') in _ONCE:
+                raise
+            reason = error
+        while True:
+            time.sleep(_REPEAT_AFTER)
+            left = end - time.monotonic()
+            if left <= 0:
+                raise reason
+            try:
+                return self._call_once(
+                    self._client.prepare(timeout=left), context, method, args
+                )
+            except exception.DatabaseUnreachable:
+                continue
+            except exception.ConductorUnreachable:
+                raise reason from None
+
+    def _call_once(
+        self,
+        client: Any,
+        context: sg_context.RequestContext,
+        method: str,
+        args: dict[str, Any],
+    ) -> Any:
         # For its first call, oslo.messaging opens a connection for replies,
         # and retries for ever: it must not begin while there is no broker.
         if not self._reached:
@@ -128,7 +167,7 @@ class ConductorAPI(ovo_base.VersionedObjectIndirectionAPI):
             self._reached = True
         try:
             with broker.clear_errors(self._transport):
-                return self._client.call(context, method, **args)
+                return client.call(context, method, **args)
         except exception.BrokerUnreachable:
             self._reached = False
             raise

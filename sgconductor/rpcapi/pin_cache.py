@@ -5,13 +5,13 @@ import contextlib
 import dataclasses
 import logging
 import threading
-import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
 from sgconductor import exception
+from sgconductor import host_clock
 
 LOG = logging.getLogger(__name__)
 
@@ -60,10 +60,11 @@ class PinCache:
     def __init__(
         self,
         fetch: Callable[[], Mapping[str, Any]],
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: host_clock.Clock | None = None,
     ) -> None:
         self._fetch = fetch
-        self.monotonic = monotonic
+        # It counts pauses of the host: conductors do not wait in them.
+        self.monotonic = monotonic or host_clock.HostClock()
         # Guards all attributes below; it is not held during a request.
         self._lock = threading.Lock()
         # Held during a request.

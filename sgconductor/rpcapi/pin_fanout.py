@@ -34,7 +34,7 @@ class PinFanout:
                 version='1.0',
                 fanout=True,
             ),
-            retry=1,
+            retry=broker.retries(transport),
         )
 
     def pins_changed(self, epoch: int, versions: Mapping[str, int]) -> None:

@@ -3,13 +3,16 @@
 import datetime
 import threading
 from typing import Any
+from unittest import mock
 
+import fixtures
 import oslo_messaging as messaging
 import sqlalchemy as sa
 
 from sgconductor import exception
 from sgconductor import objects
 from sgconductor.conductor import beat_writer
+from sgconductor.conductor import write_state
 from sgconductor.db import clock
 from sgconductor.db import models
 from sgconductor.db import services
@@ -30,6 +33,14 @@ class TableTest(base.DeploymentTest):
     def setUp(self) -> None:
         super().setUp()
         self.db = self.deployment.db
+        self.state = write_state.WriteState(self.db.name)
+
+    def beat_writer(
+        self, gap: float = 3, **options: Any
+    ) -> beat_writer.BeatWriter:
+        return beat_writer.BeatWriter(
+            self.db, gap=gap, late=15, state=self.state, **options
+        )
 
     def join(self, host: str) -> services.Row:
         with self.db.writer() as conn:
@@ -167,7 +178,7 @@ class TestGarbage(TableTest):
                 for value in values
             ),
         ]
-        writer = beat_writer.BeatWriter(self.db, gap=3, late=15)
+        writer = self.beat_writer()
         messages = [Message(m) for m in [*bad, {'payload': good}, *bad]]
         self.assertEqual(0, len(writer.dispatch(messages)))
         self.assertEqual(1, self.read(row['id'])['report_count'])
@@ -183,16 +194,14 @@ class TestGarbage(TableTest):
             'stamp': self.now(),
             'mood': 'good',
         }
-        beat_writer.BeatWriter(self.db, gap=3, late=15).dispatch(
-            [Message({'payload': payload})]
-        )
+        self.beat_writer().dispatch([Message({'payload': payload})])
         self.assertEqual(1, self.read(row['id'])['report_count'])
 
     def test_several_beats_of_one_member_are_all_counted(self) -> None:
         row = self.join('node1')
         self.deployment.age(row['id'], 600)
         sent = seen(self.read(row['id']))
-        writer = beat_writer.BeatWriter(self.db, gap=3, late=15)
+        writer = self.beat_writer()
         payload = {'id': row['id'], 'incarnation': 1}
         writer.dispatch(
             [
@@ -214,15 +223,31 @@ class TestRefused(TableTest):
         messages = [Message({'payload': payload})] * 3
         with self.db.writer() as conn:
             conn.exec_driver_sql('ALTER TABLE services RENAME TO elsewhere')
-        writer = beat_writer.BeatWriter(self.db, gap=3, late=15, retry_after=0)
+        writer = self.beat_writer(retry_after=0)
         for _ in range(2):
             self.assertEqual(messages, list(writer.dispatch(messages)))
-        self.assertEqual(1, self.logged('ERROR Beats cannot be written'))
+        self.assertRaises(exception.DatabaseUnreachable, self.state.check)
         with self.db.writer() as conn:
             conn.exec_driver_sql('ALTER TABLE elsewhere RENAME TO services')
+        self.state.recovered()
         self.assertEqual(0, len(writer.dispatch(messages)))
         self.assertEqual(3, self.read(row['id'])['report_count'])
-        self.assertEqual(1, self.logged('INFO Beats are written'))
+
+    def test_conflicts_with_others_give_a_batch_back_for_a_moment(
+        self,
+    ) -> None:
+        row = self.join('node1')
+        payload = {'id': row['id'], 'incarnation': 1, 'stamp': self.now()}
+        messages = [Message({'payload': payload})]
+        writer = self.beat_writer(retry_after=0)
+        busy = exception.DatabaseBusy('db', 9, 5.0, 'deadlock')
+        with fixtures.MockPatchObject(
+            self.db, 'write', mock.Mock(side_effect=busy)
+        ):
+            self.assertEqual(messages, list(writer.dispatch(messages)))
+        self.assertFalse(self.state.is_failed)
+        self.assertGreater(writer.unwritten_seconds(), 0)
+        self.assertEqual(0, len(writer.dispatch(messages)))
 
 
 class TestReception(TableTest):
@@ -233,9 +258,7 @@ class TestReception(TableTest):
         self.row = self.join('node1')
         self.deployment.stop_reception(100)
         self.seconds = 0.0
-        self.writer = beat_writer.BeatWriter(
-            self.db, gap=15, late=15, monotonic=lambda: self.seconds
-        )
+        self.writer = self.beat_writer(gap=15, monotonic=lambda: self.seconds)
 
     def beat(self, *ago: int) -> None:
         """Write beats that were sent so many seconds ago, each in a batch."""
@@ -314,7 +337,7 @@ class TestOutage(base.DeploymentTest):
         try:
             self.deployment.beat(remote, service)
             self.wait_for(
-                'the failure', lambda: self.logged('Beats cannot be written')
+                'the failure', lambda: self.logged('This conductor takes no')
             )
             self.assertEqual(before, conductor.beats.written)
             self.assertEqual(
@@ -323,8 +346,8 @@ class TestOutage(base.DeploymentTest):
         finally:
             self.server.start()
         self.wait_for('the beat', lambda: conductor.beats.written > before)
-        self.assertEqual(1, self.logged('Beats cannot be written'))
-        self.assertEqual(1, self.logged('Beats are written'))
+        self.assertEqual(1, self.logged('This conductor takes no calls'))
+        self.assertEqual(1, self.logged('This conductor can write'))
         service.refresh()
         self.assertEqual(count + 1, service.report_count)
 
@@ -363,7 +386,7 @@ class TestOutage(base.DeploymentTest):
             for _ in range(30):
                 self.deployment.beat(remote, service)
             self.wait_for(
-                'the failure', lambda: self.logged('Beats cannot be written')
+                'the failure', lambda: self.logged('This conductor takes no')
             )
             self.assertLessEqual(
                 self.deployment.unacknowledged('sgconductor-beats.info'),

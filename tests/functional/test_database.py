@@ -204,3 +204,29 @@ class TestPacked(base.DeploymentTest):
             [3 * i + 1 for i in range(1, 601)], [row['id'] for row in found]
         )
         self.assertEqual({longest}, {row['disabled_reason'] for row in found})
+
+
+class TestForgetting(base.DeploymentTest):
+    def test_any_number_of_old_events_is_deleted_bit_by_bit(self) -> None:
+        """One statement for all of them could take too long."""
+        table = models.events
+        old = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=2)
+        with self.deployment.db.writer() as conn:
+            conn.execute(
+                table.insert(),
+                [
+                    {
+                        'uuid': uuidutils.generate_uuid(),
+                        'type': 'service.up',
+                        'at': old,
+                        'payload': '{}',
+                        'sent_at': old if i else None,
+                    }
+                    for i in range(2501)
+                ],
+            )
+        more = [self.deployment.db.write(events.forget) for _ in range(3)]
+        self.assertEqual([True, True, False], more)
+        with self.deployment.db.reader() as conn:
+            (left,) = events.page(conn, 0, 10)
+        self.assertIsNone(left['sent_at'])

@@ -5,6 +5,7 @@ import json
 import threading
 from typing import Any
 
+import fixtures
 import oslo_messaging as messaging
 import sqlalchemy as sa
 from oslo_utils import uuidutils
@@ -14,6 +15,7 @@ from sgconductor import objects
 from sgconductor.app import conductor as conductor_app
 from sgconductor.db import clock
 from sgconductor.db import models
+from sgconductor.db import services as db_services
 from sgconductor.messaging import shortcuts
 from sgconductor.objects import base as objects_base
 from tests.functional import base
@@ -146,6 +148,39 @@ class TestLife(EventTest):
             self.remote.context(), limit=10, marker=events[-2].id
         )
         self.assertEqual([last.id], [event.id for event in after])
+
+    def test_a_service_that_beats_while_it_is_judged_is_not_down(self) -> None:
+        conductor = self.conductor()
+        service = self.service()
+        self.wait_for_types('create', 'up')
+        judge = conductor.backend.judges.primary.judge
+        judged = threading.Event()
+
+        def judge_slowly(rows: Any) -> Any:
+            verdicts = judge(rows)
+            if 'node1' in [row['host'] for row in rows]:
+                beat = db_services.Beat(service.id, 1, self.now())
+                with self.deployment.db.writer() as conn:
+                    db_services.beat_many(conn, [beat])
+                judged.set()
+            return verdicts
+
+        self.useFixture(
+            fixtures.MockPatchObject(
+                conductor.backend.judges.primary, 'judge', judge_slowly
+            )
+        )
+        self.silence(service)
+        self.assertTrue(judged.wait(base.PATIENCE))
+        service.leave()
+        self.wait_for_types('create', 'up', 'down')
+        self.assertIn('left', self.events_of()[-1][1])
+
+    def now(self) -> int:
+        """In microseconds since 1970."""
+        with self.deployment.db.reader() as conn:
+            now = conn.execute(sa.select(clock.utcnow())).scalar_one()
+        return clock.to_micros(now)
 
     def test_a_join_with_another_version_is_an_update(self) -> None:
         self.conductor()

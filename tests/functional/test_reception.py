@@ -12,6 +12,7 @@ from sgconductor import objects
 from sgconductor.conductor import conductor_beats
 from sgconductor.db import clock
 from sgconductor.db import models
+from sgconductor.db import receivers
 from sgconductor.db import reception
 from tests.functional import base
 
@@ -135,6 +136,55 @@ class TestWindows(ReceptionTest):
             )
         self.assertEqual([(self.ever, 0)], self.windows())
 
+    def test_one_that_the_broker_has_given_up_is_ignored(self) -> None:
+        self.join(models.CONDUCTOR)
+        self.deployment.age(1, 30)
+        self.assertEqual([(self.ever, 30)], self.windows())
+        self.register(noticed=20)
+        self.assertEqual([(self.ever, 0)], self.windows())
+
+    def test_one_to_which_the_broker_deals_nothing_is_ignored(self) -> None:
+        self.join(models.CONDUCTOR)
+        self.deployment.age(1, 30)
+        self.register(noticed=40)
+        self.assertEqual([(self.ever, 30)], self.windows())
+        self.now, self.received = 0.0, 0
+        beats = conductor_beats.ConductorBeats(
+            self.deployment.remote().transport,
+            self.deployment.db,
+            15,
+            40,
+            lambda: self.received,
+            lambda: self.now,
+        )
+        self.addCleanup(beats.close)
+        sent = mock.Mock(
+            side_effect=exception.BrokerUnreachable('here', 'gone')
+        )
+        beats._sender = mock.Mock(send=sent)
+        for seconds, received, ends in (
+            (30, 0, 30),
+            (41, 0, 0),
+            # Beats still arrive.
+            (42, 1, 30),
+            (81, 1, 30),
+            (83, 1, 0),
+        ):
+            self.now, self.received = seconds, received
+            beats._tried_at = seconds
+            self.assertRaises(
+                exception.BrokerUnreachable, beats.beat, 1, 1, 0, 0
+            )
+            self.assertEqual([(self.ever, ends)], self.windows())
+        sent.side_effect = None
+        beats.beat(1, 1, 0, 0)
+        self.assertEqual([(self.ever, 30)], self.windows())
+
+    def register(self, noticed: int) -> None:
+        self.deployment.db.write(
+            lambda conn: receivers.register(conn, 1, 1, noticed)
+        )
+
     def test_a_stall_of_a_conductor_is_an_outage(self) -> None:
         self.deployment.db.write(
             lambda conn: reception.record_stall(conn, 30, GAP)
@@ -144,9 +194,9 @@ class TestWindows(ReceptionTest):
 
     def test_a_conductor_records_its_stall_before_it_beats(self) -> None:
         remote = self.deployment.remote()
-        clock = iter((1000.0, 1000.5, 1030.5, 1031.0)).__next__
+        clock = iter((1000, 1000, 1000.5, 1000.5, 1030.5, 1031, 1031.5, 1032))
         beats = conductor_beats.ConductorBeats(
-            remote.transport, self.deployment.db, 15, clock
+            remote.transport, self.deployment.db, 15, 45, int, clock.__next__
         )
         self.addCleanup(beats.close)
         beats.beat(1, 1, 0, 0)
@@ -162,13 +212,15 @@ class TestWindows(ReceptionTest):
     ) -> None:
         sent: list[Any] = []
         db = mock.Mock()
-        db.write.side_effect = exception.DatabaseUnreachable('db', 'gone')
         remote = self.deployment.remote()
-        clock = iter((1000.0, 1030.0, 1030.5)).__next__
-        beats = conductor_beats.ConductorBeats(remote.transport, db, 15, clock)
+        clock = iter((1000.0, 1000.0, 1030.0, 1030.5))
+        beats = conductor_beats.ConductorBeats(
+            remote.transport, db, 15, 45, int, clock.__next__
+        )
         self.addCleanup(beats.close)
         beats._sender = mock.Mock(send=lambda *args: sent.append(args))
         beats.beat(1, 1, 0, 0)
+        db.write.side_effect = exception.DatabaseUnreachable('db', 'gone')
         for _ in range(2):
             self.assertRaises(
                 exception.DatabaseUnreachable, beats.beat, 1, 1, 0, 0
@@ -226,9 +278,25 @@ class TestWindows(ReceptionTest):
         with self.deployment.db.writer() as conn:
             base.join(conn, 'node1', binary)
 
+    def test_a_newest_beat_from_the_future_proves_no_reception(self) -> None:
+        self.deployment.stop_reception(-3600)
+        self.assertEqual([(self.ever, self.ever)], self.windows())
+        self.record()
+        self.assertEqual([(self.ever, 0)], self.windows())
+
+    def test_a_stall_ends_now_though_a_beat_is_from_the_future(self) -> None:
+        self.deployment.stop_reception(-3600)
+        self.deployment.db.write(
+            lambda conn: reception.record_stall(conn, 30, GAP)
+        )
+        with self.deployment.db.reader() as conn:
+            ended, now = conn.execute(
+                sa.select(models.gaps.c.ended, clock.utcnow())
+            ).one()
+        self.assertLessEqual(ended, now)
+
     def test_a_clock_that_was_set_back_is_no_outage(self) -> None:
         self.deployment.stop_reception(-3600)
-        self.assertEqual([(self.ever, 0)], self.windows())
         self.record()
         self.deployment.stop_reception(100)
         self.assertEqual([(self.ever, 100)], self.windows())

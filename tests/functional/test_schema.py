@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
+import fixtures
 import sqlalchemy as sa
 from oslo_db.sqlalchemy import test_migrations
 
@@ -82,7 +83,7 @@ class TestWalk(base.DeploymentTest):
 
     def test_a_sync_lets_no_other_begin_before_its_commit(self) -> None:
         self.drop()
-        first = self.deployment.db
+        first = self.deployment.db.without_timeouts()
         writer = first.writer
         order: list[str] = []
 
@@ -97,8 +98,13 @@ class TestWalk(base.DeploymentTest):
             order.append('commit')
 
         other = threading.Thread(target=self.sync_and_note, args=(order,))
-        with mock.patch.object(first, 'writer', slow):
-            schema.sync(first)
+        with (
+            mock.patch.object(first, 'writer', slow),
+            mock.patch.object(
+                self.deployment.db, 'without_timeouts', lambda: first
+            ),
+        ):
+            schema.sync(self.deployment.db)
         other.join()
         self.assertEqual(['begin', 'commit', 'other'], order)
 
@@ -130,3 +136,29 @@ class TestWalk(base.DeploymentTest):
             thread.join()
         self.assertEqual([], errors)
         schema.check(self.deployment.db)
+
+
+class TestLocks(base.DeploymentTest):
+    scenarios = [base.ON_MARIADB]
+
+    def test_syncs_exclude_each_other_without_get_lock(self) -> None:
+        """Some servers and proxies do not have it."""
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'sgconductor.db.schema._MYSQL_LOCK', 'SELECT no_such_lock()'
+            )
+        )
+        db = self.deployment.db.without_timeouts()
+        self.addCleanup(db.close)
+        done = threading.Event()
+
+        def sync() -> None:
+            schema.sync(self.deployment.db)
+            done.set()
+
+        other = threading.Thread(target=sync)
+        with schema._exclusive(db):
+            other.start()
+            self.assertFalse(done.wait(0.5))
+        other.join()
+        self.assertTrue(done.is_set())

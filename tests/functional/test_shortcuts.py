@@ -134,7 +134,7 @@ class TestAll(WithoutTest):
         remote = self.deployment.remote()
         objects.ServiceList.get_page(remote.context())
         arrived, go_on = threading.Event(), threading.Event()
-        calls: Any = conductor._rpc_server.dispatcher
+        calls: Any = conductor._intake._calls.dispatcher
         dispatch = calls.dispatch
 
         def slowly(incoming: Any) -> Any:

@@ -30,6 +30,7 @@ from tests import base
 from tests import program
 from tests import resources
 from tests.servers import process
+from tests.servers import proxy
 from tests.servers import zookeeper as zookeeper_server
 
 _PROCESS = str(pathlib.Path(__file__).parent / 'zookeeper_process.py')
@@ -80,8 +81,7 @@ class ZooKeeperTest(testresources.ResourcedTestCase, base.TestCase):
             presence = watcher.alive(members)
         except UNREACHABLE:
             return None
-        self.assertEqual(frozenset(), presence.unknown)
-        return set(presence.alive)
+        return None if presence.unknown else set(presence.alive)
 
     def wait_until_alive(
         self, watcher: sg_driver.Driver, *members: sg_driver.Member
@@ -483,6 +483,31 @@ class TestOutage(ZooKeeperTest):
             for i, took in enumerate(pool.map(self.time, calls)):
                 self.assertLess(took, BOUND, f'call {i}')
 
+    def test_a_server_that_tells_nothing_calls_no_newcomer_absent(
+        self,
+    ) -> None:
+        way = self.useFixture(proxy.Proxy(process.LOOPBACK, self.server.port))
+        # Its connection is lost only after two thirds of the time.
+        conductor = self.driver(60, hosts=way.address)
+        one, member, newcomer = self.driver(), self.member(), self.member('n')
+        one.join(member)
+        self.wait_until_alive(conductor, member)
+        way.freeze()
+        one.join(newcomer)
+        known = self.wait_for(
+            'a doubt',
+            lambda: (
+                answer
+                if (answer := conductor.alive([member, newcomer])).unknown
+                else None
+            ),
+        )
+        self.assertEqual(({member}, {newcomer}), known)
+        self.assertIn('not confirmed', conductor.trouble)
+        way.heal()
+        self.wait_until_alive(conductor, member, newcomer)
+        self.assertEqual('', conductor.trouble)
+
     def test_a_server_that_hung_is_used_again(self) -> None:
         one, conductor, member = self.driver(1), self.driver(1), self.member()
         one.join(member)
@@ -661,6 +686,9 @@ class Double:
 
     def __init__(self) -> None:
         self.connection = 1
+        self.cut_off = False
+        self.broken = False
+        self.synced = threading.Semaphore(0)
         self.answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
         self.asked = threading.Semaphore(0)
 
@@ -670,7 +698,20 @@ class Double:
     def check(self) -> None:
         pass
 
-    def ask(self, request: object) -> list[str]:
+    def get_children_async(self, path: str, watch: object) -> str:
+        return 'children'
+
+    def sync_async(self, path: str) -> str:
+        if self.cut_off:
+            raise self.unreachable('no answer')
+        self.synced.release()
+        if self.broken:
+            raise ValueError('an error that nobody expects')
+        return 'sync'
+
+    def ask(self, request: Callable[[Any], str]) -> list[str]:
+        if request(self) == 'sync':
+            return []
         self.asked.release()
         return self.answers.get(timeout=base.PATIENCE)
 
@@ -678,11 +719,23 @@ class Double:
         return exception.DriverUnreachable('zookeeper', 'there', why)
 
 
+class Clock:
+    """Takes the place of the module time: it stands still until it is set."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 class TestView(base.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.client = Double()
-        self.view = zookeeper_view.View(self.client)  # type: ignore[arg-type]
+        self.view = zookeeper_view.View(
+            self.client,  # type: ignore[arg-type]
+            return_time=1,
+        )
         self.addCleanup(self.view.close)
         self.addCleanup(self.client.answers.put, [])
 
@@ -721,6 +774,65 @@ class TestView(base.TestCase):
         self.assertRaises(UNREACHABLE, self.names)
         self.client.answers.put(['c'])
         self.wait_for_names('c')
+
+    def test_a_name_is_unknown_for_a_while_before_it_is_absent(self) -> None:
+        self.client.answers.put(['a', 'b'])
+        self.assertEqual({'a', 'b'}, self.names())
+        self.client.connection += 1
+        self.client.reconnected()
+        self.client.answers.put(['b'])
+        self.wait_for_names('b')
+        self.assertEqual({'a'}, self.view.unknown('/x'))
+        self.wait_for('its end', lambda: self.view.unknown('/x') == set())
+        self.assertEqual({'b'}, self.names())
+
+    def test_a_name_that_is_back_is_not_unknown(self) -> None:
+        for names in (['a'], [], ['a']):
+            self.client.connection += 1
+            self.client.reconnected()
+            self.client.answers.put(names)
+            self.wait_for_names(*names)
+        self.assertEqual(set(), self.view.unknown('/x'))
+
+    def test_names_are_in_doubt_while_the_server_is_cut_off(
+        self,
+    ) -> None:
+        self.client.answers.put(['a'])
+        self.assertEqual({'a'}, self.names())
+        self.assertEqual('', self.view.trouble)
+        self.client.cut_off = True
+        self.wait_for('a doubt', lambda: self.view.trouble)
+        self.assertEqual({'a'}, self.names())
+        self.client.cut_off = False
+        self.wait_for('its end', lambda: not self.view.trouble)
+
+    def test_an_error_that_nobody_expects_does_not_end_the_thread(
+        self,
+    ) -> None:
+        self.client.answers.put(['a'])
+        self.assertEqual({'a'}, self.names())
+        self.client.broken = True
+        self.wait_for('the error', lambda: self.logged('nobody expects'))
+        self.client.broken = False
+        self.client.connection += 1
+        self.client.reconnected()
+        self.client.answers.put(['b'])
+        self.wait_for_names('b')
+
+    def test_an_early_wake_up_does_not_put_the_next_question_off(self) -> None:
+        clock = Clock()
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'sgconductor.servicegroup.drivers.zookeeper_view.time', clock
+            )
+        )
+        self.client.answers.put(['a'])
+        self.assertEqual({'a'}, self.names())
+        self.assertTrue(self.client.synced.acquire(timeout=base.PATIENCE))
+        # After this one, the thread may sleep for 1.3 s.
+        clock.now += 0.98
+        self.client.reconnected()
+        self.assertTrue(self.client.synced.acquire(timeout=5))
 
 
 class TestConf(base.TestCase):

@@ -42,15 +42,18 @@ class Memcached(process.Server):
             *(['--user=root'] if os.geteuid() == 0 else []),
         ]
 
-    def _ready(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it answers now."""
         try:
             with socket.create_connection(
                 (process.LOOPBACK, self.port), timeout=TIMEOUT
             ) as client:
-                answer = self._greet(client)
+                return self._greet(client)
         except OSError:
             return False
-        return answer and self._existing().listens(self.port)
+
+    def _ready(self) -> bool:
+        return self.answers() and self._existing().listens(self.port)
 
     def _greet(self, client: socket.socket) -> bool:
         client.sendall(b'version\r\n')

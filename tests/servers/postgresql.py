@@ -66,10 +66,13 @@ class PostgreSQL(process.Server):
         """Return another account for root: the server refuses to be root."""
         return pwd.getpwnam(ACCOUNT) if os.geteuid() == 0 else None
 
-    def _initialise(self) -> None:
+    def _own_directory(self) -> None:
         account = self._account()
         if account is not None:
             shutil.chown(self.directory, account.pw_uid, account.pw_gid)
+
+    def _initialise(self) -> None:
+        self._own_directory()
         self._run(
             [
                 process.locate(INITDB),
@@ -83,8 +86,8 @@ class PostgreSQL(process.Server):
             ]
         )
 
-    def _command(self) -> list[str]:
-        settings = {
+    def _settings(self) -> dict[str, str]:
+        return {
             # NOTE: only a crash of the whole machine would lose commits
             # now; synchronous_commit=off would lose them to a kill too.
             'fsync': 'off',
@@ -94,11 +97,13 @@ class PostgreSQL(process.Server):
             # NOTE: files in the data folder, which is removed.
             'dynamic_shared_memory_type': 'mmap',
         }
+
+    def _command(self) -> list[str]:
         command = [process.locate(SERVER), '-D', f'{self.directory}/data']
         command += ['-h', process.LOOPBACK, '-p', str(self.port)]
         # NOTE: no Unix socket; its path could be too long or not writable.
         command += ['-k', '']
-        for name, value in settings.items():
+        for name, value in self._settings().items():
             command += ['-c', f'{name}={value}']
         return command
 

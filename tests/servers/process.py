@@ -3,6 +3,7 @@
 import abc
 import contextlib
 import glob
+import os
 import pathlib
 import pwd
 import random
@@ -22,6 +23,8 @@ from typing import ClassVar
 
 import fixtures
 import psutil
+
+from tests.servers import clock
 
 __all__ = [
     'LOOPBACK',
@@ -211,6 +214,7 @@ class Server(fixtures.Fixture, abc.ABC):
     ``stop``, ``kill`` and ``start`` keep the port and the data.  Start it in
     the main thread only: it is killed when the thread that started it ends.
 
+    :param own_clock: a clock that the test steps, for the server alone
     :cvar NAME: for messages and for the name of the folder
     :cvar BINARIES: patterns of the paths of the programs that it needs
     :cvar PORT_COUNT: how many ports it needs
@@ -229,6 +233,10 @@ class Server(fixtures.Fixture, abc.ABC):
     directory: pathlib.Path
     ports: tuple[int, ...]
     _process: Process | None = None
+
+    def __init__(self, own_clock: clock.Clock | None = None) -> None:
+        super().__init__()
+        self.clock = own_clock
 
     @classmethod
     def missing(cls) -> str | None:
@@ -283,6 +291,11 @@ class Server(fixtures.Fixture, abc.ABC):
             tempfile.mkdtemp(prefix=f'{self.NAME.lower()}-', dir=PLACE)
         )
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        if self.clock is not None:
+            # NOTE: other accounts may not read the server's folder.
+            place = self.useFixture(fixtures.TempDir(PLACE)).path
+            os.chmod(place, 0o755)  # noqa: S103
+            self.clock.write(pathlib.Path(place, 'clock'))
         self.addCleanup(self._end)
         self._initialise()
         self._start_somewhere()
@@ -366,7 +379,11 @@ class Server(fixtures.Fixture, abc.ABC):
             raise StartError(self.NAME, f'{command[0]} {outcome}', self._log)
 
     def _spawn(self) -> Process:
-        return self._child(self._command())
+        if self.clock is None:
+            return self._child(self._command())
+        child = self._child([*self.clock.command(), *self._command()])
+        self.addCleanup(self.clock.forget, child.pid)
+        return child
 
     def _end(self) -> None:
         """End the server for good; its data is no longer needed."""

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from tests.servers import process
 
-__all__ = ['RabbitMQ']
+__all__ = ['PortMapper', 'RabbitMQ']
 
 # NOTE: not the wrapper in /usr/sbin, which requires a certain account.
 SERVER = '/usr/lib/rabbitmq/bin/rabbitmq-server'
@@ -57,6 +57,30 @@ lists:flatten([
 """
 
 
+class PortMapper(process.Server):
+    """The port mapper of Erlang, for the nodes of a cluster.
+
+    Otherwise a node would start one itself, which outlives it.
+    """
+
+    NAME: ClassVar[str] = 'epmd'
+    BINARIES: ClassVar[tuple[str, ...]] = (EPMD,)
+
+    def _initialise(self) -> None:
+        pass
+
+    def _command(self) -> list[str]:
+        return epmd_command(self.port)
+
+    def _ready(self) -> bool:
+        return self._existing().listens(self.port)
+
+
+def epmd_command(port: int) -> list[str]:
+    """The command line of a port mapper."""
+    return [EPMD, '-port', str(port), '-address', process.LOOPBACK]
+
+
 class RabbitMQ(process.Server):
     """A RabbitMQ with the default account, guest.
 
@@ -72,6 +96,16 @@ class RabbitMQ(process.Server):
     _cookie: str
     _notices: socket.socket
     _epmd: process.Process | None = None
+
+    @property
+    def node_name(self) -> str:
+        """The name of the node in Erlang."""
+        return 'rabbit@localhost'
+
+    @property
+    def epmd_port(self) -> int:
+        """The port of the port mapper."""
+        return self.ports[2]
 
     @property
     def url(self) -> str:
@@ -131,7 +165,7 @@ class RabbitMQ(process.Server):
 
     def _initialise(self) -> None:
         self._epmd = None
-        self._cookie = secrets.token_hex()
+        self._cookie = self._make_cookie()
         home = self.directory / 'home'
         home.mkdir()
         cookie = home / '.erlang.cookie'
@@ -142,6 +176,14 @@ class RabbitMQ(process.Server):
         self.addCleanup(self._notices.close)
         self._notices.bind(str(self._notice_path))
         self._notices.setblocking(False)
+
+    def _make_cookie(self) -> str:
+        """The secret of all who may run code in the node."""
+        return secrets.token_hex()
+
+    def _settings(self) -> str:
+        """The text of the node's configuration."""
+        return CONFIGURATION.format(address=process.LOOPBACK, port=self.port)
 
     @property
     def _notice_path(self) -> pathlib.Path:
@@ -155,11 +197,11 @@ class RabbitMQ(process.Server):
             'HOME': f'{here}/home',
             'ERL_CRASH_DUMP_SECONDS': '0',
             'ERL_EPMD_ADDRESS': process.LOOPBACK,
-            'ERL_EPMD_PORT': str(self.ports[2]),
+            'ERL_EPMD_PORT': str(self.epmd_port),
             # NOTE: with it, the start script execs the broker, which then
             # has the script's process id, and reports when it is up.
             'NOTIFY_SOCKET': str(self._notice_path),
-            'RABBITMQ_NODENAME': 'rabbit@localhost',
+            'RABBITMQ_NODENAME': self.node_name,
             'RABBITMQ_DIST_PORT': str(self.ports[1]),
             'RABBITMQ_CONF_ENV_FILE': '/dev/null',
             'RABBITMQ_CONFIG_FILE': f'{here}/rabbitmq.conf',
@@ -175,9 +217,7 @@ class RabbitMQ(process.Server):
         return [SERVER]
 
     def _spawn(self) -> process.Process:
-        (self.directory / 'rabbitmq.conf').write_text(
-            CONFIGURATION.format(address=process.LOOPBACK, port=self.port)
-        )
+        (self.directory / 'rabbitmq.conf').write_text(self._settings())
         self._start_epmd()
         self._ready()  # discard the notices of an earlier run
         return super()._spawn()
@@ -190,16 +230,13 @@ class RabbitMQ(process.Server):
 
         Otherwise the broker would start one itself, which outlives it.
         """
-        port = self.ports[2]
+        port = self.epmd_port
         log = self.directory / 'epmd.log'
         if self._epmd is not None and self._epmd.alive:
             if self._epmd.listens(port):
                 return
             self._epmd.kill()
-        self._epmd = self._child(
-            [EPMD, '-port', str(port), '-address', process.LOOPBACK],
-            log=log.name,
-        )
+        self._epmd = self._child(epmd_command(port), log=log.name)
         deadline = time.monotonic() + CALL_TIMEOUT
         while not self._epmd.listens(port):
             if not self._epmd.alive or time.monotonic() > deadline:

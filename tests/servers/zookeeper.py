@@ -19,7 +19,6 @@ JAR = f'{JARS}/zookeeper.jar'
 # logging, and for TLS with Netty.
 MORE_JARS = ('slf4j-simple', 'netty-codec', 'netty-resolver')
 
-MAIN = 'org.apache.zookeeper.server.ZooKeeperServerMain'
 NETTY = 'org.apache.zookeeper.server.NettyServerCnxnFactory'
 
 # NOTE: a server that has just started may accept a word and not answer.
@@ -40,6 +39,7 @@ class ZooKeeper(process.Server):
 
     NAME: ClassVar[str] = 'ZooKeeper'
     BINARIES: ClassVar[tuple[str, ...]] = (JAVA, JAR)
+    MAIN: ClassVar[str] = 'org.apache.zookeeper.server.ZooKeeperServerMain'
     PORT_COUNT: ClassVar[int] = 2
     STOP_SIGNAL: ClassVar[int] = signal.SIGTERM
 
@@ -85,7 +85,8 @@ class ZooKeeper(process.Server):
     def _initialise(self) -> None:
         """Do nothing: the server makes its data folder itself."""
 
-    def _configure(self) -> None:
+    def _settings(self) -> dict[str, str]:
+        """The lines of its configuration file."""
         settings = {
             'dataDir': f'{self.directory}/data',
             'clientPort': str(self.port),
@@ -104,6 +105,10 @@ class ZooKeeper(process.Server):
                 'secureClientPortAddress': process.LOOPBACK,
                 'serverCnxnFactory': NETTY,
             }
+        return settings
+
+    def _configure(self) -> None:
+        settings = self._settings()
         (self.directory / 'zoo.cfg').write_text(
             ''.join(f'{name}={value}\n' for name, value in settings.items())
         )
@@ -127,7 +132,7 @@ class ZooKeeper(process.Server):
             *(f'-D{name}={value}' for name, value in properties.items()),
             '-cp',
             os.pathsep.join([JAR, *(f'{JARS}/{j}.jar' for j in MORE_JARS)]),
-            MAIN,
+            self.MAIN,
             f'{self.directory}/zoo.cfg',
         ]
 

@@ -18,16 +18,18 @@ from tests import base
 _CALLER = """
 app app.client
 conf conf.api conf.conductor conf.memcache conf.servicegroup conf.zookeeper
-context exception versions
+context exception host_clock versions
 member member.database_clock member.driver_heartbeat member.joiner
 member.membership member.periodic_task member.session
-messaging messaging.broker messaging.graceful_server
+messaging messaging.broker messaging.delivery messaging.graceful_server
 messaging.library_options messaging.notification messaging.polling
-messaging.remote_error messaging.serializer messaging.shortcuts
+messaging.reconnect messaging.remote_error messaging.serializer
+messaging.shortcuts
 messaging.topics messaging.transports
 objects objects.base objects.event objects.fast_codec objects.fields
 objects.pin objects.read_ahead objects.service objects.service_list
-rpcapi rpcapi.beats rpcapi.conductor rpcapi.drain rpcapi.pin_cache
+rpcapi rpcapi.beats rpcapi.conductor rpcapi.deadline rpcapi.drain
+rpcapi.pin_cache
 rpcapi.pin_listener rpcapi.pinned
 servicegroup servicegroup.driver
 """

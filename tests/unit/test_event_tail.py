@@ -18,7 +18,8 @@ class TestEventTail(base.TestCase):
     """Tests with a table of events in memory.
 
     :ivar table: the events by id
-    :ivar now: the time of the tail's and of the table's clock, in seconds
+    :ivar now: the time of the tail's clock, in seconds
+    :ivar ahead: how far the table's clock is ahead of it
     :ivar markers: the marker of each page that the tail has read
     :ivar fails: whether the next page cannot be read
     """
@@ -27,6 +28,7 @@ class TestEventTail(base.TestCase):
         super().setUp()
         self.table: dict[int, objects.Event] = {}
         self.now = 1000.0
+        self.ahead = 0.0
         self.markers: list[int | None] = []
         self.fails = False
 
@@ -37,7 +39,7 @@ class TestEventTail(base.TestCase):
                 id=i,
                 uuid=uuidutils.generate_uuid(),
                 type='service.update',
-                at=_BEGIN + datetime.timedelta(seconds=self.now),
+                at=_BEGIN + datetime.timedelta(seconds=self.now + self.ahead),
                 payload='{}',
             )
             for i in ids
@@ -162,4 +164,64 @@ class TestEventTail(base.TestCase):
         self.assertEqual(new, self.poll(tail))
         self.assertEqual([], self.poll(tail))
         new = self.write(4)
+        self.assertEqual(new, self.poll(tail))
+
+    def test_a_server_that_lags_hides_no_event(self) -> None:
+        """Of a cluster, where each page may be read from another server."""
+        old, *_ = self.write(1)
+        self.now += 100
+        tail = self.new_tail()
+        first, second = self.write(2, 3)
+        self.assertEqual([first, second], self.poll(tail))
+        shown = self.table
+        # Another server does not show them yet, but it shows one that
+        # happened before them.
+        self.table = {old.id: old}
+        self.now -= 2
+        late = self.write(4)
+        self.now += 2
+        self.assertEqual(late, self.poll(tail))
+        self.assertEqual([0], self.markers[1:])
+        self.table |= shown
+        later = self.write(5, 9)
+        self.assertEqual(later, self.poll(tail))
+        self.assertEqual([], self.poll(tail))
+
+    def test_a_server_that_lags_in_a_new_table_hides_no_event(self) -> None:
+        tail = self.new_tail()
+        first = self.write(2)
+        self.assertEqual(first, self.poll(tail))
+        shown, self.table = self.table, {}
+        self.assertEqual([], self.poll(tail))
+        # It happened before the newest known one, and is shown after it.
+        self.now -= 2
+        late = self.write(1)
+        self.now += 2
+        self.assertEqual(late, self.poll(tail))
+        self.table |= shown
+        self.assertEqual([], self.poll(tail))
+
+    def test_a_gap_before_a_step_of_the_clock_is_read_again(self) -> None:
+        self.write(1)
+        tail = self.new_tail()
+        first = self.write(5)
+        self.ahead = 3600
+        second = self.write(6)
+        self.assertEqual(first + second, self.poll(tail))
+        late = self.write(3)
+        self.assertEqual(late, self.poll(tail))
+
+    def test_events_after_a_restore_with_an_older_clock_are_yielded(
+        self,
+    ) -> None:
+        first, *_ = self.write(1, 2, 3)
+        tail = self.new_tail()
+        self.table = {1: first}
+        self.ahead = -3600
+        self.assertEqual([], self.poll(tail))
+        # The bound was for those that the restored table had.
+        self.table = {}
+        self.write(1)
+        self.poll(tail)
+        new = self.write(2, 3)
         self.assertEqual(new, self.poll(tail))

@@ -27,6 +27,7 @@ EXAMPLES = (
     exception.MembershipLost('a', 'b', 'deleted'),
     exception.BrokerUnreachable('rabbit://x', 'gone'),
     exception.ConductorUnreachable('sgconductor', 5),
+    exception.DatabaseBusy('sqlite://', 7, 5.0, 'deadlock'),
     exception.DatabaseUnreachable('sqlite://', 'gone'),
     exception.DriverUnreachable('zookeeper', 'h:2181', 'gone'),
     exception.SchemaTooOld(None, '0001'),

@@ -338,11 +338,12 @@ class TestDriverOutage(RuleTest):
             # Its last beat, at NOW, is 10 s old.
             return NOW - datetime.timedelta(seconds=seconds - 10)
 
+        self.driver.patience = 10.0
         self.assertEqual(
-            'up', self.verdict('z', age=1 * S, joined_at=joined(11)).liveness
+            'up', self.verdict('z', age=1 * S, joined_at=joined(18)).liveness
         )
         self.assertEqual(
-            'down', self.verdict('z', age=1 * S, joined_at=joined(13)).liveness
+            'down', self.verdict('z', age=1 * S, joined_at=joined(20)).liveness
         )
 
     def test_services_unknown_to_the_driver_are_judged_by_heartbeats(

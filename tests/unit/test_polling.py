@@ -1,15 +1,33 @@
 """How long a connection sleeps, and how much it reads at once."""
 
 import os
+import pathlib
 import socket
+import subprocess
+import sys
 from typing import Any
 
 from sgconductor.messaging import polling
 from tests import base
 
+_PATCHED = """
+import eventlet
+eventlet.monkey_patch()
+import socket
+from sgconductor.messaging import polling
+from tests.unit import test_polling
 
-class Connection:
-    """As much of kombu's and of the driver's connections as is used.
+ours, theirs = socket.socketpair()
+connection = test_polling.Connection(ours)
+polling.read_all(connection)
+theirs.send(b'1')
+connection.drain_events()
+print('read', connection.amqp.taken)
+"""
+
+
+class Amqp:
+    """As much of amqp's connection as is used.
 
     :ivar taken: how many messages were read
     """
@@ -17,15 +35,31 @@ class Connection:
     def __init__(self, sock: Any) -> None:
         self.sock = sock
         self.taken = 0
-        # Each is found below the one before.
-        self.connection = self.transport = self
+        self.transport = self
+
+    def drain_events(self, timeout: float | None = None) -> None:
+        self.sock.recv(1)
+        self.taken += 1
+
+
+class Connection:
+    """As much of kombu's and of the driver's connections as is used."""
+
+    def __init__(self, sock: Any) -> None:
+        self.amqp = Amqp(sock)
+        self.connected = True
+
+    @property
+    def connection(self) -> Amqp:
+        if not self.connected:
+            raise AssertionError('kombu would connect again')
+        return self.amqp
 
     def consume(self, timeout: float | None = None) -> None:
         self.timeout = timeout
 
     def drain_events(self, timeout: float | None = None) -> None:
-        self.sock.recv(1)
-        self.taken += 1
+        self.connection.drain_events(timeout)
 
 
 class Decrypted:
@@ -61,7 +95,7 @@ class TestReadAll(base.TestCase):
         polling.read_all(connection)
         theirs.send(b'12345')
         connection.drain_events()
-        self.assertEqual(5, connection.taken)
+        self.assertEqual(5, connection.amqp.taken)
         self.assertIsNone(ours.gettimeout())
 
     def test_messages_that_tls_has_decrypted_are_read(self) -> None:
@@ -70,26 +104,55 @@ class TestReadAll(base.TestCase):
         connection = Connection(Decrypted(5))
         polling.read_all(connection)
         connection.drain_events()
-        self.assertGreaterEqual(connection.taken, 5)
+        self.assertGreaterEqual(connection.amqp.taken, 5)
 
     def test_the_timeout_of_a_closed_socket_is_not_reset(self) -> None:
         ours, theirs = socket.socketpair()
         self.addCleanup(theirs.close)
         connection = Connection(ours)
-        take = connection.drain_events
+        amqp = connection.amqp
+        take = amqp.drain_events
 
         def last(timeout: float | None = None) -> None:
             take()
-            if connection.taken == 2:
+            if amqp.taken == 2:
                 ours.close()
-                connection.sock = None
+                amqp.sock = None
                 raise ConnectionError('the broker says goodbye')
 
-        connection.drain_events = last  # type: ignore[method-assign]
+        amqp.drain_events = last  # type: ignore[method-assign]
         polling.read_all(connection)
         theirs.send(b'12345')
         error = self.assertRaises(ConnectionError, connection.drain_events)
         self.assertIn('goodbye', str(error))
+
+    def test_a_connection_that_a_message_found_lost_is_not_read(self) -> None:
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        connection = Connection(ours)
+        take = connection.amqp.drain_events
+
+        def lose(timeout: float | None = None) -> None:
+            take()
+            connection.connected = False
+
+        connection.amqp.drain_events = lose  # type: ignore[method-assign]
+        polling.read_all(connection)
+        theirs.send(b'12345')
+        connection.drain_events()
+        self.assertEqual(1, connection.amqp.taken)
+
+    def test_it_works_where_eventlet_has_patched_the_process(self) -> None:
+        # In another process, for eventlet cannot undo its patches.
+        done = subprocess.run(
+            [sys.executable, '-W', 'ignore', '-c', _PATCHED],
+            cwd=pathlib.Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual('read 1\n', done.stdout, done.stderr)
 
 
 class TestSleep(base.TestCase):

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 import fixtures
@@ -23,12 +24,18 @@ from tests import drills
 from tests import release
 from tests.servers import mariadb
 from tests.servers import rabbitmq
+from tests.servers import rabbitmq_cluster
 from tests.upgrade import fleet
 from tests.upgrade import parts
 from tests.upgrade import records
 from tests.upgrade import report
 
 BINARY = 'acme-worker'
+
+# By the number of brokers; queues are mirrored.
+_BROKERS: Mapping[
+    int, type[rabbitmq.RabbitMQ] | type[rabbitmq_cluster.RabbitMQCluster]
+] = {1: rabbitmq.RabbitMQ, 3: rabbitmq_cluster.MirroredCluster}
 
 START = 'all of release 1'
 CONDUCTORS_UP = 'conductors up, one by one'
@@ -68,7 +75,7 @@ class Drill(fixtures.Fixture):
 
     def __init__(
         self,
-        broker: rabbitmq.RabbitMQ,
+        broker: rabbitmq.RabbitMQ | rabbitmq_cluster.RabbitMQCluster,
         server: mariadb.MariaDB,
         *,
         calls: int,
@@ -255,10 +262,11 @@ def _run(options: argparse.Namespace) -> int:
             old_conductor = release.PREVIOUS.bin
         except release.ReleaseError as error:
             raise drills.DrillError(str(error)) from None
-    print('RabbitMQ and MariaDB start', flush=True)
+    kind = _BROKERS[options.brokers]
+    print(f'{kind.NAME} and MariaDB start', flush=True)
     why = ''
     with (
-        drills.started(rabbitmq.RabbitMQ()) as broker,
+        drills.started(kind()) as broker,
         drills.started(mariadb.MariaDB()) as server,
         Drill(
             broker,
@@ -310,6 +318,13 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='N',
         help='have N clients; the last one is not upgraded '
         '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--brokers',
+        type=int,
+        choices=_BROKERS,
+        default=1,
+        help='run one RabbitMQ, or a cluster of three (default: %(default)s)',
     )
     parser.add_argument(
         '--old-conductor',

@@ -73,6 +73,8 @@ class ZooKeeperDriver(driver.Driver):
     ) -> None:
         self.interval = min(1.0, session_timeout / 4)
         self.patience = max(session_timeout, _MAX_RETURN_TIME)
+        # A member reconnects, beats, and may be late.
+        self._return_time = 3 * self.interval
         self._root = root
         self._hosts = hosts
         self._session_timeout = session_timeout
@@ -160,13 +162,27 @@ class ZooKeeperDriver(driver.Driver):
         except exception.ConfigError as error:
             # An operator can correct this on the server at any time.
             raise here.client.unreachable(str(error.args[-1])) from None
-        return driver.Presence(
-            frozenset(
-                member
-                for member in members
-                if _name(member) in names[groups[member.topic]]
+        present = {
+            member
+            for member in members
+            if _name(member) in names[groups[member.topic]]
+        }
+        unknown_names = {path: here.view.unknown(path) for path in names}
+        all_unknown = bool(here.view.trouble)
+        unknown = {
+            member
+            for member in members
+            if member not in present
+            and (
+                all_unknown
+                or _name(member) in unknown_names[groups[member.topic]]
             )
-        )
+        }
+        return driver.Presence(present, unknown)
+
+    @property
+    def trouble(self) -> str:
+        return self._here.view.trouble
 
     def explain(self, member: driver.Member) -> str:
         return self._path(member)
@@ -179,7 +195,12 @@ class ZooKeeperDriver(driver.Driver):
         pid = os.getpid()
         return self._processes.get(pid) or self._processes.setdefault(
             pid,
-            _Process(self._make_kazoo, self._hosts, self._session_timeout),
+            _Process(
+                self._return_time,
+                self._make_kazoo,
+                self._hosts,
+                self._session_timeout,
+            ),
         )
 
     def _path(self, member: driver.Member) -> str:
@@ -197,9 +218,9 @@ class _Process:
     :ivar sessions: by member, the session in which its node was created
     """
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, return_time: float, *args: Any) -> None:
         self.client = zookeeper_client.Client(*args)
-        self.view = zookeeper_view.View(self.client)
+        self.view = zookeeper_view.View(self.client, return_time)
         self.sessions: dict[driver.Member, int] = {}
 
     def close(self) -> None:

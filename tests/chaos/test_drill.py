@@ -1,0 +1,52 @@
+"""A short form of the drill that tools/chaos-drill.sh runs."""
+
+import pathlib
+from typing import Any
+
+import fixtures
+import testresources
+from testtools import content
+
+from tests import base
+from tests import resources
+from tests.chaos import drill
+from tests.chaos import results
+
+# It has faults of workers, of the database and of the broker, for all and for
+# one conductor.
+SEED = 95
+
+
+class TestDrill(testresources.ResourcedTestCase, base.TestCase):
+    resources = [('broker', resources.RABBITMQ), ('server', resources.MARIADB)]
+    broker: Any
+    server: Any
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.lines: list[str] = []
+        self.addOnException(
+            lambda _: self.addDetail(
+                'drill', content.text_content('\n'.join(self.lines))
+            )
+        )
+        directory = self.useFixture(fixtures.TempDir()).path
+        self.drill = self.useFixture(
+            drill.Drill(
+                self.broker,
+                self.server,
+                pathlib.Path(directory) / 'history.jsonl',
+                seed=SEED,
+                seconds=180,
+                members=32,
+                callers=4,
+                tell=self.lines.append,
+            )
+        )
+
+    def test_random_faults_lose_nothing_and_call_nobody_down(self) -> None:
+        result = self.drill.run()
+        results.show(result, self.lines.append)
+        self.assertEqual([], result.violations)
+        self.assertGreater(result.faults, 5)
+        self.assertGreater(result.operations, 500)
