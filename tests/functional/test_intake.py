@@ -83,6 +83,18 @@ class TestSuspicion(IntakeTest):
         self.assertFalse(self.logged('This conductor takes no calls'))
 
 
+class TestStart(IntakeTest):
+    scenarios = [base.ON_MARIADB]
+
+    def test_a_conductor_stops_that_was_told_to_before_it_served(self) -> None:
+        made = conductor_app.Conductor(
+            self.deployment.conf(conductor__host='conductor3')
+        )
+        made._started = True
+        made.stop()
+        self.assertNotIn('Traceback', self.log.output)
+
+
 class TestRefused(IntakeTest):
     def take_away(self) -> None:
         self.way.refuse()

@@ -6,6 +6,7 @@ import fixtures
 from oslo_config import cfg
 
 from sgconductor import conf as sg_conf
+from sgconductor import exception
 from sgconductor.messaging import transports
 from tests import base
 
@@ -79,3 +80,12 @@ class TestHeartbeat(base.TestCase):
 
     def test_other_kinds_of_brokers_have_none(self) -> None:
         self.assertEqual('', self.warning(self.conf('fake:///')))
+
+    def test_one_that_is_negative_is_refused(self) -> None:
+        conf = self.conf(f'{_URL}?heartbeat_timeout_threshold=-5')
+        self.assertRaisesRegex(
+            exception.ConfigError,
+            'heartbeat_timeout_threshold must not be less than 0',
+            transports.rpc_transport,
+            conf,
+        )
