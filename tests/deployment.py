@@ -3,6 +3,7 @@
 import datetime
 import pathlib
 import secrets
+import threading
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
@@ -25,6 +26,9 @@ from sgconductor.db import models
 from sgconductor.db import schema
 
 FAKE = 'fake://'
+
+# Seconds.
+_CALLS_END_WITHIN = 15.0
 
 
 class Deployment(fixtures.Fixture):
@@ -69,6 +73,11 @@ class Deployment(fixtures.Fixture):
         self.addCleanup(self._close)
 
     def _close(self) -> None:
+        # Calls that were given up go on, and would connect again after all is
+        # closed.
+        for thread in threading.enumerate():
+            if thread.name == 'call':
+                thread.join(_CALLS_END_WITHIN)
         # In parallel, because each waits a second for its broker.
         with futures.ThreadPoolExecutor() as closing:
             for done in [closing.submit(close) for close in self._open]:

@@ -135,6 +135,12 @@ class TestCalls(SilentBrokerTest):
             return True
 
         self.wait_for('an answer', answers)
+        # Calls that were given up go on, and may connect after the remote is
+        # closed.
+        self.wait_for(
+            'the end of all calls',
+            lambda: 'call' not in {t.name for t in threading.enumerate()},
+        )
 
 
 class TestStop(SilentBrokerTest):
