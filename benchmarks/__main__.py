@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import logging
 import pathlib
-import signal
 import subprocess
 import sys
 import tempfile
@@ -39,15 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
     # A driver's own warnings are in its log.
     logging.getLogger().addHandler(logging.NullHandler())
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit('benchmarks: ended'))
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        print('benchmarks: interrupted', file=sys.stderr)
-        return 130
-    except (drills.DrillError, process.BenchmarkError, OSError) as error:
-        print(f'benchmarks: {error}', file=sys.stderr)
-        return 2
+    return drills.run(
+        'benchmarks',
+        lambda: _run(options),
+        errors=(drills.DrillError, process.BenchmarkError, OSError),
+        status=2,
+    )
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import fixtures
 import testtools
+from testtools import content
 
 from sgconductor import context as sg_context
 
@@ -73,6 +74,16 @@ class TestCase(testtools.TestCase):
             if time.monotonic() > deadline:
                 self.fail(f'waited {patience:g} s in vain: {what}')
             pause.wait(0.05)
+
+    def lines_of_a_drill(self) -> list[str]:
+        """A list for what a drill tells; it is shown if the test fails."""
+        lines: list[str] = []
+        self.addOnException(
+            lambda _: self.addDetail(
+                'drill', content.text_content('\n'.join(lines))
+            )
+        )
+        return lines
 
     def logged(self, text: str) -> int:
         """How many lines of the log have ``text`` in them."""

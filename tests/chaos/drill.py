@@ -10,7 +10,6 @@ import argparse
 import logging
 import pathlib
 import random
-import signal
 import sys
 import tempfile
 import time
@@ -23,7 +22,6 @@ from typing import Any
 import fixtures
 
 from sgconductor import app
-from sgconductor import exception
 from tests import drills
 from tests.chaos import clients
 from tests.chaos import history
@@ -253,15 +251,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
     # Without a handler, clients in this process would print warnings.
     logging.getLogger().addHandler(logging.NullHandler())
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit('chaos-drill: ended'))
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        print('chaos-drill: interrupted', file=sys.stderr)
-        return 130
-    except (drills.DrillError, exception.SGConductorError) as error:
-        print(f'chaos-drill: {error}', file=sys.stderr)
-        return 1
+    return drills.run('chaos-drill', lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -301,7 +291,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='chaos-drill', description=__doc__)
     parser.add_argument(
         '--minutes',
-        type=_minutes,
+        type=drills.minutes,
         default=3.0,
         metavar='M',
         help='make faults for M minutes (default: %(default)s)',
@@ -348,18 +338,6 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help='check the history of an earlier drill, and do nothing else',
     )
     return parser.parse_args(argv)
-
-
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if not 0.1 <= minutes <= 1440:
-        raise argparse.ArgumentTypeError(
-            f'give a number from 0.1 to 1440, not {text!r}'
-        )
-    return minutes
 
 
 if __name__ == '__main__':

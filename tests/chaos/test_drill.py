@@ -5,7 +5,6 @@ from typing import Any
 
 import fixtures
 import testresources
-from testtools import content
 
 from tests import base
 from tests import resources
@@ -24,12 +23,7 @@ class TestDrill(testresources.ResourcedTestCase, base.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.lines: list[str] = []
-        self.addOnException(
-            lambda _: self.addDetail(
-                'drill', content.text_content('\n'.join(self.lines))
-            )
-        )
+        self.lines = self.lines_of_a_drill()
         directory = self.useFixture(fixtures.TempDir()).path
         self.drill = self.useFixture(
             drill.Drill(

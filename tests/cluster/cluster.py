@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 import fixtures
 
+from tests.servers import process
+
 
 class Fault(NamedTuple):
     """A fault of a cluster.
@@ -174,3 +176,31 @@ class Cluster(fixtures.Fixture, abc.ABC):
 
         :raises tests.drills.DrillError: if they do not within a minute or so
         """
+
+
+class ServerCluster(Cluster):
+    """A cluster whose nodes are plain servers: a fault is that of one."""
+
+    @abc.abstractmethod
+    def node(self, number: int) -> process.Server:
+        """A node, by its index."""
+
+    def kill(self, node: int) -> None:
+        self.node(node).kill()
+
+    def start(self, node: int) -> None:
+        self.node(node).start()
+
+    def freeze(self, node: int) -> None:
+        self.node(node).freeze()
+
+    def thaw(self, node: int) -> None:
+        self.node(node).thaw()
+
+    def stop(self, node: int) -> None:
+        """End a node in an orderly way."""
+        self.node(node).stop()
+
+    def restart(self, node: int) -> None:
+        self.stop(node)
+        self.start(node)

@@ -11,7 +11,6 @@ import logging
 import math
 import pathlib
 import random
-import signal
 import sys
 import threading
 import time
@@ -224,8 +223,9 @@ class Drill(fixtures.Fixture):
                 )
             )
         for name in self._conductors:
-            self._until_printed(
+            drills.until_printed(
                 name,
+                self._programs[name],
                 'worker is ready',
                 self._options['conductor__workers'],
             )
@@ -318,7 +318,7 @@ class Drill(fixtures.Fixture):
         self._cluster.wait_until_whole()
         deadline = time.monotonic() + _EVENTS_PATIENCE
         while True:
-            tables = self._until('the tables', self._read)
+            tables = drills.until('the tables', self._read)
             uuids = {event.uuid for event in tables.events}
             seen = self._listener.heard.keys() & {*self._tail.uuids}
             if uuids <= seen or time.monotonic() > deadline:
@@ -397,7 +397,7 @@ class Drill(fixtures.Fixture):
                 )
             )
         for name in hosts:
-            self._until_printed(name, 'all have joined')
+            drills.until_printed(name, self._programs[name], 'all have joined')
 
     def _stop(self, clients: Sequence[load.Client]) -> None:
         for each in clients:
@@ -412,28 +412,6 @@ class Drill(fixtures.Fixture):
         for name, one in self._programs.items():
             if 'victim' not in name and one.process.poll() is not None:
                 raise drills.DrillError(f'{name} ended:\n{one.output[-3000:]}')
-
-    def _until_printed(self, name: str, words: str, times: int = 1) -> None:
-        one = self._programs[name]
-
-        def printed() -> bool:
-            if one.process.poll() is not None:
-                raise drills.DrillError(f'{name} ended:\n{one.output[-3000:]}')
-            return one.output.count(words) >= times
-
-        self._until(f'{name}: {words}', printed)
-
-    def _until(self, what: str, look: Callable[[], T | None]) -> T:
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            seen = look()
-            if seen:
-                return seen
-            if time.monotonic() > deadline:
-                raise drills.DrillError(
-                    f'gave up after {_PATIENCE:g} s: {what}'
-                )
-            self._wait(_PAUSE)
 
     def _wait(self, seconds: float) -> None:
         threading.Event().wait(max(0.0, seconds))
@@ -452,15 +430,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
     # Without a handler, clients in this process would print warnings.
     logging.getLogger().addHandler(logging.NullHandler())
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit('cluster-drill: ended'))
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        print('cluster-drill: interrupted', file=sys.stderr)
-        return 130
-    except (drills.DrillError, exception.SGConductorError) as error:
-        print(f'cluster-drill: {error}', file=sys.stderr)
-        return 1
+    return drills.run('cluster-drill', lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -536,7 +506,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--minutes',
-        type=_positive,
+        type=drills.positive(1440),
         metavar='M',
         help='make faults in random order for M minutes (default: one round '
         'of all faults, in order)',
@@ -550,7 +520,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--away',
-        type=_positive,
+        type=drills.positive(1440),
         default=18.0,
         metavar='S',
         help='each fault lasts S seconds (default: %(default)g); members are '
@@ -576,18 +546,6 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help='write what the processes print into files of this directory',
     )
     return parser.parse_args(argv)
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= 1440:
-        raise argparse.ArgumentTypeError(
-            f'give a number above 0, and at most 1440, not {text!r}'
-        )
-    return number
 
 
 if __name__ == '__main__':

@@ -5,7 +5,6 @@ import random
 from typing import Any
 
 import testresources
-from testtools import content
 
 from tests import base
 from tests import resources
@@ -43,12 +42,7 @@ class TestDrill(testresources.ResourcedTestCase, base.TestCase):
             self.assertNotEqual('true', os.environ.get('CI'), missing)
             self.skipTest(f'{resources.MISSING}: {name} ({missing})')
         self.cluster: cluster_.Cluster = self.useFixture(kind())
-        lines: list[str] = []
-        self.addOnException(
-            lambda _: self.addDetail(
-                'drill', content.text_content('\n'.join(lines))
-            )
-        )
+        lines = self.lines_of_a_drill()
         self.drill = self.useFixture(
             drill.Drill(
                 self.cluster,

@@ -92,13 +92,8 @@ class ClockDrill(fleet.Fleet):
             }
         )
         marker = self.last_event()
-        for each in self.lookers:
-            each.start()
-        try:
+        with self.looking(*self.lookers):
             return self._watch(marker)
-        finally:
-            for each in self.lookers:
-                each.stop()
 
     def _watch(self, marker: int) -> Result:
         self.say(f'{len(self.hosts)} members are up, and three that will die')

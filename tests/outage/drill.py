@@ -17,7 +17,6 @@ from contextlib import ExitStack
 from typing import Any
 from typing import NamedTuple
 
-from sgconductor import exception
 from tests import drills
 from tests.outage import fleet
 from tests.outage import partial
@@ -124,13 +123,8 @@ class Drill(fleet.Fleet):
             {'members': self.hosts, DEAD: [DEAD], VICTIM: [VICTIM]}
         )
         marker = self.last_event()
-        for each in self.lookers:
-            each.start()
-        try:
+        with self.looking(*self.lookers):
             return self._watch(marker)
-        finally:
-            for each in self.lookers:
-                each.stop()
 
     def _watch(self, marker: int) -> Result:
         self.say(f'{len(self.hosts)} members are up, and two that will die')
@@ -193,15 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
     # Without a handler, clients in this process would print warnings.
     logging.getLogger().addHandler(logging.NullHandler())
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit('outage-drill: ended'))
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        print('outage-drill: interrupted', file=sys.stderr)
-        return 130
-    except (drills.DrillError, exception.SGConductorError) as error:
-        print(f'outage-drill: {error}', file=sys.stderr)
-        return 1
+    return drills.run('outage-drill', lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -313,7 +299,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--minutes',
-        type=_minutes,
+        type=drills.minutes,
         default=1.0,
         metavar='M',
         help='the part is away for M minutes; down_after is half of that, and '
@@ -322,7 +308,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--delay',
-        type=_seconds,
+        type=drills.positive(59),
         default=1.0,
         metavar='S',
         help='with --how slow, hold each chunk of bytes for S seconds '
@@ -351,25 +337,6 @@ def _check(options: argparse.Namespace) -> str | None:
     if options.of_one and options.how == partial.DISK_FULL:
         return 'a full disk is not for one conductor'
     return None
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < 60:
-        raise argparse.ArgumentTypeError('it must be between 0 and 60')
-    return seconds
-
-
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if not 0.1 <= minutes <= 1440:
-        raise argparse.ArgumentTypeError(
-            f'give a number from 0.1 to 1440, not {text!r}'
-        )
-    return minutes
 
 
 if __name__ == '__main__':

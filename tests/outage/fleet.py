@@ -1,6 +1,7 @@
 """A fleet: conductors and members as processes, and callers that look."""
 
 import abc
+import contextlib
 import json
 import os
 import signal
@@ -33,9 +34,6 @@ DRIVERS = ('zookeeper', 'memcached')
 
 # Seconds that a look-up itself may take.
 LOOK_TAKES = 1.0
-
-_PATIENCE = 120.0
-_PAUSE = 0.1
 
 
 class Fleet(fixtures.Fixture, abc.ABC):
@@ -87,6 +85,17 @@ class Fleet(fixtures.Fixture, abc.ABC):
             looker.Looker(self.remote.context),
             looker.Looker(local.context),
         ]
+
+    @contextlib.contextmanager
+    def looking(self, *callers: looker.Caller) -> Iterator[None]:
+        """Have callers look all the time until the end of the block."""
+        for each in callers:
+            each.start()
+        try:
+            yield
+        finally:
+            for each in callers:
+                each.stop()
 
     @abc.abstractmethod
     def run(self) -> Any:
@@ -221,16 +230,7 @@ class Fleet(fixtures.Fixture, abc.ABC):
         )
 
     def until(self, what: str, look: Callable[[], T]) -> T:
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            seen = look()
-            if seen:
-                return seen
-            if time.monotonic() > deadline:
-                raise drills.DrillError(
-                    f'gave up after {_PATIENCE:g} s: {what}{self._logs()}'
-                )
-            self.wait(_PAUSE)
+        return drills.until(what, look, self._logs)
 
     def wait(self, seconds: float) -> None:
         threading.Event().wait(max(0.0, seconds))
@@ -277,14 +277,9 @@ class Fleet(fixtures.Fixture, abc.ABC):
         )
 
     def _until_printed(self, name: str, words: str, times: int = 1) -> None:
-        one = self.processes[name]
-
-        def printed() -> bool:
-            if one.process.poll() is not None:
-                raise drills.DrillError(f'{name} ended:\n{one.output[-3000:]}')
-            return one.output.count(words) >= times
-
-        self.until(f'{name}: {words}', printed)
+        drills.until_printed(
+            name, self.processes[name], words, times, self._logs
+        )
 
     def _events(self, marker: int | None = None) -> objects.EventList:
         return objects.EventList.get_page(self.remote.context(), marker=marker)

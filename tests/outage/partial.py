@@ -198,14 +198,8 @@ class PartialDrill(fleet.Fleet):
             self.lookers[0],
             looker.Editor(self.remote.context, self.hosts[0]),
         ]
-        callers = [*self.lookers, self._callers[1]]
-        for each in callers:
-            each.start()
-        try:
+        with self.looking(*self.lookers, self._callers[1]):
             return self._watch(self.last_event())
-        finally:
-            for each in callers:
-                each.stop()
 
     def _watch(self, marker: int) -> Result:
         self.say(f'{len(self.hosts)} members are up, and two that will die')

@@ -3,7 +3,6 @@
 from typing import Any
 
 import testresources
-from testtools import content
 
 from tests import base
 from tests import resources
@@ -31,12 +30,7 @@ class TestClockDrill(testresources.ResourcedTestCase, base.TestCase):
     fail_over: bool
 
     def test_nobody_is_down_for_a_clock_that_is_set(self) -> None:
-        lines: list[str] = []
-        self.addOnException(
-            lambda _: self.addDetail(
-                'drill', content.text_content('\n'.join(lines))
-            )
-        )
+        lines = self.lines_of_a_drill()
         missing = clock.missing()
         if missing:
             self.skipTest(f'{resources.MISSING}: {missing}')

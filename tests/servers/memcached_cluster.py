@@ -17,7 +17,7 @@ _SIZE = 3
 _PATIENCE = 60.0
 
 
-class MemcachedCluster(cluster.Cluster):
+class MemcachedCluster(cluster.ServerCluster):
     """Three memcached, which do not know of each other.
 
     A node that was killed or restarted is empty. None can be isolated from
@@ -57,27 +57,14 @@ class MemcachedCluster(cluster.Cluster):
             if not fault.name.startswith('isolate')
         ]
 
-    def kill(self, node: int) -> None:
-        self._nodes[node].kill()
-
-    def start(self, node: int) -> None:
-        self._nodes[node].start()
-
-    def freeze(self, node: int) -> None:
-        self._nodes[node].freeze()
-
-    def thaw(self, node: int) -> None:
-        self._nodes[node].thaw()
+    def node(self, number: int) -> memcached.Memcached:
+        return self._nodes[number]
 
     def isolate(self, node: int) -> None:
         raise NotImplementedError('memcached have no connections to peers')
 
     def heal(self, node: int) -> None:
         raise NotImplementedError('memcached have no connections to peers')
-
-    def restart(self, node: int) -> None:
-        self._nodes[node].stop()
-        self._nodes[node].start()
 
     def wait_until_whole(self) -> None:
         deadline = time.monotonic() + _PATIENCE

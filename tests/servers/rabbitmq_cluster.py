@@ -101,7 +101,7 @@ class Node(rabbitmq.RabbitMQ):
         """Do nothing: the cluster has started it."""
 
 
-class RabbitMQCluster(cluster.Cluster):
+class RabbitMQCluster(cluster.ServerCluster):
     """Three nodes that share vhosts, queues and one account, guest.
 
     A node in a minority pauses.
@@ -180,17 +180,8 @@ class RabbitMQCluster(cluster.Cluster):
             for name, node in zip(self.names, self._nodes, strict=True)
         )
 
-    def kill(self, node: int) -> None:
-        self._nodes[node].kill()
-
-    def start(self, node: int) -> None:
-        self._nodes[node].start()
-
-    def freeze(self, node: int) -> None:
-        self._nodes[node].freeze()
-
-    def thaw(self, node: int) -> None:
-        self._nodes[node].thaw()
+    def node(self, number: int) -> Node:
+        return self._nodes[number]
 
     def isolate(self, node: int) -> None:
         self._nodes[node].evaluate(
@@ -201,14 +192,6 @@ class RabbitMQCluster(cluster.Cluster):
         self._nodes[node].evaluate(
             _HEAL.format(cookie=f"'{self._cookie}'", peers=self._peers(node))
         )
-
-    def stop(self, node: int) -> None:
-        """End a node in an orderly way."""
-        self._nodes[node].stop()
-
-    def restart(self, node: int) -> None:
-        self.stop(node)
-        self.start(node)
 
     def wait_until_whole(self) -> None:
         deadline = time.monotonic() + _PATIENCE

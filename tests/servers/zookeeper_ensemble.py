@@ -78,7 +78,7 @@ class Peer(zookeeper.ZooKeeper):
         }
 
 
-class Ensemble(cluster.Cluster):
+class Ensemble(cluster.ServerCluster):
     """Three ZooKeepers, with a chroot for clients.
 
     They reach each other through a network of their own.
@@ -192,27 +192,14 @@ class Ensemble(cluster.Cluster):
             self.restart(node)
             self.wait_until_whole()
 
-    def kill(self, node: int) -> None:
-        self._nodes[node].kill()
-
-    def start(self, node: int) -> None:
-        self._nodes[node].start()
-
-    def freeze(self, node: int) -> None:
-        self._nodes[node].freeze()
-
-    def thaw(self, node: int) -> None:
-        self._nodes[node].thaw()
+    def node(self, number: int) -> Peer:
+        return self._nodes[number]
 
     def isolate(self, node: int) -> None:
         self._network.isolate(node)
 
     def heal(self, node: int) -> None:
         self._network.heal(node)
-
-    def restart(self, node: int) -> None:
-        self._nodes[node].stop()
-        self._nodes[node].start()
 
     def wait_until_whole(self) -> None:
         deadline = time.monotonic() + _PATIENCE

@@ -7,7 +7,6 @@ above that of its receiver, and only processes that are upgraded may end.
 import argparse
 import contextlib
 import pathlib
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -243,15 +242,7 @@ class Drill(fixtures.Fixture):
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit('upgrade-drill: ended'))
-    try:
-        return _run(options)
-    except KeyboardInterrupt:
-        print('upgrade-drill: interrupted', file=sys.stderr)
-        return 130
-    except drills.DrillError as error:
-        print(f'upgrade-drill: {error}', file=sys.stderr)
-        return 1
+    return drills.run('upgrade-drill', lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import testresources
-from testtools import content
 
 from tests import base
 from tests.functional import base as functional
@@ -18,12 +17,7 @@ class TestDrill(testresources.ResourcedTestCase, base.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        lines: list[str] = []
-        self.addOnException(
-            lambda _: self.addDetail(
-                'drill', content.text_content('\n'.join(lines))
-            )
-        )
+        lines = self.lines_of_a_drill()
         self.drill = self.useFixture(
             drill.Drill(
                 self.broker,
